@@ -1,0 +1,60 @@
+# make run       install what is missing, build, serve the models under models/
+# make test      install, build, pass the tests that need no GPU
+# make build     install and build: build/bin/{patchserve,classify}
+# make bench     print the figures of README.md's "Speed"
+# make sanitize  the tests under the address and the thread sanitizer
+# make format    clang-format every source file
+# make check-proto  buf lint, and buf breaking against main
+SHELL := /bin/bash
+BUILD ?= build
+DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserve)
+JOBS ?= $(shell nproc)
+SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
+
+.PHONY: run test build deps test-deps bench sanitize format check-format check-proto clean
+
+run: build
+	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
+	  --metrics_address=127.0.0.1:8002 --lame_duck=0s
+
+test: test-deps build
+	PATH="$(DEPS)/promtool/usr/bin:$$PATH" ctest --test-dir $(BUILD) --output-on-failure
+
+build: deps
+	cmake -S . -B $(BUILD) -G Ninja -DPATCHSERVE_DEPS=$(DEPS) -DPATCHSERVE_SANITIZE= >/dev/null
+	cmake --build $(BUILD) -j $(JOBS)
+
+deps:
+	tools/install_deps.sh
+
+test-deps:
+	tools/install_deps.sh --tests
+
+bench: build
+	tests/bench/run.sh $(BUILD)/bin
+
+# Each sanitizer sees what it can: the address sanitizer everything but what LibTorch
+# does inside, the thread sanitizer the parts without gRPC and LibTorch, which aren't
+# built for it. A report ends a program by SIGABRT, which no test takes for an answer.
+sanitize: test-deps
+	cmake -S . -B $(BUILD)-address -G Ninja -DPATCHSERVE_DEPS=$(DEPS) -DPATCHSERVE_SANITIZE=address >/dev/null
+	cmake --build $(BUILD)-address -j $(JOBS)
+	PATH="$(DEPS)/promtool/usr/bin:$$PATH" ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1 \
+	  ctest --test-dir $(BUILD)-address --output-on-failure
+	cmake -S . -B $(BUILD)-thread -G Ninja -DPATCHSERVE_DEPS=$(DEPS) -DPATCHSERVE_SANITIZE=thread >/dev/null
+	cmake --build $(BUILD)-thread -j $(JOBS) --target base_tests scheduling_tests metrics_tests pipeline_tests
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan_suppressions.txt \
+	  ctest --test-dir $(BUILD)-thread --output-on-failure -R '^(base|scheduling|metrics|pipeline)_tests$$'
+
+format:
+	clang-format -i $(SOURCES)
+
+check-format:
+	clang-format --dry-run -Werror $(SOURCES)
+
+# Needs Node.js. The API may grow, but not break those who use it.
+check-proto:
+	cd proto && npx --yes @bufbuild/buf lint && npx --yes @bufbuild/buf breaking --against '../.git#branch=main,subdir=proto'
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-address $(BUILD)-thread

@@ -1,0 +1,140 @@
+// `classify`: asks a patchserve server what is in pictures.
+//
+// Answers go to stdout in the order of the inputs, each as soon as it and those
+// before it are there; errors go to stderr and name the file.
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "client/classifier_client.h"
+#include "client/in_order.h"
+#include "client/inputs.h"
+#include "client/output.h"
+
+ABSL_FLAG(std::string, server, "127.0.0.1:8001", "the server, as host:port");
+ABSL_FLAG(std::string, model, "", "the model's name; empty: the server's default model");
+ABSL_FLAG(std::optional<int>, top_k, std::nullopt,
+          "how many classes to print a file; unset: the server's default, 5");
+ABSL_FLAG(std::string, output, "table", "table, json (an object a line) or csv");
+ABSL_FLAG(int, concurrency, 8, "how many files are under way at once");
+ABSL_FLAG(absl::Duration, deadline, absl::Seconds(10),
+          "time for each file, retries included, as 500ms or 10s; inf: none");
+
+namespace patchserve {
+namespace {
+
+constexpr char kUsage[] = R"(asks a patchserve server what is in pictures.
+
+  classify [flags] FILE|FOLDER|PATTERN|- ...
+
+    classify cat.jpg                        a file
+    classify --top_k=1 --output=csv photos  the images in a folder and its subfolders
+    classify 'photos/2024-*.jpg'            a pattern
+    curl -s https://.../cat.jpg | classify -
+                                            one image from stdin
+
+Exit status: 0 all files were classified, 1 some were not or a flag is unknown,
+2 other wrong usage.
+)";
+
+// For a call without arguments; --help lists the flags by itself.
+constexpr char kFlags[] = R"(
+  --server=HOST:PORT          127.0.0.1:8001
+  --model=NAME                the server's default model
+  --top_k=N                   classes a file; the server's default, 5
+  --output=table|json|csv     table; json is an object a line
+  --concurrency=N             8 files under way at once
+  --deadline=DURATION         10s for each file, retries included
+)";
+
+constexpr int kSomeFailed = 1;
+constexpr int kWrongUsage = 2;
+
+int UsageError(absl::string_view message) {
+  std::cerr << "classify: " << message << "\n";
+  return kWrongUsage;
+}
+
+void PrintError(absl::string_view file, const absl::Status& error) {
+  std::cerr << "classify: " << Printable(file) << ": " << Printable(error.ToString()) << "\n";
+}
+
+int LongestName(const std::vector<Input>& inputs) {
+  size_t longest = 0;
+  for (const Input& input : inputs) longest = std::max(longest, input.name.size());
+  return static_cast<int>(longest);
+}
+
+int ClassifyAll(const std::vector<Input>& inputs, int concurrency, const ClassifyOptions& options,
+                AnswerWriter& writer) {
+  const ClassifierClient client(Connect(absl::GetFlag(FLAGS_server)));
+  bool all_well = true;
+  int output_error = 0;
+  RunInOrder<ClassifierClient::Answer>(
+      inputs.size(), concurrency,
+      [&](size_t i, auto done) {
+        absl::StatusOr<std::string> image = ReadInput(inputs[i]);
+        if (!image.ok()) return std::move(done)(image.status());
+        client.ClassifyAsync(*std::move(image), options, std::move(done));
+      },
+      [&](size_t i, ClassifierClient::Answer answer) {
+        if (answer.ok()) {
+          writer.Write(inputs[i].name, *answer);
+        } else {
+          PrintError(inputs[i].name, answer.status());
+          all_well = false;
+        }
+        if (!std::cout.flush()) output_error = errno;
+        return output_error == 0;
+      });
+  // EPIPE: nobody reads on, which is no error worth a word.
+  if (output_error != 0 && output_error != EPIPE) {
+    std::cerr << "classify: can't write to stdout: " << std::strerror(output_error) << "\n";
+  }
+  if (output_error != 0) all_well = false;
+  return all_well ? 0 : kSomeFailed;
+}
+
+int Main(int argc, char** argv) {
+  absl::SetProgramUsageMessage(kUsage);
+  const std::vector<char*> positional = absl::ParseCommandLine(argc, argv);
+  const std::vector<std::string> arguments(positional.begin() + 1, positional.end());
+  if (arguments.empty()) {
+    std::cerr << "classify " << kUsage << kFlags;
+    return kWrongUsage;
+  }
+  const int concurrency = absl::GetFlag(FLAGS_concurrency);
+  if (concurrency < 1) {
+    return UsageError(absl::StrCat("--concurrency is ", concurrency, "; it must be 1 or more"));
+  }
+  const ClassifyOptions options = {.model = absl::GetFlag(FLAGS_model),
+                                   .top_k = absl::GetFlag(FLAGS_top_k),
+                                   .deadline = absl::GetFlag(FLAGS_deadline)};
+  if (options.deadline <= absl::ZeroDuration()) {
+    return UsageError("--deadline must be more than 0");
+  }
+  const std::vector<Input> inputs = ExpandArguments(arguments);
+  auto writer = MakeAnswerWriter(absl::GetFlag(FLAGS_output), LongestName(inputs), std::cout);
+  if (!writer.ok()) return UsageError(writer.status().message());
+  return ClassifyAll(inputs, concurrency, options, **writer);
+}
+
+}  // namespace
+}  // namespace patchserve
+
+int main(int argc, char** argv) {
+  // As any filter: if the reader of stdout goes away, so does this program.
+  std::signal(SIGPIPE, SIG_DFL);
+  return patchserve::Main(argc, argv);
+}

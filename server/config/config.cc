@@ -1,0 +1,217 @@
+#include "server/config/config.h"
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/io/tokenizer.h"
+#include "google/protobuf/text_format.h"
+#include "patchserve/config/v1/server_config.pb.h"
+#include "server/base/status.h"
+#include "server/config/flags.h"
+#include "server/config/model_folders.h"
+
+namespace patchserve {
+namespace {
+
+using config::v1::ModelOptions;
+using config::v1::ServerConfig;
+
+class FirstError : public google::protobuf::io::ErrorCollector {
+ public:
+  void AddError(int line, int column, const std::string& message) override {
+    if (text.empty()) text = absl::StrCat(line + 1, ":", column + 1, ": ", message);
+  }
+  std::string text;
+};
+
+absl::StatusOr<ServerConfig> ReadConfigFile(const std::string& path) {
+  ServerConfig config;
+  if (path.empty()) return config;
+  std::ifstream file(path);
+  std::stringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return absl::NotFoundError(absl::StrCat("--config: can't read ", path));
+  }
+  FirstError error;
+  google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  if (!parser.ParseFromString(text.str(), &config)) {
+    return absl::InvalidArgumentError(absl::StrCat("--config: ", path, ":", error.text));
+  }
+  return config;
+}
+
+ModelSettings Defaults(const ModelFolder& model) {
+  return {.name = model.name,
+          .folder = model.folder,
+          .precision = absl::GetFlag(FLAGS_precision),
+          .max_batch = absl::GetFlag(FLAGS_max_batch),
+          .max_queue = absl::GetFlag(FLAGS_max_queue),
+          .default_deadline = absl::GetFlag(FLAGS_default_deadline)};
+}
+
+void Override(const ModelOptions& options, ModelSettings& model) {
+  if (!options.folder().empty()) model.folder = options.folder();
+  if (!options.precision().empty()) model.precision = options.precision();
+  if (options.has_max_batch()) model.max_batch = options.max_batch();
+  if (options.has_max_queue()) model.max_queue = options.max_queue();
+  if (options.has_default_deadline()) {
+    model.default_deadline = absl::Seconds(options.default_deadline().seconds()) +
+                             absl::Nanoseconds(options.default_deadline().nanos());
+  }
+  if (options.has_apply_orientation()) model.apply_orientation = options.apply_orientation();
+}
+
+absl::Status CheckModel(const ModelSettings& model) {
+  auto wrong = [&model](absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat("model ", model.name, ": ", what));
+  };
+  RETURN_IF_ERROR(CheckModelName(model.name));
+  constexpr const char* kPrecisions[] = {"auto", "float32", "bfloat16", "float16"};
+  if (std::find(std::begin(kPrecisions), std::end(kPrecisions), model.precision) ==
+      std::end(kPrecisions)) {
+    return wrong(absl::StrCat("precision is \"", model.precision,
+                              "\", not auto, float32, bfloat16 or float16"));
+  }
+  if (model.max_batch < 0 || model.max_batch > 1024) {
+    return wrong(absl::StrCat("max_batch is ", model.max_batch, ", not 1 to 1024, or 0"));
+  }
+  if (model.max_queue < 1)
+    return wrong(absl::StrCat("max_queue is ", model.max_queue, ", below 1"));
+  if (model.default_deadline <= absl::ZeroDuration()) {
+    return wrong(absl::StrCat("default deadline is ", absl::FormatDuration(model.default_deadline),
+                              ", not positive"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ModelSettings>> CollectModels(const ServerConfig& file) {
+  std::map<std::string, ModelSettings> models;
+  for (const std::string& argument : absl::GetFlag(FLAGS_models)) {
+    ASSIGN_OR_RETURN(std::vector<ModelFolder> folders, FindModelFolders(argument));
+    for (const ModelFolder& folder : folders) {
+      if (!models.emplace(folder.name, Defaults(folder)).second) {
+        return absl::InvalidArgumentError(absl::StrCat("--models: two models are named ",
+                                                       folder.name, "; name one with NAME=FOLDER"));
+      }
+    }
+  }
+  std::set<std::string> seen;
+  for (const ModelOptions& options : file.models()) {
+    if (!seen.insert(options.name()).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--config: model ", options.name(), " is there twice"));
+    }
+    if (!models.contains(options.name()) && options.folder().empty()) {
+      return absl::NotFoundError(absl::StrCat("--config: model ", options.name(),
+                                              " has no folder, and --models doesn't find it"));
+    }
+    auto [it, added] = models.emplace(options.name(), Defaults({options.name(), ""}));
+    Override(options, it->second);
+  }
+  if (models.empty()) {
+    return absl::InvalidArgumentError("no models: give --models=FOLDER, or --config");
+  }
+  std::vector<ModelSettings> sorted;
+  for (auto& [name, model] : models) {
+    RETURN_IF_ERROR(CheckModel(model));
+    sorted.push_back(std::move(model));
+  }
+  return sorted;
+}
+
+absl::StatusOr<std::string> ChooseDefault(const ServerConfig& file,
+                                          const std::vector<ModelSettings>& models) {
+  std::string name = absl::GetFlag(FLAGS_default_model);
+  if (name.empty()) name = file.default_model();
+  if (name.empty()) return models.front().name;
+  for (const ModelSettings& model : models) {
+    if (model.name == name) return name;
+  }
+  return absl::NotFoundError(absl::StrCat("the default model ", name, " is not among the models"));
+}
+
+constexpr int kMaxThreads = 1024;
+
+template <typename T>
+absl::Status CheckAtLeast(const char* flag, T value, T least) {
+  if (value >= least) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--", flag, " is below ", least));
+}
+
+absl::Status CheckThreads(const char* flag, int threads) {
+  if (threads >= 0 && threads <= kMaxThreads) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, " is ", threads, ", not 0 to ", kMaxThreads));
+}
+
+// gRPC would take a host alone for port 443, and a port modulo 65536.
+absl::Status CheckAddress(const char* flag, const std::string& address) {
+  const size_t colon = address.rfind(':');
+  int port = -1;
+  if (colon != std::string::npos && colon > 0 &&
+      absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 && port <= 65535) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, " is \"", address, "\", not HOST:PORT with a port up to 65535"));
+}
+
+absl::Status CheckLogLevel(const std::string& level) {
+  for (const char* known : {"debug", "info", "warn", "error"}) {
+    if (level == known) return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--log_level is \"", level, "\", not debug, info, warn or error"));
+}
+
+absl::Status CheckServer(const Config& config) {
+  RETURN_IF_ERROR(CheckAddress("address", config.address));
+  if (!config.metrics_address.empty()) {
+    RETURN_IF_ERROR(CheckAddress("metrics_address", config.metrics_address));
+  }
+  RETURN_IF_ERROR(CheckThreads("runners", config.runners));
+  RETURN_IF_ERROR(CheckThreads("decode_threads", config.decode_threads));
+  RETURN_IF_ERROR(CheckAtLeast("stream_window", config.stream_window, 1));
+  RETURN_IF_ERROR(CheckAtLeast<int64_t>("max_image_bytes", config.max_image_bytes, 1));
+  RETURN_IF_ERROR(CheckAtLeast<int64_t>("max_image_pixels", config.max_image_pixels, 1));
+  if (config.max_image_bytes > 500'000'000) {
+    return absl::InvalidArgumentError("--max_image_bytes is above 500000000");
+  }
+  if (config.lame_duck < absl::ZeroDuration() || config.drain_timeout < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("--lame_duck and --drain_timeout can't be negative");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Config> ReadConfig() {
+  ASSIGN_OR_RETURN(ServerConfig file, ReadConfigFile(absl::GetFlag(FLAGS_config)));
+  Config config;
+  config.address = absl::GetFlag(FLAGS_address);
+  config.metrics_address = absl::GetFlag(FLAGS_metrics_address);
+  ASSIGN_OR_RETURN(config.models, CollectModels(file));
+  ASSIGN_OR_RETURN(config.default_model, ChooseDefault(file, config.models));
+  config.device = absl::GetFlag(FLAGS_device);
+  config.runners = absl::GetFlag(FLAGS_runners);
+  config.decode_threads = absl::GetFlag(FLAGS_decode_threads);
+  config.log_level = absl::GetFlag(FLAGS_log_level);
+  config.stream_window = absl::GetFlag(FLAGS_stream_window);
+  config.max_image_bytes = absl::GetFlag(FLAGS_max_image_bytes);
+  config.max_image_pixels = absl::GetFlag(FLAGS_max_image_pixels);
+  config.lame_duck = absl::GetFlag(FLAGS_lame_duck);
+  config.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
+  config.skip_broken_models = absl::GetFlag(FLAGS_skip_broken_models);
+  RETURN_IF_ERROR(CheckServer(config));
+  RETURN_IF_ERROR(CheckLogLevel(config.log_level));
+  return config;
+}
+
+}  // namespace patchserve

@@ -1,0 +1,46 @@
+// Everything the server is told, checked, in one place.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace patchserve {
+
+struct ModelSettings {
+  std::string name;                 // [A-Za-z0-9._-]+
+  std::string folder;               // holds config.json and model.safetensors
+  std::string precision;            // "auto", "float32", "bfloat16" or "float16"
+  int max_batch = 0;                // >= 1; 0: as the device likes it
+  int max_queue = 0;                // >= 1: requests that wait, those being decoded included
+  absl::Duration default_deadline;  // > 0
+  bool apply_orientation = true;
+};
+
+struct Config {
+  std::string address;                // of gRPC, "host:port"
+  std::string metrics_address;        // of /metrics; empty: none
+  std::vector<ModelSettings> models;  // by name; at least one
+  std::string default_model;          // the name of one of them
+  std::string device;                 // "auto", "cpu", "cuda" or "cuda:N"
+  int runners = 0;                    // 0: one a core on a CPU, 2 on a GPU
+  int decode_threads = 0;             // 0: one a core
+  int stream_window = 0;              // >= 1: unanswered requests of one stream
+  int64_t max_image_bytes = 0;        // >= 1
+  int64_t max_image_pixels = 0;       // >= 1
+  absl::Duration lame_duck;           // >= 0
+  absl::Duration drain_timeout;       // >= 0
+  bool skip_broken_models = false;
+  std::string log_level;  // "debug", "info", "warn" or "error"
+};
+
+// From the flags (see flags.cc), and the --config file where one is given; flags
+// must have been parsed.
+// Errors: INVALID_ARGUMENT: a value that isn't allowed, naming the flag or field.
+// NOT_FOUND: a folder or file that doesn't exist.
+absl::StatusOr<Config> ReadConfig();
+
+}  // namespace patchserve

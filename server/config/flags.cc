@@ -1,0 +1,94 @@
+#include "server/config/flags.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+
+ABSL_FLAG(std::string, address, "127.0.0.1:8001", "Where gRPC is served.");
+ABSL_FLAG(std::string, metrics_address, "127.0.0.1:8002",
+          "Where Prometheus finds /metrics. Empty: nowhere.");
+ABSL_FLAG(std::vector<std::string>, models, {},
+          "A checkpoint folder as timm publishes it (config.json, model.safetensors), a folder of "
+          "such folders, or NAME=FOLDER. May be given several times.");
+ABSL_FLAG(std::string, config, "",
+          "A text-format patchserve.config.v1.ServerConfig: options of single models.");
+ABSL_FLAG(std::string, default_model, "",
+          "The model for requests that name none. Default: the first by name.");
+ABSL_FLAG(std::string, device, "auto", "auto (a GPU if there is one), cpu, or cuda:N.");
+ABSL_FLAG(
+    std::string, precision, "auto",
+    "auto, float32, bfloat16 or float16. auto: bfloat16 on GPUs that have it and on CPUs with "
+    "amx_bf16, else float32.");
+ABSL_FLAG(int, runners, 0,
+          "Batches that run at once on the device. 0: one a core on a CPU, 2 on a GPU.");
+ABSL_FLAG(int, decode_threads, 0, "Threads that decode images. 0: one a core.");
+ABSL_FLAG(int, max_batch, 0, "The most images that run together. 0: 8 on a CPU, 32 on a GPU.");
+ABSL_FLAG(int, max_queue, 256, "The most requests of a model that wait; more are refused.");
+ABSL_FLAG(int, stream_window, 16, "The most unanswered requests of one ClassifyStream.");
+ABSL_FLAG(int64_t, max_image_bytes, 20'000'000, "The longest image, in bytes as sent.");
+ABSL_FLAG(int64_t, max_image_pixels, 50'000'000, "The largest image, in pixels.");
+ABSL_FLAG(absl::Duration, default_deadline, absl::Seconds(10),
+          "Deadline of requests that come without one.");
+ABSL_FLAG(absl::Duration, lame_duck, absl::Seconds(5),
+          "On SIGTERM: how long to go on serving after health has turned to NOT_SERVING.");
+ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(30),
+          "On SIGTERM, after --lame_duck: how long accepted requests may take to finish.");
+ABSL_FLAG(bool, skip_broken_models, false,
+          "Serve the models that load, instead of ending when one doesn't.");
+ABSL_FLAG(std::string, log_level, "info", "debug, info, warn or error.");
+
+namespace patchserve {
+
+std::vector<std::string> JoinRepeated(const std::vector<std::string>& arguments,
+                                      const std::string& flag) {
+  const std::string name = absl::StrCat("--", flag);
+  std::vector<std::string> rest, values;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    absl::string_view argument = arguments[i];
+    if (absl::ConsumePrefix(&argument, absl::StrCat(name, "="))) {
+      values.emplace_back(argument);
+    } else if (argument == name && i + 1 < arguments.size()) {
+      values.push_back(arguments[++i]);
+    } else {
+      rest.push_back(arguments[i]);
+    }
+  }
+  if (!values.empty()) rest.push_back(absl::StrCat(name, "=", absl::StrJoin(values, ",")));
+  return rest;
+}
+
+void ParseFlags(int argc, char** argv) {
+  absl::SetProgramUsageMessage(
+      "serves ConvMixer and ViT image classifiers over gRPC.\n\n  patchserve --models=FOLDER "
+      "[--models=NAME=FOLDER ...] [flags]");
+  absl::FlagsUsageConfig usage;
+  usage.version_string = [] { return std::string("patchserve " PATCHSERVE_VERSION "\n"); };
+  // --help shows our own flags only.
+  usage.contains_helpshort_flags = usage.contains_help_flags = [](absl::string_view file) {
+    return absl::EndsWith(file, "server/config/flags.cc");
+  };
+  absl::SetFlagsUsageConfig(usage);
+
+  std::vector<std::string> arguments = JoinRepeated({argv, argv + argc}, "models");
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  std::vector<char*> rest =
+      absl::ParseCommandLine(static_cast<int>(pointers.size()), pointers.data());
+  if (rest.size() > 1) {
+    std::fprintf(stderr,
+                 "patchserve: unexpected argument \"%s\"; folders are given as --models=FOLDER\n",
+                 rest[1]);
+    std::exit(2);
+  }
+}
+
+}  // namespace patchserve

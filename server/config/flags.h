@@ -1,0 +1,41 @@
+// The server's command line.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/flags/declare.h"
+#include "absl/time/time.h"
+
+ABSL_DECLARE_FLAG(std::string, address);
+ABSL_DECLARE_FLAG(std::string, metrics_address);
+ABSL_DECLARE_FLAG(std::vector<std::string>, models);
+ABSL_DECLARE_FLAG(std::string, config);
+ABSL_DECLARE_FLAG(std::string, default_model);
+ABSL_DECLARE_FLAG(std::string, device);
+ABSL_DECLARE_FLAG(std::string, precision);
+ABSL_DECLARE_FLAG(int, runners);
+ABSL_DECLARE_FLAG(int, decode_threads);
+ABSL_DECLARE_FLAG(int, max_batch);
+ABSL_DECLARE_FLAG(int, max_queue);
+ABSL_DECLARE_FLAG(int, stream_window);
+ABSL_DECLARE_FLAG(int64_t, max_image_bytes);
+ABSL_DECLARE_FLAG(int64_t, max_image_pixels);
+ABSL_DECLARE_FLAG(absl::Duration, default_deadline);
+ABSL_DECLARE_FLAG(absl::Duration, lame_duck);
+ABSL_DECLARE_FLAG(absl::Duration, drain_timeout);
+ABSL_DECLARE_FLAG(bool, skip_broken_models);
+ABSL_DECLARE_FLAG(std::string, log_level);
+
+namespace patchserve {
+
+// Joins the values of a flag that is given several times ("--models=a --models=b")
+// to one ("--models=a,b"): Abseil's lists would keep the last one only.
+std::vector<std::string> JoinRepeated(const std::vector<std::string>& arguments,
+                                      const std::string& flag);
+
+// Parses the command line into the flags. Ends the process with a message for an
+// unknown flag or an argument that is none, and for --help and --version.
+void ParseFlags(int argc, char** argv);
+
+}  // namespace patchserve

@@ -1,0 +1,74 @@
+#include "server/config/model_folders.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "server/base/status.h"
+
+namespace patchserve {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool IsCheckpoint(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(folder / "config.json", ignored);
+}
+
+// The last component, whether or not a slash follows it.
+std::string BaseName(const fs::path& folder) {
+  std::error_code ignored;
+  const fs::path absolute = fs::absolute(folder, ignored).lexically_normal();
+  return absolute.has_filename() ? absolute.filename() : absolute.parent_path().filename();
+}
+
+}  // namespace
+
+absl::Status CheckModelName(const std::string& name) {
+  const bool good = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
+  });
+  if (name == "liveness" || name == "readiness") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", name, "\" can't be a model's name: health checks use it"));
+  }
+  if (good) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", name, "\" can't be a model's name: use letters, digits, '.', '_' and '-'"));
+}
+
+absl::StatusOr<std::vector<ModelFolder>> FindModelFolders(const std::string& argument) {
+  std::vector<ModelFolder> found;
+  std::string folder = argument;
+  if (const size_t equals = argument.find('='); equals != std::string::npos) {
+    folder = argument.substr(equals + 1);
+    found.push_back({argument.substr(0, equals), folder});
+  }
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) {
+    return absl::NotFoundError(absl::StrCat("--models: there is no folder ", folder));
+  }
+  if (found.empty() && IsCheckpoint(folder)) found.push_back({BaseName(folder), folder});
+  if (found.empty()) {
+    for (fs::directory_iterator it(folder, error), end; it != end; it.increment(error)) {
+      if (IsCheckpoint(it->path())) found.push_back({it->path().filename(), it->path()});
+    }
+  }
+  if (error) {
+    return absl::NotFoundError(absl::StrCat("--models: ", folder, ": ", error.message()));
+  }
+  if (found.empty()) {
+    return absl::NotFoundError(absl::StrCat("--models: ", folder,
+                                            " is no checkpoint (it has no config.json), and no "
+                                            "folder in it is one"));
+  }
+  for (const ModelFolder& model : found) RETURN_IF_ERROR(CheckModelName(model.name));
+  std::sort(found.begin(), found.end(),
+            [](const ModelFolder& a, const ModelFolder& b) { return a.name < b.name; });
+  return found;
+}
+
+}  // namespace patchserve

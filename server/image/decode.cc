@@ -1,0 +1,122 @@
+#include "server/image/decode.h"
+
+#include <algorithm>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/status.h"
+#include "server/image/bmp_header.h"
+#include "server/image/cmyk_jpeg.h"
+#include "server/image/jpeg_header.h"
+#include "server/image/limits.h"
+#include "server/image/png_header.h"
+#include "server/image/quiet_codecs.h"
+
+namespace patchserve {
+namespace {
+
+// Progressive encoders write about ten.
+constexpr int kMaxJpegScans = 200;
+
+absl::Status Damaged() {
+  return absl::InvalidArgumentError("image file is damaged or cut off: it can't be decoded");
+}
+
+// Decodes into `pixels`, of `type` and the size of the picture. False where the
+// file can't be decoded or has another size.
+bool DecodeInto(absl::Span<const uint8_t> file, int flags, int type, const ImageInfo& info,
+                void* pixels) {
+  // OpenCV takes a Mat, but only reads from it.
+  const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8UC1, const_cast<uint8_t*>(file.data()));
+  cv::Mat target(info.height, info.width, type, pixels);
+  try {
+    const cv::Mat decoded = cv::imdecode(bytes, flags | cv::IMREAD_IGNORE_ORIENTATION, &target);
+    // Empty after a failure; a picture of another size has memory of its own.
+    return decoded.data == pixels;
+  } catch (const cv::Exception&) {
+    return false;
+  }
+}
+
+absl::StatusOr<Image> DecodeColor(absl::Span<const uint8_t> file, const ImageInfo& info) {
+  Image image = Image::Uninitialized(info.width, info.height);
+  if (!DecodeInto(file, cv::IMREAD_COLOR_RGB, CV_8UC3, info, image.pixels.get())) return Damaged();
+  return image;
+}
+
+absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> file, const ImageInfo& info) {
+  if (const int scans = CountJpegScans(file); scans > kMaxJpegScans) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("JPEG file has ", scans, " scans, more than ", kMaxJpegScans));
+  }
+  if (ReadJpegHeader(file).components != 4) return DecodeColor(file, info);
+  Image image = Image::Uninitialized(info.width, info.height);
+  if (!DecodeCmykJpeg(file, image)) return Damaged();
+  return image;
+}
+
+// OpenCV would scale 16-bit grey to 8; Pillow clips it.
+absl::StatusOr<Image> DecodeDeepGray(absl::Span<const uint8_t> file, const ImageInfo& info) {
+  std::vector<uint16_t> gray(size_t{1} * info.width * info.height);
+  if (!DecodeInto(file, cv::IMREAD_ANYDEPTH, CV_16UC1, info, gray.data())) return Damaged();
+  Image image = Image::Uninitialized(info.width, info.height);
+  for (size_t i = 0; i < gray.size(); ++i) {
+    std::fill_n(&image.pixels[3 * i], 3, static_cast<uint8_t>(std::min<int>(gray[i], 255)));
+  }
+  return image;
+}
+
+absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> file, const ImageInfo& info) {
+  const PngHeader header = ReadPngHeader(file);
+  // OpenCV would allocate what a chunk claims to hold, up to 2 GB, before it looks
+  // whether the file is that long.
+  if (!header.complete) return Damaged();
+  std::vector<uint8_t> only_pixels;
+  if (header.has_extras) {
+    only_pixels = OnlyPixels(file);
+    file = only_pixels;
+  }
+  const bool deep_gray = header.bit_depth == 16 && header.color_type == 0;
+  return deep_gray ? DecodeDeepGray(file, info) : DecodeColor(file, info);
+}
+
+// OpenCV shifts the 5 and 6 bits of a 16-bit pixel to the left; Pillow scales them
+// to the full range.
+absl::StatusOr<Image> DecodeBmp(absl::Span<const uint8_t> file, const ImageInfo& info) {
+  ASSIGN_OR_RETURN(Image image, DecodeColor(file, info));
+  const BmpHeader header = ReadBmpHeader(file);
+  if (header.bits != 16) return image;
+  const int green_shift = header.green_has_6_bits ? 2 : 3;
+  const auto scaled = [](uint8_t value, int shift) {
+    return static_cast<uint8_t>((value >> shift) * 255 / (255 >> shift));
+  };
+  for (uint8_t* pixel = image.pixels.get(); pixel < image.pixels.get() + image.size(); pixel += 3) {
+    pixel[0] = scaled(pixel[0], 3);
+    pixel[1] = scaled(pixel[1], green_shift);
+    pixel[2] = scaled(pixel[2], 3);
+  }
+  return image;
+}
+
+}  // namespace
+
+absl::StatusOr<Image> Decode(absl::Span<const uint8_t> file, const ImageInfo& info) {
+  QuietCodecs();
+  switch (info.format) {
+    case ImageFormat::kJpeg:
+      return DecodeJpeg(file, info);
+    case ImageFormat::kPng:
+      return DecodePng(file, info);
+    case ImageFormat::kWebP:
+      return DecodeColor(file, info);
+    case ImageFormat::kBmp:
+      return DecodeBmp(file, info);
+    case ImageFormat::kRaw:
+      break;
+  }
+  return absl::InvalidArgumentError("raw pixels aren't a file to decode");
+}
+
+}  // namespace patchserve

@@ -1,0 +1,63 @@
+#include "server/image/header.h"
+
+#include <string_view>
+
+#include "server/base/status.h"
+#include "server/image/bmp_header.h"
+#include "server/image/bytes.h"
+#include "server/image/jpeg_header.h"
+#include "server/image/limits.h"
+#include "server/image/png_header.h"
+#include "server/image/webp_header.h"
+
+namespace patchserve {
+namespace {
+
+using namespace std::string_view_literals;
+
+struct Found {
+  ImageFormat format = ImageFormat::kRaw;  // kRaw: none of the formats we read
+  int64_t width = 0;
+  int64_t height = 0;
+  int orientation = 1;
+};
+
+Found Sniff(absl::Span<const uint8_t> file) {
+  const Bytes bytes(file);
+  if (bytes.Matches(0, "\xff\xd8\xff"sv)) {
+    const JpegHeader h = ReadJpegHeader(file);
+    return {ImageFormat::kJpeg, h.width, h.height, h.orientation};
+  }
+  if (bytes.Matches(0, "\x89PNG\r\n\x1a\n"sv)) {
+    const PngHeader h = ReadPngHeader(file);
+    return {ImageFormat::kPng, h.width, h.height, h.orientation};
+  }
+  if (bytes.Matches(0, "RIFF") && bytes.Matches(8, "WEBP")) {
+    const WebPHeader h = ReadWebPHeader(file);
+    return {ImageFormat::kWebP, h.width, h.height, h.orientation};
+  }
+  if (bytes.Matches(0, "BM")) {
+    const BmpHeader h = ReadBmpHeader(file);
+    return {ImageFormat::kBmp, h.width, h.height, 1};
+  }
+  return {};
+}
+
+}  // namespace
+
+absl::StatusOr<ImageInfo> ReadHeader(absl::Span<const uint8_t> file, const ImageLimits& limits) {
+  if (file.empty()) return absl::InvalidArgumentError("image is empty");
+  RETURN_IF_ERROR(CheckByteLimit(file.size(), limits));
+  const Found found = Sniff(file);
+  if (found.format == ImageFormat::kRaw) {
+    return absl::InvalidArgumentError("image is not a JPEG, PNG, WebP or BMP file");
+  }
+  if (found.width < 1 || found.height < 1) {
+    return absl::InvalidArgumentError("image file is damaged: its headers give no size");
+  }
+  RETURN_IF_ERROR(CheckPixelLimit(found.width, found.height, limits));
+  return ImageInfo{found.format, static_cast<int>(found.width), static_cast<int>(found.height),
+                   found.orientation};
+}
+
+}  // namespace patchserve

@@ -1,0 +1,24 @@
+// Reads what an image file says of itself, without decoding it.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "server/image/image.h"
+
+namespace patchserve {
+
+struct ImageLimits {
+  int64_t max_bytes = 20'000'000;   // of the encoded file, or of raw pixels
+  int64_t max_pixels = 50'000'000;  // width * height
+};
+
+// Format, size and EXIF orientation of a JPEG, PNG, WebP or BMP file, checked
+// against `limits`. Looks only at the file's headers: microseconds, no
+// allocation of pixels. Thread-safe.
+// Errors: INVALID_ARGUMENT: empty, too many bytes, another format, no size in the
+// headers, a side of 0 or over 65535, or too many pixels.
+absl::StatusOr<ImageInfo> ReadHeader(absl::Span<const uint8_t> file, const ImageLimits& limits);
+
+}  // namespace patchserve

@@ -1,0 +1,33 @@
+// An 8-bit RGB picture in memory, and what its file says of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace patchserve {
+
+// Rows top to bottom, three bytes a pixel (R, G, B), no padding.
+struct Image {
+  int width = 0;
+  int height = 0;
+  std::unique_ptr<uint8_t[]> pixels;  // width * height * 3 bytes
+
+  size_t size() const { return size_t{3} * width * height; }
+
+  // Pixels are left uninitialised. Needs width, height > 0.
+  static Image Uninitialized(int width, int height) {
+    return {width, height, std::make_unique_for_overwrite<uint8_t[]>(size_t{3} * width * height)};
+  }
+};
+
+enum class ImageFormat { kJpeg, kPng, kWebP, kBmp, kRaw };
+
+struct ImageInfo {
+  ImageFormat format = ImageFormat::kRaw;
+  int width = 0;  // as stored in the file, before any EXIF rotation
+  int height = 0;
+  int orientation = 1;  // EXIF's, 1 to 8; 1 (upright) where the file has none
+};
+
+}  // namespace patchserve

@@ -1,0 +1,25 @@
+// The parts of a JPEG file's markers that matter before it is decoded
+// (ITU-T T.81, annex B).
+#pragma once
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+
+namespace patchserve {
+
+struct JpegHeader {
+  int width = 0;  // 0 where the file has no frame header
+  int height = 0;
+  int components = 0;   // 1 grey, 3 colour, 4 CMYK or YCCK
+  int orientation = 1;  // EXIF's
+};
+
+// `file` starts with FF D8. Reads up to the first scan.
+JpegHeader ReadJpegHeader(absl::Span<const uint8_t> file);
+
+// How many scans the file's markers announce. Each costs a walk over the whole
+// picture, so a few bytes that repeat them can keep a decoder busy for hours.
+int CountJpegScans(absl::Span<const uint8_t> file);
+
+}  // namespace patchserve

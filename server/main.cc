@@ -1,0 +1,70 @@
+// patchserve: flags, signals, Server::Start, wait, Server::Stop.
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "server/config/config.h"
+#include "server/config/flags.h"
+#include "server/process_events.h"
+#include "server/server.h"
+#include "spdlog/sinks/stdout_sinks.h"
+#include "spdlog/spdlog.h"
+
+namespace patchserve {
+namespace {
+
+int Fail(const absl::Status& why) {
+  spdlog::error("{}", std::string(why.message()));
+  return 1;
+}
+
+int Serve(const Config& config, ProcessEvents& events) {
+  auto server = Server::Start(config, [&events](const absl::Status& why) {
+    events.Post({EventKind::kDeviceLost, why});
+  });
+  if (!server.ok()) return Fail(server.status());
+  spdlog::info("gRPC on port {} of {}", (*server)->port(), config.address);
+  if (!config.metrics_address.empty()) {
+    spdlog::info("metrics on port {} of {}", (*server)->metrics_port(), config.metrics_address);
+  }
+
+  std::thread loader([&] {
+    const absl::Status loaded = (*server)->LoadModels();
+    if (loaded.ok()) {
+      spdlog::info("serving");
+    } else if (!absl::IsCancelled(loaded)) {
+      events.Post({EventKind::kLoadingFailed, loaded});
+    }
+  });
+  const Event event = events.Wait();
+  (*server)->CancelLoading();
+  loader.join();
+  const bool asked = event.kind == EventKind::kSignal;
+  (*server)->Stop(asked ? config.lame_duck : absl::ZeroDuration());
+  return asked ? 0 : Fail(event.status);
+}
+
+}  // namespace
+}  // namespace patchserve
+
+int main(int argc, char** argv) {
+  patchserve::ProcessEvents events;  // before any thread: it blocks the signals
+  patchserve::ParseFlags(argc, argv);
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("patchserve"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+  absl::StatusOr<patchserve::Config> config = patchserve::ReadConfig();
+  if (config.ok()) spdlog::set_level(spdlog::level::from_str(config->log_level));
+  const int exit_code =
+      config.ok() ? patchserve::Serve(*config, events) : patchserve::Fail(config.status());
+  spdlog::shutdown();
+  // Libraries' destructors of static objects race with threads that they left
+  // behind; everything of ours has been stopped and written.
+  std::fflush(nullptr);
+  _exit(exit_code);
+}

@@ -1,0 +1,260 @@
+#include "server/metrics/metrics.h"
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "prometheus/counter.h"
+#include "prometheus/exposer.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+#include "prometheus/text_serializer.h"
+#include "server/metrics/process_metrics.h"
+
+namespace patchserve {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+
+constexpr int kStatusCodes = 17;  // absl::StatusCode's 0 to 16 are gRPC's
+constexpr std::array<const char*, 4> kStages = {"decode", "queue", "run", "respond"};
+
+// Seconds: 250 us to 10 s, each 2 or 2.5 times the one before.
+const Histogram::BucketBoundaries kSeconds = {
+    0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+const Histogram::BucketBoundaries kBatchSizes = {1, 2, 4, 8, 16, 32, 64, 128, 256};
+
+// Every family, made once: a family is found by name only when a child is made.
+struct Families {
+  explicit Families(prometheus::Registry& r)
+      : requests(prometheus::BuildCounter()
+                     .Name("patchserve_requests_total")
+                     .Help("Requests answered, by status code.")
+                     .Register(r)),
+        request_duration(prometheus::BuildHistogram()
+                             .Name("patchserve_request_duration_seconds")
+                             .Help("From a request's arrival to its answer.")
+                             .Register(r)),
+        stage_duration(prometheus::BuildHistogram()
+                           .Name("patchserve_stage_duration_seconds")
+                           .Help("Time of a request in each stage.")
+                           .Register(r)),
+        batch_size(prometheus::BuildHistogram()
+                       .Name("patchserve_batch_size")
+                       .Help("Images that ran together.")
+                       .Register(r)),
+        images(prometheus::BuildCounter()
+                   .Name("patchserve_images_total")
+                   .Help("Images that went through the model.")
+                   .Register(r)),
+        queue_depth(prometheus::BuildGauge()
+                        .Name("patchserve_queue_depth")
+                        .Help("Requests admitted and not yet running.")
+                        .Register(r)),
+        model_info(prometheus::BuildGauge()
+                       .Name("patchserve_model_info")
+                       .Help("1 for each loaded model.")
+                       .Register(r)),
+        model_ready(prometheus::BuildGauge()
+                        .Name("patchserve_model_ready")
+                        .Help("1 if the model answers requests.")
+                        .Register(r)),
+        device_busy(prometheus::BuildCounter()
+                        .Name("patchserve_device_busy_seconds_total")
+                        .Help("Time that runners were busy, summed over the runners.")
+                        .Register(r)),
+        device_runners(prometheus::BuildGauge()
+                           .Name("patchserve_device_runners")
+                           .Help("Batches that can run at once.")
+                           .Register(r)),
+        in_flight(prometheus::BuildGauge()
+                      .Name("patchserve_in_flight")
+                      .Help("Requests that are not answered yet.")
+                      .Register(r)),
+        build_info(prometheus::BuildGauge()
+                       .Name("patchserve_build_info")
+                       .Help("1, labelled with the version.")
+                       .Register(r)) {}
+
+  Family<Counter>& requests;
+  Family<Histogram>& request_duration;
+  Family<Histogram>& stage_duration;
+  Family<Histogram>& batch_size;
+  Family<Counter>& images;
+  Family<Gauge>& queue_depth;
+  Family<Gauge>& model_info;
+  Family<Gauge>& model_ready;
+  Family<Counter>& device_busy;
+  Family<Gauge>& device_runners;
+  Family<Gauge>& in_flight;
+  Family<Gauge>& build_info;
+};
+
+// patchserve_requests_total of one model. A code's counter is made when it is first
+// seen: most codes never are.
+class RequestCounters {
+ public:
+  RequestCounters(std::string model, Families& families)
+      : model_(std::move(model)), families_(families) {}
+
+  void Increment(absl::StatusCode code) {
+    std::atomic<Counter*>& counter = by_code_[static_cast<size_t>(code) % kStatusCodes];
+    Counter* found = counter.load(std::memory_order_acquire);
+    if (found == nullptr) {  // two threads at once get the same one from the family
+      found =
+          &families_.requests.Add({{"model", model_}, {"code", absl::StatusCodeToString(code)}});
+      counter.store(found, std::memory_order_release);
+    }
+    found->Increment();
+  }
+
+ private:
+  const std::string model_;
+  Families& families_;
+  std::array<std::atomic<Counter*>, kStatusCodes> by_code_{};
+};
+
+class PrometheusModelMetrics : public ModelMetrics {
+ public:
+  PrometheusModelMetrics(std::string model, Families& families)
+      : model_(std::move(model)),
+        families_(families),
+        requests_(model_, families),
+        request_duration_(families.request_duration.Add({{"model", model_}}, kSeconds)),
+        batch_size_(families.batch_size.Add({{"model", model_}}, kBatchSizes)),
+        images_(families.images.Add({{"model", model_}})),
+        queue_depth_(families.queue_depth.Add({{"model", model_}})),
+        ready_(families.model_ready.Add({{"model", model_}})) {
+    for (size_t stage = 0; stage < kStages.size(); ++stage) {
+      stages_[stage] =
+          &families.stage_duration.Add({{"model", model_}, {"stage", kStages[stage]}}, kSeconds);
+    }
+  }
+
+  void RequestAnswered(absl::StatusCode code, absl::Duration duration) override {
+    requests_.Increment(code);
+    request_duration_.Observe(absl::ToDoubleSeconds(duration));
+  }
+  void StageTook(Stage stage, absl::Duration duration) override {
+    stages_[static_cast<size_t>(stage)]->Observe(absl::ToDoubleSeconds(duration));
+  }
+  void BatchRan(int images) override {
+    batch_size_.Observe(images);
+    images_.Increment(images);
+  }
+  void QueueDepthChanged(int difference) override { queue_depth_.Increment(difference); }
+  void SetReady(bool ready) override { ready_.Set(ready ? 1 : 0); }
+  void SetInfo(const std::string& version, const std::string& architecture,
+               const std::string& device, const std::string& precision) override {
+    std::lock_guard lock(mutex_);
+    if (info_ != nullptr) families_.model_info.Remove(info_);
+    info_ = &families_.model_info.Add({{"model", model_},
+                                       {"version", version},
+                                       {"architecture", architecture},
+                                       {"device", device},
+                                       {"precision", precision}});
+    info_->Set(1);
+  }
+
+ private:
+  const std::string model_;
+  Families& families_;
+  RequestCounters requests_;
+  Histogram& request_duration_;
+  std::array<Histogram*, kStages.size()> stages_;
+  Histogram& batch_size_;
+  Counter& images_;
+  Gauge& queue_depth_;
+  Gauge& ready_;
+  std::mutex mutex_;
+  Gauge* info_ = nullptr;  // guarded by mutex_
+};
+
+class PrometheusDeviceMetrics : public DeviceMetrics {
+ public:
+  PrometheusDeviceMetrics(const std::string& device, Families& families)
+      : busy_(families.device_busy.Add({{"device", device}})),
+        runners_(families.device_runners.Add({{"device", device}})) {}
+  void Busy(absl::Duration duration) override { busy_.Increment(absl::ToDoubleSeconds(duration)); }
+  void SetRunners(int runners) override { runners_.Set(runners); }
+
+ private:
+  Counter& busy_;
+  Gauge& runners_;
+};
+
+class PrometheusMetrics : public Metrics {
+ public:
+  explicit PrometheusMetrics(const std::string& version)
+      : registry_(std::make_shared<prometheus::Registry>()),
+        process_(std::make_shared<ProcessMetrics>()),
+        families_(*registry_),
+        unknown_model_("", families_),
+        in_flight_(families_.in_flight.Add({})) {
+    families_.build_info.Add({{"version", version}}).Set(1);
+  }
+
+  ModelMetrics& Model(const std::string& name) override {
+    std::lock_guard lock(mutex_);
+    auto& model = models_[name];
+    if (model == nullptr) model = std::make_unique<PrometheusModelMetrics>(name, families_);
+    return *model;
+  }
+
+  void UnknownModelAnswered(absl::StatusCode code) override { unknown_model_.Increment(code); }
+
+  DeviceMetrics& Device(const std::string& name) override {
+    std::lock_guard lock(mutex_);
+    auto& device = devices_[name];
+    if (device == nullptr) device = std::make_unique<PrometheusDeviceMetrics>(name, families_);
+    return *device;
+  }
+
+  void InFlightChanged(int difference) override { in_flight_.Increment(difference); }
+
+  absl::Status Expose(const std::string& address) override try {
+    exposer_ = std::make_unique<prometheus::Exposer>(address);
+    exposer_->RegisterCollectable(registry_);
+    exposer_->RegisterCollectable(process_);
+    return absl::OkStatus();
+  } catch (const std::exception& error) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("can't serve metrics on ", address, ": ", error.what(), " (is it in use?)"));
+  }
+
+  int port() const override {
+    return exposer_ == nullptr ? 0 : exposer_->GetListeningPorts().front();
+  }
+
+  std::string Scrape() const override {
+    std::vector<prometheus::MetricFamily> families = registry_->Collect();
+    for (auto& family : process_->Collect()) families.push_back(std::move(family));
+    return prometheus::TextSerializer().Serialize(families);
+  }
+
+ private:
+  const std::shared_ptr<prometheus::Registry> registry_;
+  const std::shared_ptr<ProcessMetrics> process_;
+  Families families_;
+  RequestCounters unknown_model_;
+  Gauge& in_flight_;
+  std::mutex mutex_;
+  std::map<std::string, std::unique_ptr<PrometheusModelMetrics>> models_;    // guarded by mutex_
+  std::map<std::string, std::unique_ptr<PrometheusDeviceMetrics>> devices_;  // guarded by mutex_
+  std::unique_ptr<prometheus::Exposer> exposer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Metrics> Metrics::Create(const std::string& version) {
+  return std::make_unique<PrometheusMetrics>(version);
+}
+
+}  // namespace patchserve

@@ -1,0 +1,75 @@
+// What happened, for Prometheus. The names are part of the interface: dashboards
+// and alerts use them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace patchserve {
+
+enum class Stage { kDecode, kQueue, kRun, kRespond };
+
+// The figures of one model. Thread-safe; each call costs one uncontended lock or
+// atomic operation, no look-up by name.
+class ModelMetrics {
+ public:
+  virtual ~ModelMetrics() = default;
+
+  // patchserve_requests_total, patchserve_request_duration_seconds: a request was
+  // answered with `code`, `duration` after it came in.
+  virtual void RequestAnswered(absl::StatusCode code, absl::Duration duration) = 0;
+  // patchserve_stage_duration_seconds
+  virtual void StageTook(Stage stage, absl::Duration duration) = 0;
+  // patchserve_batch_size, patchserve_images_total
+  virtual void BatchRan(int images) = 0;
+  // patchserve_queue_depth: requests that are admitted and not yet running.
+  virtual void QueueDepthChanged(int difference) = 0;
+  // patchserve_model_ready
+  virtual void SetReady(bool ready) = 0;
+  // patchserve_model_info
+  virtual void SetInfo(const std::string& version, const std::string& architecture,
+                       const std::string& device, const std::string& precision) = 0;
+};
+
+class DeviceMetrics {
+ public:
+  virtual ~DeviceMetrics() = default;
+  // patchserve_device_busy_seconds_total: a runner was busy for so long.
+  virtual void Busy(absl::Duration duration) = 0;
+  // patchserve_device_runners
+  virtual void SetRunners(int runners) = 0;
+};
+
+// All metrics of the process, and the HTTP server that Prometheus scrapes.
+// Thread-safe.
+class Metrics {
+ public:
+  // patchserve_build_info{version}
+  static std::unique_ptr<Metrics> Create(const std::string& version);
+  virtual ~Metrics() = default;
+
+  // Created at the first call for a name; lives as long as this.
+  virtual ModelMetrics& Model(const std::string& name) = 0;
+  // A request for a model that doesn't exist was answered: patchserve_requests_total
+  // with the model "".
+  virtual void UnknownModelAnswered(absl::StatusCode code) = 0;
+  virtual DeviceMetrics& Device(const std::string& name) = 0;
+
+  // patchserve_in_flight: requests that are not answered yet.
+  virtual void InFlightChanged(int difference) = 0;
+
+  // Serves /metrics on "host:port" (port 0: any) until this is destroyed, with two
+  // threads of its own.
+  // Errors: FAILED_PRECONDITION: the address can't be bound.
+  virtual absl::Status Expose(const std::string& address) = 0;
+  // The port that Expose bound; 0 before.
+  virtual int port() const = 0;
+
+  // What /metrics answers.
+  virtual std::string Scrape() const = 0;
+};
+
+}  // namespace patchserve

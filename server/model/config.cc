@@ -1,0 +1,161 @@
+#include "server/model/config.h"
+
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/status.h"
+#include "server/model/json.h"
+#include "server/model/labels.h"
+
+namespace patchserve {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kMaxSide = 4096;
+constexpr int kMaxClasses = 100'000;
+
+absl::Status ReadInputSize(const JsonFields& fields, Preprocessing& how) {
+  const json* size = fields.Find("input_size");
+  if (size == nullptr) return absl::OkStatus();
+  const auto in_range = [](const json& side) {
+    return side.is_number_unsigned() && side.get<uint64_t>() >= 1 &&
+           side.get<uint64_t>() <= kMaxSide;
+  };
+  if (!size->is_array() || size->size() != 3 || (*size)[0] != 3 || !in_range((*size)[1]) ||
+      !in_range((*size)[2])) {
+    return fields.Unexpected("input_size",
+                             absl::StrCat("[3, height, width] with sides from 1 to ", kMaxSide));
+  }
+  how.height = (*size)[1].get<int>();
+  how.width = (*size)[2].get<int>();
+  return absl::OkStatus();
+}
+
+absl::Status ReadColors(const JsonFields& fields, const std::string& key, float low,
+                        std::array<float, 3>& colors) {
+  const json* value = fields.Find(key);
+  if (value == nullptr) return absl::OkStatus();
+  const std::string expected = absl::StrCat("three numbers above ", low, " and up to 1000");
+  if (!value->is_array() || value->size() != 3) return fields.Unexpected(key, expected);
+  for (int i = 0; i < 3; ++i) {
+    if (!(*value)[i].is_number()) return fields.Unexpected(key, expected);
+    colors[i] = (*value)[i].get<float>();
+    if (!(colors[i] > low && colors[i] <= 1000)) return fields.Unexpected(key, expected);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadInterpolation(const JsonFields& fields, Interpolation& interpolation) {
+  ASSIGN_OR_RETURN(const auto name, fields.String("interpolation"));
+  if (!name || *name == "bicubic") {
+    interpolation = Interpolation::kBicubic;
+  } else if (*name == "bilinear") {
+    interpolation = Interpolation::kBilinear;
+  } else {
+    return fields.Unexpected("interpolation", "bicubic or bilinear");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadCropMode(const JsonFields& fields, CropMode& mode) {
+  ASSIGN_OR_RETURN(const auto name, fields.String("crop_mode"));
+  if (!name || *name == "center") {
+    mode = CropMode::kCenter;
+  } else if (*name == "squash") {
+    mode = CropMode::kSquash;
+  } else if (*name == "border") {
+    mode = CropMode::kBorder;
+  } else {
+    return fields.Unexpected("crop_mode", "center, squash or border");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Preprocessing> ParsePreprocessing(const JsonFields& pretrained) {
+  Preprocessing how;
+  RETURN_IF_ERROR(ReadInputSize(pretrained, how));
+  RETURN_IF_ERROR(ReadInterpolation(pretrained, how.interpolation));
+  RETURN_IF_ERROR(ReadCropMode(pretrained, how.crop_mode));
+  RETURN_IF_ERROR(ReadColors(pretrained, "mean", -1000, how.mean));
+  RETURN_IF_ERROR(ReadColors(pretrained, "std", 0, how.std));
+  ASSIGN_OR_RETURN(const auto crop_pct, pretrained.Number("crop_pct", 0, 1));
+  how.crop_pct = crop_pct.value_or(how.crop_pct);
+  return how;
+}
+
+absl::StatusOr<int> ParseNumClasses(const JsonFields& config, const JsonFields& pretrained,
+                                    const ModelArgs& args) {
+  ASSIGN_OR_RETURN(auto count, config.Integer("num_classes", 1, kMaxClasses));
+  if (!count) {
+    ASSIGN_OR_RETURN(count, pretrained.Integer("num_classes", 1, kMaxClasses));
+  }
+  if (!count) count = args.num_classes;
+  if (!count) return absl::InvalidArgumentError("num_classes is missing");
+  if (args.num_classes && *args.num_classes != *count) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_classes is ", *count, ", model_args.num_classes is ", *args.num_classes));
+  }
+  return static_cast<int>(*count);
+}
+
+absl::StatusOr<int> ParseHeads(const ModelConfig& config, const Architecture& architecture) {
+  const int heads = config.model_args.num_heads.value_or(architecture.heads);
+  if (config.family == Family::kViT && heads == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("model_args.num_heads is missing, and the architecture's name, ",
+                     config.architecture, ", doesn't say it"));
+  }
+  return heads;
+}
+
+// timm keeps global_pool at the root for information only, so it must at least agree.
+absl::Status CheckGlobalPool(const JsonFields& config, Family family) {
+  const std::string expected = family == Family::kConvMixer ? "avg" : "token";
+  ASSIGN_OR_RETURN(const auto pool, config.String("global_pool"));
+  if (pool && *pool != expected) return config.Unexpected("global_pool", expected);
+  return absl::OkStatus();
+}
+
+// timm/models/_hub.py, _parse_model_cfg: a network of fixed size is fed what it was
+// built for.
+absl::Status ApplyImageSize(const JsonFields& pretrained, ModelConfig& config) {
+  ASSIGN_OR_RETURN(const auto fixed, pretrained.Bool("fixed_input_size"));
+  if (config.model_args.img_size && fixed.value_or(false)) {
+    config.preprocessing.height = (*config.model_args.img_size)[0];
+    config.preprocessing.width = (*config.model_args.img_size)[1];
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text) {
+  ASSIGN_OR_RETURN(const json root, ParseJsonObject(text));
+  const JsonFields fields(root, "");
+  ASSIGN_OR_RETURN(const auto nested, fields.Object("pretrained_cfg"));
+  const JsonFields pretrained = nested.value_or(fields);
+  const json none = json::object();
+  ASSIGN_OR_RETURN(const auto model_args, fields.Object("model_args"));
+
+  ModelConfig config;
+  ASSIGN_OR_RETURN(auto name, fields.String("architecture"));
+  if (!name) return absl::InvalidArgumentError("architecture is missing");
+  config.architecture = *std::move(name);
+  ASSIGN_OR_RETURN(const Architecture architecture, LookUpArchitecture(config.architecture));
+  config.family = architecture.family;
+  ASSIGN_OR_RETURN(config.model_args,
+                   ParseModelArgs(model_args.value_or(JsonFields(none, "")), config.family));
+  config.activation = config.model_args.activation.value_or(architecture.activation);
+  ASSIGN_OR_RETURN(config.num_heads, ParseHeads(config, architecture));
+  RETURN_IF_ERROR(CheckGlobalPool(fields, config.family));
+
+  ASSIGN_OR_RETURN(const int num_classes, ParseNumClasses(fields, pretrained, config.model_args));
+  ASSIGN_OR_RETURN(config.classes, ParseLabels(fields, pretrained, num_classes));
+  ASSIGN_OR_RETURN(config.preprocessing, ParsePreprocessing(pretrained));
+  RETURN_IF_ERROR(ApplyImageSize(pretrained, config));
+  return config;
+}
+
+}  // namespace patchserve

@@ -1,0 +1,37 @@
+// config.json of a checkpoint folder, as timm writes it (timm/models/_hub.py).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/image/preprocessing.h"
+#include "server/model/architecture.h"
+#include "server/model/model.h"
+#include "server/model/model_args.h"
+
+namespace patchserve {
+
+struct ModelConfig {
+  std::string architecture;
+  Family family = Family::kConvMixer;
+  Activation activation = Activation::kGelu;
+  int num_heads = 0;  // ViT; from model_args or by the architecture's name
+  std::vector<ClassName> classes;
+  Preprocessing preprocessing;
+  ModelArgs model_args;  // empty for folders from before timm 1.0.30
+
+  int num_classes() const { return static_cast<int>(classes.size()); }
+};
+
+// Understands today's form (model_args and pretrained_cfg), folders without
+// model_args, and the flat form without pretrained_cfg. What the root says of
+// classes wins over pretrained_cfg. timm's defaults fill in for absent fields.
+// Errors: INVALID_ARGUMENT: not JSON, or naming the field, what it is and what was
+// expected: architecture, num_classes or a ViT's heads missing; a wrong type or
+// value; something that would need another network than those of convmixer.h and
+// vit.h, or another transform than Preprocessing describes.
+absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text);
+
+}  // namespace patchserve

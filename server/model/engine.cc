@@ -1,0 +1,188 @@
+#include "server/model/engine.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/status.h"
+#include "server/model/config.h"
+#include "server/model/convmixer.h"
+#include "server/model/device.h"
+#include "server/model/exceptions.h"
+#include "server/model/file.h"
+#include "server/model/version.h"
+#include "server/model/vit.h"
+
+namespace patchserve {
+namespace {
+
+constexpr uint64_t kMaxConfigBytes = 16 << 20;
+constexpr uint64_t kMaxWeightsBytes = uint64_t{16} << 30;
+
+using Network = std::function<NetworkOutput(const at::Tensor& images)>;
+
+absl::Status InFile(const std::filesystem::path& path, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(path.string(), ": ", status.message()));
+}
+
+absl::StatusOr<Network> TakeNetwork(Weights& weights, const ModelConfig& config) {
+  Network network;
+  switch (config.family) {
+    case Family::kConvMixer: {
+      ASSIGN_OR_RETURN(ConvMixerWeights w, TakeConvMixer(weights, config));
+      network = [w = std::move(w)](const at::Tensor& images) { return ConvMixer(w, images); };
+      break;
+    }
+    case Family::kViT: {
+      ASSIGN_OR_RETURN(ViTWeights w, TakeViT(weights, config));
+      network = [w = std::move(w)](const at::Tensor& images) { return ViT(w, images); };
+      break;
+    }
+  }
+  RETURN_IF_ERROR(weights.CheckAllTaken());
+  return network;
+}
+
+// Runners of a GPU have a stream each, so that one's copies overlap another's compute.
+c10::Stream StreamOfThisThread(const at::Device& device) {
+  thread_local std::optional<c10::Stream> stream;
+  if (!stream || stream->device() != device) {
+    stream = c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device, false);
+  }
+  return *stream;
+}
+
+std::vector<float> ToHost(const at::Tensor& tensor) {
+  const at::Tensor host = tensor.to(at::kFloat).to(at::kCPU).contiguous();
+  const float* const values = host.const_data_ptr<float>();
+  return {values, values + host.numel()};
+}
+
+class TorchEngine : public Engine {
+ public:
+  TorchEngine(ModelDescription description, Network network, const at::TensorOptions& target)
+      : description_(std::move(description)),
+        network_(std::move(network)),
+        target_(target),
+        levels_(at::full({1}, 255.0f, target.dtype(at::kFloat))),
+        mean_(PerColor(description_.preprocessing.mean)),
+        std_(PerColor(description_.preprocessing.std)) {}
+
+  const ModelDescription& description() const override { return description_; }
+
+  absl::StatusOr<BatchOutput> Forward(absl::Span<const uint8_t* const> images,
+                                      bool embeddings) const override {
+    if (images.empty()) return BatchOutput();
+    try {
+      const c10::InferenceMode no_autograd;
+      c10::OptionalStreamGuard stream;
+      if (!target_.device().is_cpu()) stream.reset_stream(StreamOfThisThread(target_.device()));
+      const NetworkOutput output = network_(Normalize(ToDevice(images)));
+      return BatchOutput{ToHost(output.logits),
+                         embeddings ? ToHost(output.embedding) : std::vector<float>()};
+    } catch (...) {
+      return StatusOf(std::current_exception());
+    }
+  }
+
+ private:
+  at::Tensor PerColor(const std::array<float, 3>& values) const {  // -> [1, 3, 1, 1]
+    return at::tensor(at::ArrayRef<float>(values), at::kFloat)
+        .view({1, 3, 1, 1})
+        .to(target_.device());
+  }
+
+  // -> uint8 [N, H, W, 3].
+  at::Tensor ToDevice(absl::Span<const uint8_t* const> images) const {
+    const Preprocessing& input = description_.preprocessing;
+    const bool on_cpu = target_.device().is_cpu();
+    at::Tensor batch =
+        at::empty({static_cast<int64_t>(images.size()), input.height, input.width, 3},
+                  at::TensorOptions(at::kByte).pinned_memory(!on_cpu));
+    uint8_t* next = batch.mutable_data_ptr<uint8_t>();
+    for (const uint8_t* image : images) {
+      std::memcpy(next, image, input.bytes());
+      next += input.bytes();
+    }
+    return on_cpu ? batch : batch.to(target_.device(), /*non_blocking=*/true);
+  }
+
+  // uint8 [N, H, W, 3] -> [N, 3, H, W] channels last, in the network's precision. The
+  // order of steps, in float32, is torchvision's ToTensor and Normalize: equal bits.
+  at::Tensor Normalize(const at::Tensor& batch) const {
+    return batch.permute({0, 3, 1, 2})
+        .to(at::kFloat)
+        .div_(levels_)
+        .sub_(mean_)
+        .div_(std_)
+        .to(target_.dtype());
+  }
+
+  const ModelDescription description_;
+  const Network network_;
+  const at::TensorOptions target_;
+  const at::Tensor levels_;  // 255, as a tensor: CUDA multiplies by a plain number's inverse
+  const at::Tensor mean_;
+  const at::Tensor std_;
+};
+
+absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path& folder,
+                                                    const EngineOptions& options) {
+  ASSIGN_OR_RETURN(const std::string device_name, ResolveDevice(options.device));
+  const at::Device device(device_name);
+  ASSIGN_OR_RETURN(const at::ScalarType type, ResolvePrecision(options.precision, device));
+  const at::TensorOptions target = at::TensorOptions(device).dtype(type);
+
+  const std::filesystem::path config_path = folder / "config.json";
+  ASSIGN_OR_RETURN(const FileBytes config_file, ReadFile(config_path, kMaxConfigBytes));
+  const auto config = ParseModelConfig(config_file.text());
+  if (!config.ok()) return InFile(config_path, config.status());
+
+  const std::filesystem::path weights_path = folder / "model.safetensors";
+  ASSIGN_OR_RETURN(const FileBytes weights_file, ReadFile(weights_path, kMaxWeightsBytes));
+  auto weights = Weights::Parse(weights_file.text(), target);
+  if (!weights.ok()) return InFile(weights_path, weights.status());
+  auto network = TakeNetwork(*weights, *config);
+  if (!network.ok()) return InFile(weights_path, network.status());
+
+  ASSIGN_OR_RETURN(const std::vector<int64_t> head, weights->ShapeOf("head.weight", 2));
+  ModelDescription description{
+      .architecture = config->architecture,
+      .version = VersionOf(config_file.text(), weights_file.text()),
+      .preprocessing = config->preprocessing,
+      .classes = config->classes,
+      .embedding_size = static_cast<int>(head[1]),
+      .precision = NameOf(type),
+      .device = device_name,
+  };
+  auto engine = std::make_unique<TorchEngine>(std::move(description), *std::move(network), target);
+  // Runners' streams don't wait for the one that copied the weights.
+  if (!device.is_cpu()) {
+    c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+  }
+  return engine;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& folder,
+                                                     const EngineOptions& options) {
+  try {
+    const c10::InferenceMode no_autograd;
+    return LoadOrThrow(folder, options);
+  } catch (...) {
+    const absl::Status status = StatusOf(std::current_exception());
+    return InFile(folder, status);
+  }
+}
+
+}  // namespace patchserve

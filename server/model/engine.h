@@ -1,0 +1,49 @@
+// A checkpoint folder loaded onto a device, ready to run batches.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "server/model/model.h"
+
+namespace patchserve {
+
+enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
+
+struct EngineOptions {
+  std::string device = "auto";  // "auto", "cpu", "cuda" or "cuda:N"
+  Precision precision = Precision::kAuto;
+};
+
+// "cpu" or "cuda:N": what "auto" stands for here, and a check of the others.
+// Errors: INVALID_ARGUMENT: not a device's name. FAILED_PRECONDITION: no such device.
+absl::StatusOr<std::string> ResolveDevice(const std::string& device);
+
+// To be called once in each thread that runs batches, before its first: sets the
+// thread's intra-op thread count (libgomp's is per thread).
+void PrepareRunnerThread(int intra_op_threads);
+
+class Engine {
+ public:
+  // Reads and checks the folder, copies the weights to the device.
+  // kAuto is bfloat16 on GPUs that have it and on CPUs with amx_bf16, else float32.
+  // Errors, each naming the file and the field or tensor: NOT_FOUND: a file is
+  // missing. INVALID_ARGUMENT: damaged, or an option, tensor or precision that
+  // isn't supported. PERMISSION_DENIED: not readable.
+  static absl::StatusOr<std::unique_ptr<Engine>> Load(const std::filesystem::path& folder,
+                                                      const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  virtual const ModelDescription& description() const = 0;
+
+  // As ForwardFunction says. Thread-safe; needs PrepareRunnerThread.
+  virtual absl::StatusOr<BatchOutput> Forward(absl::Span<const uint8_t* const> images,
+                                              bool embeddings) const = 0;
+};
+
+}  // namespace patchserve

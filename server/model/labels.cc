@@ -1,0 +1,82 @@
+#include "server/model/labels.h"
+
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "server/base/status.h"
+
+namespace patchserve {
+namespace {
+
+// Where label_names stand, and under which key ("labels" is the oldest).
+struct Place {
+  const JsonFields* fields;
+  const char* key;
+};
+
+absl::Status NamesFromList(const Place& place, std::vector<ClassName>& classes) {
+  const nlohmann::json& names = *place.fields->Find(place.key);
+  if (names.size() != classes.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        place.key, " has ", names.size(), " entries, expected num_classes = ", classes.size()));
+  }
+  for (size_t i = 0; i < classes.size(); ++i) {
+    if (!names[i].is_string()) return place.fields->Unexpected(place.key, "a list of strings");
+    classes[i].label = names[i].get<std::string>();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NamesFromIds(const Place& place, std::vector<ClassName>& classes) {
+  for (const auto& [key, name] : place.fields->Find(place.key)->items()) {
+    int id;
+    if (!absl::SimpleAtoi(key, &id) || id < 0 || id >= static_cast<int>(classes.size()) ||
+        !name.is_string()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          place.key, ".", key.substr(0, 60), ": expected ids below num_classes = ", classes.size(),
+          " with a string each"));
+    }
+    classes[id].label = name.get<std::string>();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadNames(const Place& place, std::vector<ClassName>& classes) {
+  const nlohmann::json& names = *place.fields->Find(place.key);
+  if (names.is_array()) return NamesFromList(place, classes);
+  if (names.is_object()) return NamesFromIds(place, classes);
+  return place.fields->Unexpected(place.key, "a list of names or an object {id: name}");
+}
+
+absl::Status ReadDescriptions(const JsonFields& fields, std::vector<ClassName>& classes) {
+  ASSIGN_OR_RETURN(const auto descriptions, fields.Object("label_descriptions"));
+  for (ClassName& name : classes) {
+    ASSIGN_OR_RETURN(auto text, descriptions->String(name.label));
+    name.description = std::move(text).value_or("");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<ClassName>> ParseLabels(const JsonFields& config,
+                                                   const JsonFields& pretrained, int num_classes) {
+  std::vector<ClassName> classes(num_classes);
+  for (int i = 0; i < num_classes; ++i) classes[i].label = absl::StrCat(i);
+
+  for (const Place& place : {Place{&config, "label_names"}, Place{&config, "labels"},
+                             Place{&pretrained, "label_names"}, Place{&pretrained, "labels"}}) {
+    if (place.fields->Find(place.key) == nullptr) continue;
+    RETURN_IF_ERROR(ReadNames(place, classes));
+    break;
+  }
+  for (const JsonFields* fields : {&config, &pretrained}) {
+    if (fields->Find("label_descriptions") == nullptr) continue;
+    RETURN_IF_ERROR(ReadDescriptions(*fields, classes));
+    break;
+  }
+  return classes;
+}
+
+}  // namespace patchserve

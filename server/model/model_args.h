@@ -1,0 +1,32 @@
+// config.json's model_args: what the network was built with, on top of what its
+// architecture's name stands for.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "server/model/architecture.h"
+#include "server/model/json.h"
+
+namespace patchserve {
+
+// Only what was given. Sizes are known from the weights too: these are compared with
+// those, so that a folder which contradicts itself is refused.
+struct ModelArgs {
+  std::optional<int> num_classes;
+  std::optional<int> dim;  // ConvMixer's dim, ViT's embed_dim
+  std::optional<int> depth;
+  std::optional<int> patch_size;
+  std::optional<int> kernel_size;              // ConvMixer
+  std::optional<int> num_heads;                // ViT
+  std::optional<double> mlp_ratio;             // ViT
+  std::optional<std::array<int, 2>> img_size;  // ViT: height, width
+  std::optional<Activation> activation;
+};
+
+// Errors: INVALID_ARGUMENT, naming the field: a key this program doesn't know, or a
+// value that asks for a network other than the ones in convmixer.h and vit.h.
+absl::StatusOr<ModelArgs> ParseModelArgs(const JsonFields& fields, Family family);
+
+}  // namespace patchserve

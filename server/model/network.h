@@ -1,0 +1,26 @@
+// What every network gives for a batch of images.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "ATen/core/Tensor.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace patchserve {
+
+struct NetworkOutput {
+  at::Tensor logits;     // [N, classes], before softmax
+  at::Tensor embedding;  // [N, C]: what the last linear layer sees (timm's pre_logits)
+};
+
+// INVALID_ARGUMENT unless model_args.FIELD, if given, says what the tensors say.
+inline absl::Status CheckModelArg(const char* field, const std::optional<int>& given,
+                                  int64_t tensors_say) {
+  if (!given || *given == tensors_say) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("model_args.", field, " is ", *given,
+                                                 " in config.json, the tensors say ", tensors_say));
+}
+
+}  // namespace patchserve

@@ -1,0 +1,50 @@
+// A checkpoint's tensors by name, taken out one by one as a network is put together.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ATen/core/Tensor.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/model/safetensors.h"
+
+namespace patchserve {
+
+// Used by one thread. Errors are INVALID_ARGUMENT and name the tensor.
+class Weights {
+ public:
+  // Tensors go to the device and precision of `target` by Place. `file` is a
+  // safetensors file's bytes, which must outlive this object (not the tensors).
+  static absl::StatusOr<Weights> Parse(std::string_view file, const at::TensorOptions& target);
+
+  bool Has(const std::string& name) const { return tensors_.contains(name); }
+
+  // The shape as the file has it. Errors: missing, another number of dimensions, or
+  // an empty dimension.
+  absl::StatusOr<std::vector<int64_t>> ShapeOf(const std::string& name, size_t dimensions) const;
+
+  // A float32 copy in the CPU's memory. Errors: missing, another shape, a type other
+  // than F32, F16 and BF16, or a value that is NaN or infinite.
+  absl::StatusOr<at::Tensor> Take(const std::string& name, const std::vector<int64_t>& shape);
+
+  // The tensor where and how the network wants it.
+  at::Tensor Place(const at::Tensor& tensor) const { return tensor.to(target_); }
+
+  // Errors: a tensor that was never taken: the network would not be the one that the
+  // folder means. BatchNorm's num_batches_tracked (training only) may be left.
+  absl::Status CheckAllTaken() const;
+
+ private:
+  explicit Weights(const at::TensorOptions& target) : target_(target) {}
+
+  at::TensorOptions target_;
+  std::map<std::string, TensorView> tensors_;
+  std::set<std::string> taken_;
+};
+
+}  // namespace patchserve

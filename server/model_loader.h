@@ -1,0 +1,29 @@
+// From a checkpoint folder to a model that answers requests: the one place that
+// joins a model to the pipeline.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/config/config.h"
+#include "server/pipeline/classifier.h"
+#include "server/pipeline/model_registry.h"
+
+namespace patchserve {
+
+// Loads the folder onto `device` ("cpu" or "cuda:N"), warms and tests the model, and
+// gives it a queue at `classifier`. Takes seconds; the calling thread becomes a
+// runner's equal.
+// Errors: as Engine::Load and WarmUpAndTest.
+absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings& settings,
+                                                             const std::string& device,
+                                                             Classifier& classifier,
+                                                             const std::atomic<bool>& cancelled);
+
+// How many threads one batch may use: one on a CPU, where each core has a runner of
+// its own.
+inline constexpr int kIntraOpThreads = 1;
+
+}  // namespace patchserve

@@ -1,0 +1,36 @@
+// What a request is answered with.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "server/image/image.h"
+#include "server/pipeline/model_registry.h"
+#include "server/pipeline/ranking.h"
+
+namespace patchserve {
+
+struct Answer {
+  std::shared_ptr<const ServedModel> model;
+  std::vector<Prediction> predictions;  // best first
+  std::vector<float> embedding;         // empty unless asked for
+  ImageInfo image;
+  absl::Duration decode;  // with resize and crop
+  absl::Duration queue;   // for a decoding thread, and for the device
+  absl::Duration run;     // the whole batch on the device
+  int batch_size = 0;
+};
+
+// Called exactly once a request, on any thread of the server's.
+using AnswerCallback = absl::AnyInvocable<void(absl::StatusOr<Answer>) &&>;
+
+// Row `row` of a batch's output, ranked.
+// Errors: INTERNAL: logits that aren't finite.
+absl::StatusOr<Answer> MakeAnswer(const ServedModel& model, const BatchOutput& output, int row,
+                                  int top_k, bool embedding);
+
+}  // namespace patchserve

@@ -1,0 +1,49 @@
+#include "server/pipeline/call.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+
+namespace patchserve {
+
+Call::Call(ClassifyRequest request, Metrics& metrics, AnswerCallback done)
+    : request(request), metrics_(metrics), done_(std::move(done)) {
+  metrics_.InFlightChanged(+1);
+}
+
+Call::~Call() {
+  if (done_) Finish(absl::InternalError("the request was dropped by the server"));
+}
+
+void Call::Finish(absl::StatusOr<Answer> answer) {
+  LeaveQueue();
+  // The requester may go on once it has its answer: its figures come first.
+  const absl::Time respond = absl::Now();
+  const absl::StatusCode code = answer.status().code();
+  if (figures == nullptr) {
+    metrics_.UnknownModelAnswered(code);
+  } else {
+    figures->RequestAnswered(code, respond - request.arrival);
+  }
+  metrics_.InFlightChanged(-1);
+  std::exchange(done_, nullptr)(std::move(answer));
+  if (code == absl::StatusCode::kOk) figures->StageTook(Stage::kRespond, absl::Now() - respond);
+}
+
+bool Call::EnterQueue() {
+  if (model->waiting.fetch_add(1) >= model->max_queue) {
+    model->waiting.fetch_sub(1);
+    return false;
+  }
+  in_queue_ = true;
+  model->metrics->QueueDepthChanged(+1);
+  return true;
+}
+
+void Call::LeaveQueue() {
+  if (!std::exchange(in_queue_, false)) return;
+  model->waiting.fetch_sub(1);
+  model->metrics->QueueDepthChanged(-1);
+}
+
+}  // namespace patchserve

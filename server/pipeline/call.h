@@ -1,0 +1,53 @@
+// One accepted request on its way through the pipeline.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/image/image.h"
+#include "server/metrics/metrics.h"
+#include "server/pipeline/answer.h"
+#include "server/pipeline/request.h"
+
+namespace patchserve {
+
+// Owned by one place at a time (a decode task, a queue, a batch). Answers exactly
+// once: by Finish, or else by its destructor.
+class Call {
+ public:
+  Call(ClassifyRequest request, Metrics& metrics, AnswerCallback done);
+  ~Call();
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  // Whether nobody waits for the answer any more.
+  bool cancelled() const { return request.cancelled != nullptr && request.cancelled->load(); }
+
+  // Counts the request, then answers. The borrowed parts of `request` are gone
+  // afterwards.
+  void Finish(absl::StatusOr<Answer> answer);
+
+  // Takes a place in the model's queue, if it has one left; LeaveQueue gives it
+  // back, at the latest when the call is answered.
+  bool EnterQueue();
+  void LeaveQueue();
+
+  ClassifyRequest request;
+  std::shared_ptr<const ServedModel> model;  // null until it is found
+  ModelMetrics* figures = nullptr;           // of the model; null if there is none of the name
+  int top_k = 5;
+  ImageInfo image;
+  std::unique_ptr<uint8_t[]> pixels;  // the model's input, once decoded
+  absl::Duration decode;              // how long decoding took
+  absl::Duration waited;              // for a decoding thread
+  absl::Time decoded;                 // when it was done: the wait for the device begins
+
+ private:
+  Metrics& metrics_;
+  AnswerCallback done_;
+  bool in_queue_ = false;
+};
+
+}  // namespace patchserve

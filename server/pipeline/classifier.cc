@@ -1,0 +1,195 @@
+#include "server/pipeline/classifier.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/status.h"
+#include "server/image/decode.h"
+#include "server/image/preprocess.h"
+#include "server/pipeline/admission.h"
+#include "spdlog/spdlog.h"
+
+namespace patchserve {
+namespace {
+
+absl::Status Expired() {
+  return absl::DeadlineExceededError("the deadline passed before the request could run");
+}
+
+absl::Status ShuttingDown() { return absl::UnavailableError("the server is shutting down"); }
+
+absl::StatusOr<Image> DecodeImage(const Call& call) {
+  if (const auto* raw = std::get_if<RawPixels>(&call.request.image)) {
+    return FromRaw(raw->pixels, call.image, raw->format);
+  }
+  return Decode(std::get<absl::Span<const uint8_t>>(call.request.image), call.image);
+}
+
+// The image of `call` as its model's input.
+absl::StatusOr<std::unique_ptr<uint8_t[]>> MakeInput(const Call& call) {
+  const Preprocessing& how = call.model->description.preprocessing;
+  ASSIGN_OR_RETURN(Image image, DecodeImage(call));
+  if (how.apply_orientation) image = Upright(std::move(image), call.image.orientation);
+  auto pixels = std::make_unique_for_overwrite<uint8_t[]>(how.bytes());
+  Preprocess(image, how, {pixels.get(), how.bytes()});
+  return pixels;
+}
+
+}  // namespace
+
+Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metrics& metrics)
+    : options_(std::move(options)),
+      registry_(registry),
+      metrics_(metrics),
+      device_metrics_(metrics.Device(options_.device)),
+      executor_({.runners = options_.runners,
+                 .prepare_runner = options_.prepare_runner,
+                 .now = options_.now,
+                 .cancelled = [](const CallPtr& call) { return call->cancelled(); },
+                 .drop = [this](CallPtr call, DropReason why) { Drop(std::move(call), why); }}),
+      decode_pool_("decode", options_.decode_threads, options_.max_decode_queue) {
+  device_metrics_.SetRunners(options_.runners);
+}
+
+Classifier::~Classifier() { Stop(); }
+
+void Classifier::Stop() {
+  Drain();
+  decode_pool_.Stop();
+  executor_.Stop();
+}
+
+void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
+  model->metrics = &metrics_.Model(model->name);
+  model->scheduled_as = executor_.AddModel(
+      {.max_batch = model->max_batch, .max_queued = model->max_queue},
+      [this, model](std::vector<CallPtr> batch) { RunBatch(*model, absl::MakeSpan(batch)); });
+}
+
+absl::Status Classifier::Admit(Call& call) const {
+  call.figures = FiguresOf(call.request.model);
+  if (draining_) return ShuttingDown();
+  RETURN_IF_ERROR(CheckRequest(registry_, options_.limits, call));
+  if (call.request.deadline <= options_.now()) return Expired();
+  if (!call.EnterQueue()) {
+    return absl::ResourceExhaustedError(absl::StrCat("model ", call.model->name, " has ",
+                                                     call.model->max_queue,
+                                                     " requests waiting, its limit"));
+  }
+  return absl::OkStatus();
+}
+
+void Classifier::Classify(ClassifyRequest request, AnswerCallback done) {
+  auto call = std::make_unique<Call>(request, metrics_, std::move(done));
+  if (absl::Status admitted = Admit(*call); !admitted.ok()) {
+    call->Finish(std::move(admitted));
+    return;
+  }
+  // A task must be copied or dropped as a whole, but a refused call still has to be
+  // answered: hence the bare pointer, which one of the two takes back.
+  Call* accepted = call.release();
+  const bool queued = decode_pool_.TryRun(
+      [this, accepted, admitted = absl::Now()] { Decode(CallPtr(accepted), admitted); });
+  if (!queued) CallPtr(accepted)->Finish(ShuttingDown());
+}
+
+void Classifier::Refuse(ClassifyRequest request, const absl::Status& why, AnswerCallback done) {
+  Call call(request, metrics_, std::move(done));
+  call.figures = FiguresOf(request.model);
+  call.Finish(why);
+}
+
+ModelMetrics* Classifier::FiguresOf(absl::string_view model) const {
+  const std::string* name = registry_.FullName(model);
+  return name == nullptr ? nullptr : &metrics_.Model(*name);
+}
+
+void Classifier::Decode(CallPtr call, absl::Time admitted) {
+  const absl::Time started = absl::Now();
+  if (call->request.deadline <= options_.now()) return Drop(std::move(call), DropReason::kExpired);
+  if (call->cancelled()) return Drop(std::move(call), DropReason::kCancelled);
+  auto pixels = MakeInput(*call);
+  if (!pixels.ok()) return call->Finish(std::move(pixels).status());
+  call->pixels = *std::move(pixels);
+  call->decoded = absl::Now();
+  call->waited = started - admitted;
+  call->decode = call->decoded - started;
+  call->model->metrics->StageTook(Stage::kDecode, call->decode);
+
+  const int queue = call->model->scheduled_as;
+  const absl::Time deadline = call->request.deadline;
+  if (auto refused = executor_.Push(queue, std::move(call), deadline)) {
+    (*refused)->Finish(ShuttingDown());
+  }
+}
+
+void Classifier::Drop(CallPtr call, DropReason reason) {
+  call->Finish(reason == DropReason::kExpired ? Expired()
+                                              : absl::CancelledError("the caller cancelled"));
+}
+
+void Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch) {
+  for (CallPtr& call : batch) call->LeaveQueue();
+  Outcome outcome = Forward(model, batch);
+  if (!absl::IsResourceExhausted(outcome.output.status()) || batch.size() == 1) {
+    return Deliver(model, batch, outcome);
+  }
+  // The device has too little memory for so many at once: from now on half as many,
+  // and these once more.
+  const size_t half = (batch.size() + 1) / 2;
+  spdlog::warn("model {}: {}; batches are now at most {}", model.name,
+               std::string(outcome.output.status().message()), half);
+  executor_.SetMaxBatch(model.scheduled_as, static_cast<int>(half));
+  for (absl::Span<CallPtr> part : {batch.subspan(0, half), batch.subspan(half)}) {
+    Deliver(model, part, Forward(model, part));
+  }
+}
+
+Classifier::Outcome Classifier::Forward(const ServedModel& model, absl::Span<const CallPtr> calls) {
+  std::vector<const uint8_t*> images;
+  bool embeddings = false;
+  for (const CallPtr& call : calls) {
+    images.push_back(call->pixels.get());
+    embeddings |= call->request.embedding;
+  }
+  const absl::Time started = absl::Now();
+  absl::StatusOr<BatchOutput> output = model.forward(images, embeddings);
+  const absl::Duration run = absl::Now() - started;
+  device_metrics_.Busy(run);
+  return {started, run, std::move(output)};
+}
+
+void Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
+                         const Outcome& outcome) {
+  if (!outcome.output.ok()) return Fail(model, calls, outcome.output.status());
+  const int batch_size = static_cast<int>(calls.size());
+  model.metrics->BatchRan(batch_size);
+  for (int row = 0; row < batch_size; ++row) {
+    Call& call = *calls[row];
+    auto answer = MakeAnswer(model, *outcome.output, row, call.top_k, call.request.embedding);
+    if (answer.ok()) {
+      answer->model = call.model;
+      answer->image = call.image;
+      answer->decode = call.decode;
+      answer->queue = call.waited + (outcome.started - call.decoded);
+      answer->run = outcome.run;
+      answer->batch_size = batch_size;
+      model.metrics->StageTook(Stage::kQueue, answer->queue);
+      model.metrics->StageTook(Stage::kRun, answer->run);
+    }
+    call.Finish(std::move(answer));
+  }
+}
+
+void Classifier::Fail(const ServedModel& model, absl::Span<CallPtr> calls,
+                      const absl::Status& why) {
+  spdlog::error("model {}: a batch of {} failed: {}", model.name, calls.size(),
+                std::string(why.message()));
+  if (absl::IsUnavailable(why) && !device_lost_.exchange(true)) options_.device_lost(why);
+  for (CallPtr& call : calls) call->Finish(why);
+}
+
+}  // namespace patchserve

@@ -1,0 +1,99 @@
+// The way of a request: admission, decode, schedule, run, answer.
+//
+// The steps are in the order of server/README.md's "Life of a request".
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "server/base/thread_pool.h"
+#include "server/image/header.h"
+#include "server/metrics/metrics.h"
+#include "server/pipeline/answer.h"
+#include "server/pipeline/call.h"
+#include "server/pipeline/model_registry.h"
+#include "server/pipeline/request.h"
+#include "server/scheduling/executor.h"
+
+namespace patchserve {
+
+struct ClassifierOptions {
+  ImageLimits limits;
+  int decode_threads = 1;
+  int max_decode_queue = 1024;  // requests that wait for a decoding thread
+  std::string device = "cpu";   // label of the device's metrics
+  int runners = 1;
+  std::function<void()> prepare_runner = [] {};
+  // Called once, on a runner, when the device is lost for good.
+  std::function<void(const absl::Status&)> device_lost = [](const absl::Status&) {};
+  // Tests stop the clock of deadlines.
+  std::function<absl::Time()> now = [] { return absl::Now(); };
+};
+
+// Thread-safe.
+class Classifier {
+ public:
+  // All references must outlive this.
+  Classifier(ClassifierOptions options, ModelRegistry& registry, Metrics& metrics);
+  ~Classifier();
+
+  // Gives the model a queue at the device: fills model->scheduled_as. The model may
+  // then be put into the registry.
+  void Schedule(const std::shared_ptr<ServedModel>& model);
+
+  // Answers `request` through `done`, exactly once, here or on another thread.
+  // Errors: NOT_FOUND, UNAVAILABLE: as ModelRegistry::Find. FAILED_PRECONDITION: the
+  // model is at another version. INVALID_ARGUMENT: the image or an option.
+  // RESOURCE_EXHAUSTED: too much waits already. DEADLINE_EXCEEDED, CANCELLED: found
+  // before it ran. INTERNAL.
+  void Classify(ClassifyRequest request, AnswerCallback done);
+
+  // Answers a request that couldn't be read to its end with `why`, and counts it.
+  void Refuse(ClassifyRequest request, const absl::Status& why, AnswerCallback done);
+
+  // To be called when a request's `cancelled` has turned true: answers it now if it
+  // waits for the device, and frees its place. The caller may hold no lock that its
+  // AnswerCallback takes.
+  void NoticeCancelled() { executor_.DropDead(); }
+
+  // Requests from now on are UNAVAILABLE; those accepted go on.
+  void Drain() { draining_ = true; }
+
+  // Finishes what was accepted, then joins the threads.
+  void Stop();
+
+ private:
+  using CallPtr = std::unique_ptr<Call>;
+
+  ModelMetrics* FiguresOf(absl::string_view model) const;
+  absl::Status Admit(Call& call) const;
+  void Decode(CallPtr call, absl::Time admitted);
+  void Drop(CallPtr call, DropReason reason);
+
+  struct Outcome {  // of one forward
+    absl::Time started;
+    absl::Duration run;
+    absl::StatusOr<BatchOutput> output;
+  };
+  void RunBatch(const ServedModel& model, absl::Span<CallPtr> batch);
+  Outcome Forward(const ServedModel& model, absl::Span<const CallPtr> calls);
+  void Deliver(const ServedModel& model, absl::Span<CallPtr> calls, const Outcome& outcome);
+  void Fail(const ServedModel& model, absl::Span<CallPtr> calls, const absl::Status& why);
+
+  const ClassifierOptions options_;
+  ModelRegistry& registry_;
+  Metrics& metrics_;
+  DeviceMetrics& device_metrics_;
+  std::atomic<bool> draining_ = false;
+  std::atomic<bool> device_lost_ = false;
+  Executor<CallPtr> executor_;
+  ThreadPool decode_pool_;  // after executor_: it pushes there until it stops
+};
+
+}  // namespace patchserve

@@ -1,0 +1,73 @@
+#include "server/pipeline/model_registry.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace patchserve {
+
+ModelRegistry::ModelRegistry(std::vector<std::string> names, std::string default_model)
+    : default_model_(std::move(default_model)) {
+  for (std::string& name : names) entries_[name].name = name;
+}
+
+void ModelRegistry::SetReady(std::shared_ptr<const ServedModel> model) {
+  std::lock_guard lock(mutex_);
+  ModelEntry& entry = entries_[model->name];
+  entry = {model->name, ModelState::kReady, "", std::move(model)};
+}
+
+void ModelRegistry::SetFailed(const std::string& name, const absl::Status& why) {
+  std::lock_guard lock(mutex_);
+  entries_[name] = {name, ModelState::kFailed, std::string(why.message()), nullptr};
+}
+
+const ModelEntry* ModelRegistry::Lookup(absl::string_view name) const {
+  const absl::string_view wanted = name.empty() ? absl::string_view(default_model_) : name;
+  auto it = entries_.find(std::string_view(wanted.data(), wanted.size()));
+  return it == entries_.end() ? nullptr : &it->second;
+}
+
+const std::string* ModelRegistry::FullName(absl::string_view name) const {
+  std::lock_guard lock(mutex_);
+  const ModelEntry* entry = Lookup(name);
+  return entry == nullptr ? nullptr : &entry->name;
+}
+
+absl::StatusOr<ModelEntry> ModelRegistry::Get(absl::string_view name) const {
+  std::lock_guard lock(mutex_);
+  if (const ModelEntry* entry = Lookup(name)) return *entry;
+  auto names = absl::StrJoin(entries_, ", ",
+                             [](std::string* out, const auto& entry) { out->append(entry.first); });
+  return absl::NotFoundError(absl::StrCat("there is no model \"", name, "\"; there is ", names));
+}
+
+absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Find(
+    absl::string_view name) const {
+  {
+    std::lock_guard lock(mutex_);
+    const ModelEntry* entry = Lookup(name);
+    if (entry != nullptr && entry->state == ModelState::kReady) return entry->model;
+  }
+  absl::StatusOr<ModelEntry> entry = Get(name);
+  if (!entry.ok()) return entry.status();
+  switch (entry->state) {
+    case ModelState::kFailed:
+      return absl::UnavailableError(
+          absl::StrCat("model ", entry->name, " couldn't be loaded: ", entry->state_message));
+    case ModelState::kUnloading:
+      return absl::UnavailableError(absl::StrCat("model ", entry->name, " is being unloaded"));
+    default:
+      return absl::UnavailableError(absl::StrCat("model ", entry->name, " is still loading"));
+  }
+}
+
+std::vector<ModelEntry> ModelRegistry::List() const {
+  std::lock_guard lock(mutex_);
+  std::vector<ModelEntry> list;
+  for (const auto& [name, entry] : entries_) list.push_back(entry);
+  return list;
+}
+
+}  // namespace patchserve

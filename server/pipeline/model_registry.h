@@ -1,0 +1,75 @@
+// The models by name, and the state each is in.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "server/metrics/metrics.h"
+#include "server/model/model.h"
+
+namespace patchserve {
+
+// A loaded model, with what the pipeline needs to serve it. Shared by the requests
+// that are on their way through it, and constant but for `waiting`.
+struct ServedModel {
+  std::string name;
+  ModelDescription description;
+  ForwardFunction forward;
+  int max_batch = 1;
+  int max_queue = 1;
+  absl::Duration default_deadline;
+
+  // Set by Classifier::Schedule.
+  int scheduled_as = -1;                 // the model's number at the executor
+  ModelMetrics* metrics = nullptr;       // of its name
+  mutable std::atomic<int> waiting = 0;  // requests admitted and not yet running
+};
+
+enum class ModelState { kLoading, kReady, kFailed, kUnloading };
+
+// What ListModels shows.
+struct ModelEntry {
+  std::string name;
+  ModelState state = ModelState::kLoading;
+  std::string state_message;                 // why it failed
+  std::shared_ptr<const ServedModel> model;  // null unless kReady or kUnloading
+};
+
+// Thread-safe.
+class ModelRegistry {
+ public:
+  // `default_model` answers to the empty name too.
+  ModelRegistry(std::vector<std::string> names, std::string default_model);
+
+  void SetReady(std::shared_ptr<const ServedModel> model);
+  void SetFailed(const std::string& name, const absl::Status& why);
+
+  // The model that serves requests for `name`.
+  // Errors: NOT_FOUND: no such name. UNAVAILABLE: it isn't ready.
+  absl::StatusOr<std::shared_ptr<const ServedModel>> Find(absl::string_view name) const;
+
+  // The name that `name` means, the default model's for the empty one; null if there is
+  // no such model. Lives as long as this.
+  const std::string* FullName(absl::string_view name) const;
+
+  // Errors: NOT_FOUND.
+  absl::StatusOr<ModelEntry> Get(absl::string_view name) const;
+  std::vector<ModelEntry> List() const;  // by name
+  const std::string& default_model() const { return default_model_; }
+
+ private:
+  const ModelEntry* Lookup(absl::string_view name) const;  // needs mutex_
+
+  const std::string default_model_;
+  mutable std::mutex mutex_;
+  std::map<std::string, ModelEntry, std::less<>> entries_;  // guarded by mutex_
+};
+
+}  // namespace patchserve

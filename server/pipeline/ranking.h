@@ -1,0 +1,21 @@
+// Logits -> ranked classes.
+#pragma once
+
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace patchserve {
+
+struct Prediction {
+  int class_id = 0;
+  float probability = 0;
+  float logit = 0;
+};
+
+// The `top_k` classes of highest probability (all, if there are fewer), best first;
+// equal ones in the order of class ids. Softmax in float32 over all logits.
+// Needs top_k >= 1 and finite logits.
+std::vector<Prediction> Rank(absl::Span<const float> logits, int top_k);
+
+}  // namespace patchserve

@@ -1,0 +1,41 @@
+// One classification request, as the RPC layer hands it over.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "server/image/decode.h"
+
+namespace patchserve {
+
+enum class Criticality { kSheddable, kDefault, kCritical };
+
+struct RawPixels {
+  absl::Span<const uint8_t> pixels;
+  int width = 0;
+  int height = 0;
+  PixelFormat format = PixelFormat::kRgb;
+};
+
+// Views are borrowed: what they point to must live until the request is answered.
+struct ClassifyRequest {
+  absl::string_view model;    // empty: the default model
+  absl::string_view version;  // empty: any
+  std::variant<std::monostate, absl::Span<const uint8_t>, RawPixels> image;  // encoded or raw
+  std::optional<int> top_k;                                                  // unset: 5
+  bool embedding = false;
+  Criticality criticality = Criticality::kDefault;
+  absl::Time arrival;                            // when the server got it
+  absl::Time deadline = absl::InfiniteFuture();  // infinite: the model's default applies
+  // True once nobody waits for the answer any more; it is then dropped at the next
+  // step. May be null. Borrowed too.
+  const std::atomic<bool>* cancelled = nullptr;
+};
+
+}  // namespace patchserve

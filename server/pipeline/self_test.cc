@@ -1,0 +1,45 @@
+#include "server/pipeline/self_test.h"
+
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/status.h"
+#include "server/image/decode.h"
+#include "server/image/header.h"
+#include "server/image/preprocess.h"
+#include "server/pipeline/answer.h"
+#include "server/pipeline/self_test_photo.h"
+
+namespace patchserve {
+
+std::vector<int> BatchBuckets(int max_batch) {
+  std::vector<int> buckets;
+  for (int size = 1; size < max_batch; size *= 2) buckets.push_back(size);
+  buckets.push_back(max_batch);
+  return buckets;
+}
+
+absl::Status WarmUpAndTest(const ServedModel& model, const std::atomic<bool>& cancelled) {
+  const Preprocessing& how = model.description.preprocessing;
+  ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(kSelfTestPhoto, ImageLimits{}));
+  ASSIGN_OR_RETURN(const Image image, Decode(kSelfTestPhoto, info));
+  std::vector<uint8_t> input(how.bytes());
+  Preprocess(image, how, absl::MakeSpan(input));
+
+  for (int size : BatchBuckets(model.max_batch)) {
+    if (cancelled) return absl::CancelledError("stopped while warming");
+    const std::vector<const uint8_t*> batch(size, input.data());
+    ASSIGN_OR_RETURN(const BatchOutput output, model.forward(batch, /*embeddings=*/true));
+    if (output.logits.size() != size * model.description.classes.size()) {
+      return absl::InternalError(
+          absl::StrCat("self-test: a batch of ", size, " gave ", output.logits.size(), " logits"));
+    }
+    for (int row = 0; row < size; ++row) {
+      RETURN_IF_ERROR(MakeAnswer(model, output, row, 1, /*embedding=*/true).status());
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace patchserve

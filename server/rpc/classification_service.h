@@ -1,0 +1,43 @@
+// patchserve.v1.ImageClassification over the pipeline.
+#pragma once
+
+#include <memory>
+
+#include "grpcpp/grpcpp.h"
+#include "patchserve/v1/classification.grpc.pb.h"
+#include "server/pipeline/classifier.h"
+#include "server/pipeline/model_registry.h"
+#include "server/rpc/classify_stream.h"
+
+namespace patchserve {
+
+// gRPC calls the handlers on its own threads; none of them blocks.
+class ClassificationService final : public v1::ImageClassification::CallbackService {
+ public:
+  // Both must outlive the server that this is registered with. `stream_window` is
+  // the most unanswered requests of one stream.
+  ClassificationService(Classifier& classifier, const ModelRegistry& registry, int stream_window);
+
+  // Ends the streams once they have answered what they read: see
+  // ClassifyStreams::Drain. Unary calls are the classifier's to refuse.
+  void DrainStreams() { streams_.Drain(); }
+
+  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
+                                     const v1::ClassifyRequest* request,
+                                     v1::ClassifyResponse* response) override;
+  grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* ClassifyStream(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
+                                       const v1::ListModelsRequest* request,
+                                       v1::ListModelsResponse* response) override;
+  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context,
+                                     const v1::GetModelRequest* request,
+                                     v1::GetModelResponse* response) override;
+
+ private:
+  Classifier& classifier_;
+  const ModelRegistry& registry_;
+  ClassifyStreams streams_;
+};
+
+}  // namespace patchserve

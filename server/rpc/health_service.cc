@@ -1,0 +1,127 @@
+#include "server/rpc/health_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace patchserve {
+
+// One Watch call: sends the newest status whenever it isn't the one sent last; a
+// slow client misses intermediate ones. Everything is guarded by the service's
+// mutex.
+class HealthWatch final : public grpc::ServerWriteReactor<HealthService::Response> {
+ public:
+  HealthWatch(HealthService& service, std::string name)
+      : service_(service), name_(std::move(name)) {}
+
+  const std::string& name() const { return name_; }
+
+  // Needs the mutex, as the next.
+  void Show(HealthService::Response::ServingStatus status) {
+    newest_ = status;
+    if (writing_ || finished_ || newest_ == response_.status()) return;
+    response_.set_status(newest_);
+    writing_ = true;
+    StartWrite(&response_);
+  }
+
+  void End(const grpc::Status& status) {
+    if (std::exchange(finished_, true)) return;
+    Finish(status);
+  }
+
+  void OnWriteDone(bool ok) override {
+    std::lock_guard lock(service_.mutex_);
+    writing_ = false;
+    if (ok) {
+      Show(newest_);
+    } else {
+      End(grpc::Status::CANCELLED);
+    }
+  }
+
+  void OnCancel() override {
+    std::lock_guard lock(service_.mutex_);
+    End(grpc::Status::CANCELLED);
+  }
+
+  void OnDone() override {
+    {
+      std::lock_guard lock(service_.mutex_);
+      service_.watches_.erase(this);
+    }
+    delete this;
+  }
+
+ private:
+  HealthService& service_;
+  const std::string name_;
+  HealthService::Response response_;  // status UNKNOWN, which is never shown: nothing sent yet
+  HealthService::Response::ServingStatus newest_ = HealthService::Response::UNKNOWN;
+  bool writing_ = false;
+  bool finished_ = false;
+};
+
+void HealthService::Set(const std::string& name, bool serving) {
+  std::lock_guard lock(mutex_);
+  serving_[name] = serving;
+  Publish(name);
+}
+
+void HealthService::SetAll(bool serving) {
+  std::lock_guard lock(mutex_);
+  for (auto& [name, value] : serving_) {
+    value = serving;
+    Publish(name);
+  }
+}
+
+void HealthService::Publish(const std::string& name) {
+  for (HealthWatch* watch : watches_) {
+    if (watch->name() == name) watch->Show(StatusOf(name));
+  }
+}
+
+void HealthService::EndWatches() {
+  std::lock_guard lock(mutex_);
+  ended_ = true;
+  for (HealthWatch* watch : watches_) {
+    watch->End({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
+  }
+}
+
+HealthService::Response::ServingStatus HealthService::StatusOf(const std::string& name) const {
+  auto it = serving_.find(name);
+  if (it == serving_.end()) return Response::SERVICE_UNKNOWN;
+  return it->second ? Response::SERVING : Response::NOT_SERVING;
+}
+
+grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* context,
+                                               const grpc::health::v1::HealthCheckRequest* request,
+                                               Response* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  std::lock_guard lock(mutex_);
+  response->set_status(StatusOf(request->service()));
+  if (response->status() == Response::SERVICE_UNKNOWN) {
+    reactor->Finish({grpc::StatusCode::NOT_FOUND,
+                     absl::StrCat("nothing is known of \"", request->service(), "\"")});
+  } else {
+    reactor->Finish(grpc::Status::OK);
+  }
+  return reactor;
+}
+
+grpc::ServerWriteReactor<HealthService::Response>* HealthService::Watch(
+    grpc::CallbackServerContext*, const grpc::health::v1::HealthCheckRequest* request) {
+  auto* watch = new HealthWatch(*this, request->service());
+  std::lock_guard lock(mutex_);
+  watches_.insert(watch);
+  if (ended_) {
+    watch->End({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
+  } else {
+    watch->Show(StatusOf(request->service()));
+  }
+  return watch;
+}
+
+}  // namespace patchserve

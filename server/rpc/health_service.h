@@ -1,0 +1,48 @@
+// grpc.health.v1.Health, for the server and for each model. gRPC's own
+// implementation says SERVING from the start, before anybody can tell it better.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpcpp/grpcpp.h"
+
+namespace patchserve {
+
+class HealthWatch;
+
+// Thread-safe. A name that was never set is unknown: NOT_FOUND to Check,
+// SERVICE_UNKNOWN to Watch.
+class HealthService final : public grpc::health::v1::Health::CallbackService {
+ public:
+  using Response = grpc::health::v1::HealthCheckResponse;
+
+  void Set(const std::string& name, bool serving);
+  void SetAll(bool serving);  // every name that was ever set
+
+  // Ends the Watch calls, present and future, with UNAVAILABLE: they would outlive
+  // the server's shutdown.
+  void EndWatches();
+
+  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context,
+                                  const grpc::health::v1::HealthCheckRequest* request,
+                                  Response* response) override;
+  grpc::ServerWriteReactor<Response>* Watch(
+      grpc::CallbackServerContext* context,
+      const grpc::health::v1::HealthCheckRequest* request) override;
+
+ private:
+  friend class HealthWatch;
+  Response::ServingStatus StatusOf(const std::string& name) const;  // needs mutex_
+  void Publish(const std::string& name);                            // needs mutex_
+
+  std::mutex mutex_;
+  std::map<std::string, bool> serving_;  // guarded by mutex_
+  std::set<HealthWatch*> watches_;       // guarded by mutex_
+  bool ended_ = false;                   // guarded by mutex_
+};
+
+}  // namespace patchserve

@@ -1,0 +1,120 @@
+// A device's runners: threads that ask the BatchRule for work and do it.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "server/base/thread_pool.h"
+#include "server/scheduling/batch_rule.h"
+
+namespace patchserve {
+
+// Thread-safe. No lock is held while a batch runs or an item is dropped.
+template <typename Item>
+class Executor {
+ public:
+  using ModelOptions = typename BatchRule<Item>::ModelOptions;
+  using RunBatch = std::function<void(std::vector<Item> batch)>;
+  using Drop = std::function<void(Item item, DropReason reason)>;
+
+  struct Options {
+    int runners = 1;
+    std::function<void()> prepare_runner = [] {};  // once in each runner's thread
+    std::function<absl::Time()> now = [] { return absl::Now(); };
+    std::function<bool(const Item&)> cancelled = [](const Item&) { return false; };
+    Drop drop;  // called on a runner, or on the thread that calls DropDead
+  };
+
+  explicit Executor(Options options) : options_(std::move(options)), rule_(options_.cancelled) {
+    for (int i = 0; i < options_.runners; ++i) {
+      runners_.emplace_back([this, i] {
+        NameThread(absl::StrCat("runner-", i));
+        options_.prepare_runner();
+        Loop();
+      });
+    }
+  }
+
+  ~Executor() { Stop(); }
+
+  // `run` is called on a runner, for several batches at once if there are several
+  // runners. Returns the number that Push takes.
+  int AddModel(const ModelOptions& options, RunBatch run) {
+    std::lock_guard lock(mutex_);
+    run_.push_back(std::make_shared<RunBatch>(std::move(run)));
+    return rule_.AddModel(options);
+  }
+
+  void SetMaxBatch(int model, int max_batch) {
+    std::lock_guard lock(mutex_);
+    rule_.SetMaxBatch(model, max_batch);
+  }
+
+  // Gives the item back if its model's queue is full, or after Stop.
+  [[nodiscard]] std::optional<Item> Push(int model, Item item, absl::Time deadline) {
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_) return item;
+      std::optional<Item> refused = rule_.Push(model, std::move(item), deadline);
+      if (refused.has_value()) return refused;
+    }
+    changed_.notify_one();
+    return std::nullopt;
+  }
+
+  // Drops the items that are cancelled or expired by now, on the calling thread.
+  void DropDead() {
+    std::vector<typename BatchRule<Item>::Dropped> dead;
+    {
+      std::lock_guard lock(mutex_);
+      dead = rule_.TakeDead(options_.now());
+    }
+    for (auto& dropped : dead) options_.drop(std::move(dropped.item), dropped.reason);
+  }
+
+  // Runs what is queued, then joins the runners. A second call does nothing.
+  void Stop() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    for (std::thread& runner : runners_) runner.join();
+    runners_.clear();
+  }
+
+ private:
+  void Loop() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [this] { return stopping_ || rule_.queued() > 0; });
+      if (rule_.queued() == 0) return;
+      auto decision = rule_.Next(options_.now());
+      std::shared_ptr<RunBatch> run = decision.model < 0 ? nullptr : run_[decision.model];
+      lock.unlock();
+      for (auto& dropped : decision.dropped) options_.drop(std::move(dropped.item), dropped.reason);
+      if (run != nullptr) (*run)(std::move(decision.batch));
+      lock.lock();
+    }
+  }
+
+  const Options options_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  BatchRule<Item> rule_;                        // guarded by mutex_
+  std::vector<std::shared_ptr<RunBatch>> run_;  // by model; guarded by mutex_
+  bool stopping_ = false;                       // guarded by mutex_
+  std::vector<std::thread> runners_;
+};
+
+}  // namespace patchserve

@@ -1,0 +1,66 @@
+// The running server: builds the parts in the order of their dependence, and stops
+// them in reverse.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "grpcpp/server.h"
+#include "server/config/config.h"
+#include "server/metrics/metrics.h"
+#include "server/pipeline/classifier.h"
+#include "server/pipeline/model_registry.h"
+#include "server/rpc/classification_service.h"
+#include "server/rpc/health_service.h"
+
+namespace patchserve {
+
+class Server {
+ public:
+  // Binds the ports; metrics and health answer from here on, inference once
+  // LoadModels has made a model ready. `device_lost` is called at most once, on a
+  // runner: nothing will run any more, the process should end.
+  // Errors: FAILED_PRECONDITION: a port is in use, or there is no such device.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(
+      const Config& config, std::function<void(const absl::Status&)> device_lost);
+
+  // Loads the configured models, one after the other; returns early, with CANCELLED,
+  // when Stop is called meanwhile.
+  // Errors: of the first model that can't be loaded, unless skip_broken_models; then
+  // NOT_FOUND if none could be.
+  absl::Status LoadModels();
+
+  // Makes LoadModels return soon.
+  void CancelLoading() { cancel_loading_ = true; }
+
+  // Says NOT_SERVING, serves on for lame_duck, then takes nothing more and finishes
+  // what was accepted, for at most drain_timeout. LoadModels must have returned.
+  void Stop(absl::Duration lame_duck);
+
+  int port() const { return port_; }
+  int metrics_port() const { return metrics_->port(); }
+
+ private:
+  Server(const Config& config, std::string device,
+         std::function<void(const absl::Status&)> device_lost);
+  absl::Status Listen();
+  void DeviceLost(const absl::Status& why);
+
+  // In the order of dependence: destroyed from the last to the first.
+  const Config config_;
+  const std::string device_;
+  const std::function<void(const absl::Status&)> device_lost_;
+  std::atomic<bool> cancel_loading_ = false;
+  std::unique_ptr<Metrics> metrics_;
+  ModelRegistry registry_;
+  HealthService health_;
+  Classifier classifier_;
+  ClassificationService classification_;
+  std::unique_ptr<grpc::Server> grpc_;
+  int port_ = 0;
+};
+
+}  // namespace patchserve

@@ -1,0 +1,245 @@
+// What serving costs over the bare work: the figures of README.md's "Speed".
+//
+//   build/bin/serving_bench [--seconds=5] [--rounds=5] [--only=bfloat16]
+//
+// (a) The server's CPU time an answer through gRPC, at 8 and at 32 callers, over the
+//     CPU time an image of decode + forward called in a loop in this process: same
+//     engine, precision and threads, at the loop's best batch size. Rounds of the two
+//     take turns, so that a change of the machine's mood meets both; the medians count.
+// (b) What the server adds to a lone request: p50 of the time through gRPC minus its
+//     decode and its run.
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <mutex>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "client/classifier_client.h"
+#include "server/image/decode.h"
+#include "server/image/preprocess.h"
+#include "server/model/engine.h"
+#include "tests/model/random_checkpoint.h"
+#include "tests/system/server_process.h"
+#include "tests/temporary_folder.h"
+
+ABSL_FLAG(double, seconds, 5, "Length of one round.");
+ABSL_FLAG(int, rounds, 5, "Rounds of each kind.");
+ABSL_FLAG(std::string, only, "", "float32 or bfloat16; empty: both.");
+ABSL_FLAG(std::string, photo, PATCHSERVE_TEST_DATA "/images/500x375.jpg", "What is classified.");
+ABSL_FLAG(std::string, model, "vit_tiny_patch16_224", "Architecture, with random weights.");
+
+namespace patchserve {
+namespace {
+
+std::string ReadPhoto() {
+  std::stringstream bytes;
+  bytes << std::ifstream(absl::GetFlag(FLAGS_photo), std::ios::binary).rdbuf();
+  return bytes.str();
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+double OwnCpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
+         1e-6 * (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+// User and system time of another process: fields 14 and 15 of /proc/PID/stat.
+double CpuSecondsOf(pid_t pid) {
+  std::string stat;
+  std::getline(std::ifstream(absl::StrCat("/proc/", pid, "/stat")), stat);
+  std::istringstream fields(stat.substr(stat.rfind(')') + 2));
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) fields >> skipped;
+  double user = 0, system = 0;
+  fields >> user >> system;
+  return (user + system) / sysconf(_SC_CLK_TCK);
+}
+
+// Decode + forward in as many threads as the server has runners; CPU seconds an image.
+double BareRound(const Engine& engine, const std::string& photo, int threads, int batch_size) {
+  const Preprocessing& how = engine.description().preprocessing;
+  const absl::Span<const uint8_t> file(reinterpret_cast<const uint8_t*>(photo.data()),
+                                       photo.size());
+  std::atomic<int64_t> images = 0;
+  const absl::Time end = absl::Now() + absl::Seconds(absl::GetFlag(FLAGS_seconds));
+  const double cpu = OwnCpuSeconds();
+  std::vector<std::thread> workers;
+  for (int i = 0; i < threads; ++i) {
+    workers.emplace_back([&] {
+      PrepareRunnerThread(1);
+      std::vector<std::vector<uint8_t>> inputs(batch_size, std::vector<uint8_t>(how.bytes()));
+      std::vector<const uint8_t*> batch;
+      for (const auto& input : inputs) batch.push_back(input.data());
+      while (absl::Now() < end) {
+        for (auto& input : inputs) {
+          const ImageInfo info = ReadHeader(file, ImageLimits{}).value();
+          Preprocess(Decode(file, info).value(), how, absl::MakeSpan(input));
+        }
+        engine.Forward(batch, false).value();
+        images += batch_size;
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  return (OwnCpuSeconds() - cpu) / static_cast<double>(images);
+}
+
+// `callers` requests are always under way, until the round ends.
+struct Load {
+  Load(ClassifierClient& client, std::string photo, int callers)
+      : client(client), photo(std::move(photo)), callers(callers) {}
+
+  int64_t Run() {
+    end = absl::Now() + absl::Seconds(absl::GetFlag(FLAGS_seconds));
+    under_way = callers;
+    for (int i = 0; i < callers; ++i) Next();
+    std::unique_lock lock(mutex);
+    all_done.wait(lock, [this] { return under_way == 0; });
+    return answered;
+  }
+
+  void Next() {
+    client.ClassifyAsync(photo, {}, [this](absl::StatusOr<v1::ClassifyResponse> response) {
+      if (response.ok()) {
+        ++answered;
+      } else {
+        std::fprintf(stderr, "%s\n", response.status().ToString().c_str());
+      }
+      if (absl::Now() < end) return Next();
+      std::lock_guard lock(mutex);
+      if (--under_way == 0) all_done.notify_one();
+    });
+  }
+
+  ClassifierClient& client;
+  const std::string photo;
+  const int callers;
+  absl::Time end;
+  std::atomic<int64_t> answered = 0;
+  std::mutex mutex;
+  std::condition_variable all_done;
+  int under_way = 0;  // guarded by mutex
+};
+
+struct Served {
+  double cpu = 0;   // seconds an answer
+  double rate = 0;  // answers a second
+};
+
+Served ServedRound(ClassifierClient& client, pid_t server, const std::string& photo, int callers) {
+  const double cpu = CpuSecondsOf(server);
+  const absl::Time start = absl::Now();
+  const int64_t answers = Load(client, photo, callers).Run();
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  return {(CpuSecondsOf(server) - cpu) / answers, answers / seconds};
+}
+
+absl::Duration FromProto(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+// Median milliseconds that a request takes beside its decode and its run, and in all.
+std::pair<double, double> LoneRequest(ClassifierClient& client, const std::string& photo) {
+  std::vector<double> added, total;
+  const absl::Time end = absl::Now() + absl::Seconds(absl::GetFlag(FLAGS_seconds));
+  while (absl::Now() < end) {
+    const absl::Time start = absl::Now();
+    const v1::ClassifyResponse response = client.Classify(photo, {}).value();
+    const absl::Duration took = absl::Now() - start;
+    const v1::Timings& timings = response.timings();
+    added.push_back(
+        absl::ToDoubleMilliseconds(took - FromProto(timings.decode()) - FromProto(timings.run())));
+    total.push_back(absl::ToDoubleMilliseconds(took));
+  }
+  return {Median(added), Median(total)};
+}
+
+void Compare(const std::string& folder, const std::string& precision) {
+  const std::string photo = ReadPhoto();
+  const int runners = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const auto engine =
+      Engine::Load(folder, {.device = "cpu",
+                            .precision = precision == "float32" ? Precision::kFloat32
+                                                                : Precision::kBFloat16})
+          .value();
+  ServerProcess server({"--models=" + folder, "--device=cpu", "--precision=" + precision,
+                        absl::StrCat("--runners=", runners)});
+  if (!server.WaitUntilServing()) {
+    std::fprintf(stderr, "%s\n", server.log().c_str());
+    std::exit(1);
+  }
+  ClassifierClient client(Connect(server.address()));
+
+  int best_batch = 1;
+  double best = 1e9;
+  for (int batch : {1, 2, 4, 8}) {
+    const double cpu = BareRound(*engine, photo, runners, batch);
+    std::printf("%s  bare, batches of %d: %.2f CPU-ms an image\n", precision.c_str(), batch,
+                cpu * 1e3);
+    if (cpu < best) best = cpu, best_batch = batch;
+  }
+  ServedRound(client, server.pid(), photo, 8);  // warms both sides
+
+  std::vector<double> bare, at8, at32, rate8, rate32;
+  for (int round = 0; round < absl::GetFlag(FLAGS_rounds); ++round) {
+    bare.push_back(BareRound(*engine, photo, runners, best_batch));
+    const Served eight = ServedRound(client, server.pid(), photo, 8);
+    const Served many = ServedRound(client, server.pid(), photo, 32);
+    at8.push_back(eight.cpu);
+    rate8.push_back(eight.rate);
+    at32.push_back(many.cpu);
+    rate32.push_back(many.rate);
+  }
+  const auto [added, total] = LoneRequest(client, photo);
+  std::printf("%s  bare, batches of %d, %d threads: %.2f CPU-ms an image\n", precision.c_str(),
+              best_batch, runners, Median(bare) * 1e3);
+  std::printf("%s  served,  8 callers: %.2f CPU-ms an answer, ratio %.3f, %.1f answers/s\n",
+              precision.c_str(), Median(at8) * 1e3, Median(at8) / Median(bare), Median(rate8));
+  std::printf("%s  served, 32 callers: %.2f CPU-ms an answer, ratio %.3f, %.1f answers/s\n",
+              precision.c_str(), Median(at32) * 1e3, Median(at32) / Median(bare), Median(rate32));
+  std::printf("%s  lone request: p50 %.2f ms, of which the server adds %.3f ms\n",
+              precision.c_str(), total, added);
+}
+
+}  // namespace
+}  // namespace patchserve
+
+int main(int argc, char** argv) {
+  absl::ParseCommandLine(argc, argv);
+  patchserve::TemporaryFolder folder;
+  const std::string architecture = absl::GetFlag(FLAGS_model);
+  const std::string path = folder.path() + "/" + architecture;
+  if (!patchserve::WriteRandomCheckpoint(path, patchserve::NamedCheckpoint(architecture).value(),
+                                         /*seed=*/1)
+           .ok()) {
+    return 1;
+  }
+  std::printf("%s, random weights, %s\n", architecture.c_str(), absl::GetFlag(FLAGS_photo).c_str());
+  for (const std::string precision : {"float32", "bfloat16"}) {
+    if (absl::GetFlag(FLAGS_only).empty() || absl::GetFlag(FLAGS_only) == precision) {
+      patchserve::Compare(path, precision);
+    }
+  }
+}

@@ -1,0 +1,124 @@
+#include "client/classifier_client.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <latch>
+
+#include "tests/client/fake_server.h"
+
+namespace patchserve {
+namespace {
+
+// Refuses `refusals` calls with `code`, then answers.
+FakeServer::Answer RefuseFirst(std::atomic<int>& calls, int refusals, grpc::StatusCode code) {
+  return [&calls, refusals, code](grpc::ServerContext& context, const v1::ClassifyRequest& request,
+                                  v1::ClassifyResponse& response) {
+    if (calls++ < refusals) {
+      context.AddTrailingMetadata("grpc-retry-pushback-ms", "1");
+      return grpc::Status(code, "later");
+    }
+    return FakeServer::PictureOfItsBytes(context, request, response);
+  };
+}
+
+TEST(ClassifierClientTest, TheRequestCarriesImageModelAndTopK) {
+  v1::ClassifyRequest seen;
+  FakeServer server([&](auto&, const v1::ClassifyRequest& request, auto&) {
+    seen = request;
+    return grpc::Status::OK;
+  });
+  const ClassifierClient client(Connect(server.address()));
+  ASSERT_TRUE(client.Classify("photo", {.model = "vit", .top_k = 3}).ok());
+  EXPECT_EQ(seen.encoded(), "photo");
+  EXPECT_EQ(seen.model(), "vit");
+  EXPECT_EQ(seen.top_k(), 3);
+}
+
+TEST(ClassifierClientTest, WithoutTopKTheServerChooses) {
+  std::atomic<bool> has_top_k = true;
+  FakeServer server([&](auto&, const v1::ClassifyRequest& request, auto&) {
+    has_top_k = request.has_top_k();
+    return grpc::Status::OK;
+  });
+  ASSERT_TRUE(ClassifierClient(Connect(server.address())).Classify("photo", {}).ok());
+  EXPECT_FALSE(has_top_k);
+}
+
+TEST(ClassifierClientTest, TheServersErrorComesUnchanged) {
+  FakeServer server([](auto&, auto&, auto&) {
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "no model 'x'");
+  });
+  const auto answer = ClassifierClient(Connect(server.address())).Classify("photo", {});
+  EXPECT_EQ(answer.status(), absl::NotFoundError("no model 'x'"));
+}
+
+TEST(ClassifierClientTest, AnAsynchronousCallHandsItsAnswerToItsCallback) {
+  FakeServer server;
+  ClassifierClient::Answer got = absl::UnknownError("not called");
+  std::latch called(1);
+  const ClassifierClient client(Connect(server.address()));
+  client.ClassifyAsync("photo", {}, [&](ClassifierClient::Answer answer) {
+    got = std::move(answer);
+    called.count_down();
+  });
+  called.wait();
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->predictions(0).label(), "photo");
+}
+
+TEST(RetryTest, AServerThatIsUnavailableForAMomentIsAskedAgain) {
+  std::atomic<int> calls = 0;
+  FakeServer server(RefuseFirst(calls, 2, grpc::StatusCode::UNAVAILABLE));
+  const auto answer = ClassifierClient(Connect(server.address())).Classify("photo", {});
+  EXPECT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(calls, 3);
+}
+
+TEST(RetryTest, ALargePhotoIsSentAgainToo) {
+  std::atomic<int> calls = 0;
+  FakeServer server([&](auto&, auto&, auto&) {
+    return calls++ == 0 ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "later") : grpc::Status::OK;
+  });
+  const std::string photo(8 << 20, 'x');
+  const auto answer = ClassifierClient(Connect(server.address())).Classify(photo, {});
+  EXPECT_EQ(answer.status(), absl::OkStatus());
+  EXPECT_EQ(calls, 2);
+}
+
+TEST(RetryTest, AfterFiveTriesTheErrorIsTheAnswer) {
+  std::atomic<int> calls = 0;
+  FakeServer server(RefuseFirst(calls, 100, grpc::StatusCode::RESOURCE_EXHAUSTED));
+  const auto answer = ClassifierClient(Connect(server.address())).Classify("photo", {});
+  EXPECT_EQ(answer.status(), absl::ResourceExhaustedError("later"));
+  EXPECT_EQ(calls, 5);
+}
+
+TEST(RetryTest, AMistakeOfTheCallersIsNotRepeated) {
+  std::atomic<int> calls = 0;
+  FakeServer server(RefuseFirst(calls, 1, grpc::StatusCode::INVALID_ARGUMENT));
+  EXPECT_FALSE(ClassifierClient(Connect(server.address())).Classify("photo", {}).ok());
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(DeadlineTest, ACallThatIsNotAnsweredInTimeIsDeadlineExceeded) {
+  std::latch client_gave_up(1);
+  FakeServer server([&](auto&, auto&, auto&) {
+    client_gave_up.wait();
+    return grpc::Status::OK;
+  });
+  const auto answer = ClassifierClient(Connect(server.address()))
+                          .Classify("photo", {.deadline = absl::Milliseconds(50)});
+  client_gave_up.count_down();
+  EXPECT_EQ(answer.status(), absl::DeadlineExceededError("no answer within 50ms"));
+}
+
+TEST(DeadlineTest, AnInfiniteDeadlineIsNone) {
+  FakeServer server;
+  const auto answer = ClassifierClient(Connect(server.address()))
+                          .Classify("photo", {.deadline = absl::InfiniteDuration()});
+  EXPECT_EQ(answer.status(), absl::OkStatus());
+}
+
+}  // namespace
+}  // namespace patchserve

@@ -1,0 +1,114 @@
+// The real program `classify` against a fake server.
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <latch>
+
+#include "tests/client/fake_server.h"
+#include "tests/client/run_program.h"
+#include "tests/temporary_folder.h"
+
+namespace patchserve {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+std::vector<std::string> Command(const FakeServer& server, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {CLASSIFY_PROGRAM, "--server=" + server.address()});
+  return arguments;
+}
+
+// Refuses the image "bad".
+grpc::Status RefuseBad(grpc::ServerContext& context, const v1::ClassifyRequest& request,
+                       v1::ClassifyResponse& response) {
+  if (request.encoded() == "bad") {
+    return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "not an image");
+  }
+  return FakeServer::PictureOfItsBytes(context, request, response);
+}
+
+TEST(ClassifyTest, WithoutArgumentsItPrintsHelpAndExitsWith2) {
+  const Finished run = RunProgram({CLASSIFY_PROGRAM});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("classify [flags] FILE|FOLDER|PATTERN|-"));
+}
+
+TEST(ClassifyTest, AWrongFlagExitsWith2BeforeAnythingIsSent) {
+  FakeServer server;
+  EXPECT_EQ(RunProgram(Command(server, {"--concurrency=0", "-"})).exit_code, 2);
+  EXPECT_EQ(RunProgram(Command(server, {"--deadline=0s", "-"})).exit_code, 2);
+  EXPECT_EQ(RunProgram(Command(server, {"--output=xml", "-"})).exit_code, 2);
+}
+
+TEST(ClassifyTest, StdinIsOneImageCalledDash) {
+  FakeServer server;
+  const Finished run = RunProgram(Command(server, {"--output=csv", "-"}), "tabby");
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.out, "file,rank,class_id,label,probability\r\n-,1,7,tabby,0.75\r\n");
+}
+
+TEST(ClassifyTest, FlagsReachTheServer) {
+  v1::ClassifyRequest seen;
+  FakeServer server([&](auto&, const v1::ClassifyRequest& request, auto&) {
+    seen = request;
+    return grpc::Status::OK;
+  });
+  RunProgram(Command(server, {"--model=vit", "--top_k=3", "-"}), "tabby");
+  EXPECT_EQ(seen.model(), "vit");
+  EXPECT_EQ(seen.top_k(), 3);
+}
+
+TEST(ClassifyTest, AnswersComeInTheOrderOfTheFilesHoweverTheServerAnswers) {
+  std::latch others_are_answered(2);
+  FakeServer server([&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
+                        v1::ClassifyResponse& response) {
+    request.encoded() == "a" ? others_are_answered.wait() : others_are_answered.count_down();
+    return FakeServer::PictureOfItsBytes(context, request, response);
+  });
+  TemporaryFolder folder;
+  const std::string a = folder.Write("a.jpg", "a"), b = folder.Write("b.jpg", "b"),
+                    c = folder.Write("c.jpg", "c");
+  const Finished run = RunProgram(Command(server, {"--output=csv", folder.path()}));
+  EXPECT_EQ(run.out, "file,rank,class_id,label,probability\r\n" + a + ",1,7,a,0.75\r\n" + b +
+                         ",1,7,b,0.75\r\n" + c + ",1,7,c,0.75\r\n");
+}
+
+TEST(ClassifyTest, ABadFileIsNamedOnStderrAndTheOthersAreClassified) {
+  FakeServer server(RefuseBad);
+  TemporaryFolder folder;
+  const std::string bad = folder.Write("a.jpg", "bad"), good = folder.Write("b.jpg", "good");
+  const Finished run = RunProgram(Command(server, {"--output=csv", bad, good}));
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_EQ(run.err, "classify: " + bad + ": INVALID_ARGUMENT: not an image\n");
+  EXPECT_THAT(run.out, HasSubstr(good + ",1,7,good,0.75"));
+}
+
+TEST(ClassifyTest, AMissingFileIsAnErrorOfThatFile) {
+  FakeServer server;
+  TemporaryFolder folder;
+  const std::string good = folder.Write("b.jpg", "good");
+  const Finished run = RunProgram(Command(server, {"--output=csv", "nowhere.jpg", good}));
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.err, StartsWith("classify: nowhere.jpg: NOT_FOUND: "));
+  EXPECT_THAT(run.out, HasSubstr(good + ",1,7,good,0.75"));
+}
+
+TEST(ClassifyTest, WithoutAServerEachFileFails) {
+  const Finished run = RunProgram({CLASSIFY_PROGRAM, "--server=127.0.0.1:1", "-"}, "tabby");
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.err, StartsWith("classify: -: UNAVAILABLE: "));
+}
+
+TEST(ClassifyTest, AReaderThatGoesAwayEndsItWithoutAWord) {
+  FakeServer server;
+  TemporaryFolder folder;
+  const Finished run = RunUnread(Command(server, {folder.Write("a.jpg", "a")}));
+  EXPECT_EQ(run.signal, SIGPIPE);
+  EXPECT_THAT(run.err, IsEmpty());
+}
+
+}  // namespace
+}  // namespace patchserve

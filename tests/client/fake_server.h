@@ -1,0 +1,46 @@
+// A patchserve server without models, for tests of the client.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_context.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "patchserve/v1/classification.grpc.pb.h"
+
+namespace patchserve {
+
+// Serves on a free port of 127.0.0.1 from construction to destruction; answers
+// Classify only.
+class FakeServer : private v1::ImageClassification::Service {
+ public:
+  // Runs on gRPC's threads, many at once; may block.
+  using Answer = std::function<grpc::Status(grpc::ServerContext&, const v1::ClassifyRequest&,
+                                            v1::ClassifyResponse&)>;
+
+  // Without an `answer`, "photo" is class 7, "photo", with a probability of 0.75.
+  explicit FakeServer(Answer answer = PictureOfItsBytes);
+  ~FakeServer() override;
+
+  // The answer of a model that takes the image's bytes for its label.
+  static grpc::Status PictureOfItsBytes(grpc::ServerContext&, const v1::ClassifyRequest& request,
+                                        v1::ClassifyResponse& response);
+
+  // "127.0.0.1:port".
+  const std::string& address() const { return address_; }
+
+ private:
+  grpc::Status Classify(grpc::ServerContext* context, const v1::ClassifyRequest* request,
+                        v1::ClassifyResponse* response) override {
+    return answer_(*context, *request, *response);
+  }
+
+  Answer answer_;
+  std::string address_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace patchserve

@@ -1,0 +1,116 @@
+#include "server/image/header.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "tests/image/test_images.h"
+
+namespace patchserve {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string Refusal(const File& file, const ImageLimits& limits = {}) {
+  const auto info = ReadHeader(file, limits);
+  EXPECT_EQ(info.status().code(), absl::StatusCode::kInvalidArgument);
+  return std::string(info.status().message());
+}
+
+File Text(const std::string& text) { return File(text.begin(), text.end()); }
+
+// What IHDR says is written over; nobody looks at its checksum before decoding.
+File PngOfSize(uint32_t width, uint32_t height) {
+  File file = ReadTestImage("rgb.png");
+  for (int i = 0; i < 4; ++i) {
+    file[16 + i] = width >> (24 - 8 * i);
+    file[20 + i] = height >> (24 - 8 * i);
+  }
+  return file;
+}
+
+TEST(HeaderTest, SizeFormatAndOrientationOfEveryTestImageAreRead) {
+  for (const auto& row : ReadTable(TestImagePath("decode.tsv"))) {
+    const auto info = ReadHeader(ReadTestImage(row[0]), {});
+    ASSERT_TRUE(info.ok()) << row[0] << ": " << info.status();
+    EXPECT_EQ(std::to_string(info->width), row[1]) << row[0];
+    EXPECT_EQ(std::to_string(info->height), row[2]) << row[0];
+    EXPECT_EQ(std::to_string(info->orientation), row[3]) << row[0];
+  }
+}
+
+TEST(HeaderTest, TheFormatIsFoundByTheBytes) {
+  EXPECT_EQ(ReadHeader(ReadTestImage("420.jpg"), {})->format, ImageFormat::kJpeg);
+  EXPECT_EQ(ReadHeader(ReadTestImage("rgb.png"), {})->format, ImageFormat::kPng);
+  EXPECT_EQ(ReadHeader(ReadTestImage("lossy.webp"), {})->format, ImageFormat::kWebP);
+  EXPECT_EQ(ReadHeader(ReadTestImage("bits24.bmp"), {})->format, ImageFormat::kBmp);
+}
+
+TEST(HeaderTest, AnEmptyFileIsRefused) { EXPECT_EQ(Refusal({}), "image is empty"); }
+
+TEST(HeaderTest, OtherFormatsAreRefusedWithTheAcceptedOnes) {
+  EXPECT_EQ(Refusal(Text("hello")), "image is not a JPEG, PNG, WebP or BMP file");
+  EXPECT_THAT(Refusal(Text("GIF89a\1\0\1\0\0\0\0;")), HasSubstr("JPEG, PNG, WebP or BMP"));
+  EXPECT_THAT(Refusal(Text("II*\0 TIFF")), HasSubstr("JPEG, PNG, WebP or BMP"));
+}
+
+TEST(HeaderTest, AHugePictureIsRefusedBeforeItIsDecoded) {
+  EXPECT_EQ(Refusal(PngOfSize(60000, 60000)), "image is 60000x60000, more than 50000000 pixels");
+  EXPECT_THAT(Refusal(PngOfSize(0xffffffff, 0xffffffff)), HasSubstr("more than 50000000 pixels"));
+}
+
+TEST(HeaderTest, AVeryLongSideIsRefused) {
+  EXPECT_EQ(Refusal(PngOfSize(65536, 1)), "image is 65536x1, a side may have 65535 pixels");
+  EXPECT_TRUE(ReadHeader(PngOfSize(65535, 1), {}).ok());
+}
+
+TEST(HeaderTest, ThePixelLimitItselfIsAllowed) {
+  EXPECT_TRUE(ReadHeader(PngOfSize(100, 100), {.max_pixels = 10000}).ok());
+  EXPECT_THAT(Refusal(PngOfSize(100, 101), {.max_pixels = 10000}), HasSubstr("100x101"));
+}
+
+TEST(HeaderTest, TooManyBytesAreRefused) {
+  EXPECT_EQ(Refusal(Text("0123456789"), {.max_bytes = 9}), "image has 10 bytes, more than 9");
+}
+
+TEST(HeaderTest, ASideOfZeroIsRefused) {
+  EXPECT_THAT(Refusal(PngOfSize(0, 5)), HasSubstr("give no size"));
+  EXPECT_THAT(Refusal(PngOfSize(5, 0)), HasSubstr("give no size"));
+}
+
+TEST(HeaderTest, NoCutOffFileIsReadBeyondItsEnd) {
+  for (const char* name : {"orientation6.jpg", "orientation6.png", "orientation8.webp",
+                           "lossy.webp", "animated.png", "bits16-565.bmp", "core24.bmp"}) {
+    const File whole = ReadTestImage(name);
+    for (size_t length = 0; length < whole.size(); ++length) {
+      // A copy of its own, so that a sanitizer sees the end.
+      const File cut(whole.begin(), whole.begin() + length);
+      const auto info = ReadHeader(cut, {});
+      EXPECT_TRUE(length >= 18 || !info.ok()) << name << " " << length;
+    }
+  }
+}
+
+TEST(HeaderTest, FillBytesAndGarbageBetweenJpegMarkersAreSkipped) {
+  File file = ReadTestImage("420.jpg");
+  const File fill = {0xff, 0xff, 0xff, 0x00, 0x12};
+  file.insert(file.begin() + 2, fill.begin(), fill.end());
+  EXPECT_EQ(ReadHeader(file, {})->width, 37);
+}
+
+TEST(HeaderTest, ExifAfterTheJpegFrameHeaderIsFound) {
+  const File with_exif = ReadTestImage("orientation6.jpg");
+  // SOI, then APP0 and APP1 in some order; Pillow writes Exif as the only APP1.
+  const File tail = ReadTestImage("420.jpg");
+  const auto app1 = std::search(with_exif.begin(), with_exif.end(), "Exif", "Exif" + 4) - 4;
+  const size_t length = 2 + (app1[2] << 8 | app1[3]);
+  const uint8_t scan[] = {0xff, 0xda};
+  File file = tail;
+  file.insert(std::search(file.begin(), file.end(), scan, scan + 2), app1, app1 + length);
+  EXPECT_EQ(ReadHeader(file, {})->orientation, 6);
+}
+
+}  // namespace
+}  // namespace patchserve

@@ -1,0 +1,186 @@
+#include "server/model/config.h"
+
+#include "nlohmann/json.hpp"
+#include "tests/model/status_matchers.h"
+
+namespace patchserve {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// A valid config.json, `changes` merged into it (RFC 7396: null removes a field).
+absl::StatusOr<ModelConfig> Parse(const json& changes) {
+  json config = json::parse(R"({
+    "architecture": "vit_tiny_patch16_224", "num_classes": 3, "num_features": 192,
+    "global_pool": "token", "model_args": {"img_size": [224, 224], "num_classes": 3},
+    "pretrained_cfg": {"input_size": [3, 224, 224], "fixed_input_size": true, "num_classes": 3,
+                       "interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "center",
+                       "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}})");
+  config.merge_patch(changes);
+  return ParseModelConfig(config.dump());
+}
+
+auto Refused(const std::string& part) {
+  return IsError(absl::StatusCode::kInvalidArgument, HasSubstr(part));
+}
+
+TEST(ModelConfigTest, TodaysFormIsRead) {
+  const auto config = Parse(json::object());
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->architecture, "vit_tiny_patch16_224");
+  EXPECT_EQ(config->family, Family::kViT);
+  EXPECT_EQ(config->num_heads, 3);
+  EXPECT_EQ(config->num_classes(), 3);
+  EXPECT_EQ(config->preprocessing.crop_pct, 0.9);
+  EXPECT_THAT(config->preprocessing.mean, ElementsAre(0.5f, 0.5f, 0.5f));
+}
+
+TEST(ModelConfigTest, TimmsDefaultsFillIn) {
+  const auto config = ParseModelConfig(R"({"architecture": "convmixer_768_32", "num_classes": 3})");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const Preprocessing& how = config->preprocessing;
+  EXPECT_EQ(how.width, 224);
+  EXPECT_EQ(how.height, 224);
+  EXPECT_EQ(how.crop_pct, 0.875);
+  EXPECT_EQ(how.interpolation, Interpolation::kBicubic);
+  EXPECT_EQ(how.crop_mode, CropMode::kCenter);
+  EXPECT_THAT(how.mean, ElementsAre(0.485f, 0.456f, 0.406f));
+  EXPECT_THAT(how.std, ElementsAre(0.229f, 0.224f, 0.225f));
+}
+
+TEST(ModelConfigTest, TheFlatFormIsRead) {
+  const auto config = ParseModelConfig(
+      R"({"architecture": "convmixer_768_32", "num_classes": 2, "input_size": [3, 96, 128],
+          "interpolation": "bilinear", "crop_mode": "squash", "labels": ["a", "b"]})");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->preprocessing.height, 96);
+  EXPECT_EQ(config->preprocessing.width, 128);
+  EXPECT_EQ(config->preprocessing.interpolation, Interpolation::kBilinear);
+  EXPECT_EQ(config->preprocessing.crop_mode, CropMode::kSquash);
+  EXPECT_EQ(config->classes[1].label, "b");
+}
+
+TEST(ModelConfigTest, TheActivationComesFromTheArchitectureUnlessGiven) {
+  const auto activation = [](const std::string& text) {
+    return ParseModelConfig(text).value().activation;
+  };
+  EXPECT_EQ(activation(R"({"architecture": "convmixer_768_32", "num_classes": 1})"),
+            Activation::kRelu);
+  EXPECT_EQ(activation(R"({"architecture": "convmixer_1536_20", "num_classes": 1})"),
+            Activation::kGelu);
+  EXPECT_EQ(activation(R"({"architecture": "convmixer_1536_20", "num_classes": 1,
+                           "model_args": {"act_layer": "relu"}})"),
+            Activation::kRelu);
+}
+
+TEST(ModelConfigTest, ModelArgsSayTheHeadsOrTheNameDoes) {
+  EXPECT_EQ(Parse({{"architecture", "deit_base_patch16_384"}})->num_heads, 12);
+  EXPECT_EQ(Parse({{"model_args", {{"num_heads", 5}}}})->num_heads, 5);
+  EXPECT_THAT(Parse({{"architecture", "vit_wide_patch16_224"}}),
+              Refused("model_args.num_heads is missing"));
+}
+
+TEST(ModelConfigTest, AFixedSizeNetworkIsFedWhatItWasBuiltFor) {
+  const auto config = Parse({{"model_args", {{"img_size", {64, 32}}}}});
+  EXPECT_EQ(config->preprocessing.height, 64);
+  EXPECT_EQ(config->preprocessing.width, 32);
+}
+
+TEST(ModelConfigTest, LabelsMayBeAListOrIdsWithGaps) {
+  const auto list = Parse({{"label_names", {"a", "b", "c"}}});
+  EXPECT_EQ(list->classes[2].label, "c");
+  const auto ids = Parse(
+      {{"label_names", {{"0", "a"}, {"2", "c"}}}, {"label_descriptions", {{"c", "the third"}}}});
+  EXPECT_EQ(ids->classes[1].label, "1");
+  EXPECT_EQ(ids->classes[2].label, "c");
+  EXPECT_EQ(ids->classes[2].description, "the third");
+}
+
+TEST(ModelConfigTest, TheRootsClassesWin) {
+  const auto config = Parse({{"label_names", {"a", "b", "c"}},
+                             {"pretrained_cfg", {{"num_classes", 1000}, {"label_names", {"x"}}}}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->num_classes(), 3);
+  EXPECT_EQ(config->classes[0].label, "a");
+}
+
+TEST(ModelConfigTest, LabelsThatDontFitAreRefused) {
+  EXPECT_THAT(Parse({{"label_names", {"a"}}}),
+              Refused("label_names has 1 entries, expected num_classes = 3"));
+  EXPECT_THAT(Parse({{"label_names", {{"3", "d"}}}}), Refused("label_names.3"));
+  EXPECT_THAT(Parse({{"label_names", {1, 2, 3}}}), Refused("a list of strings"));
+  EXPECT_THAT(Parse({{"label_names", 7}}), Refused("label_names is 7"));
+  EXPECT_THAT(Parse({{"label_descriptions", {{"0", 1}}}}), Refused("label_descriptions.0 is 1"));
+}
+
+TEST(ModelConfigTest, OtherNetworksAreRefusedByName) {
+  for (const char* name :
+       {"resnet50", "deit_tiny_distilled_patch16_224", "vit", "", "vit_base_patch16_clip_224",
+        "deit3_small_patch16_224", "vit_medium_patch16_reg4_gap_256", "vit_small_patch14_dinov2"}) {
+    EXPECT_THAT(Parse({{"architecture", name}}),
+                IsError(absl::StatusCode::kInvalidArgument,
+                        AllOf(HasSubstr(name), HasSubstr("supported are convmixer_*"))));
+  }
+}
+
+TEST(ModelConfigTest, MissingFieldsAreNamed) {
+  EXPECT_THAT(Parse({{"architecture", nullptr}}), Refused("architecture is missing"));
+  EXPECT_THAT(ParseModelConfig(R"({"architecture": "convmixer_a"})"),
+              Refused("num_classes is missing"));
+}
+
+TEST(ModelConfigTest, WrongTypesAndValuesAreNamedWithWhatWasExpected) {
+  EXPECT_THAT(Parse({{"architecture", 5}}), Refused("architecture is 5, expected a string"));
+  EXPECT_THAT(Parse({{"num_classes", -1}}), Refused("num_classes is -1"));
+  EXPECT_THAT(Parse({{"num_classes", 18446744073709551615u}}), Refused("num_classes is"));
+  EXPECT_THAT(Parse({{"num_classes", 4}}), Refused("model_args.num_classes is 3"));
+  EXPECT_THAT(Parse({{"global_pool", "avg"}}), Refused("global_pool is \"avg\""));
+  EXPECT_THAT(Parse({{"model_args", {1}}}), Refused("model_args is [1], expected an object"));
+  EXPECT_THAT(Parse({{"pretrained_cfg", {{"crop_pct", "a lot"}}}}),
+              Refused("pretrained_cfg.crop_pct is \"a lot\""));
+}
+
+TEST(ModelConfigTest, PreprocessingOutOfBoundsIsRefused) {
+  const auto with = [](const char* key, const json& value) {
+    return Parse({{"pretrained_cfg", {{key, value}}}});
+  };
+  EXPECT_THAT(with("crop_pct", 0), Refused("crop_pct is 0"));
+  EXPECT_THAT(with("crop_pct", 1.01), Refused("crop_pct is 1.01"));
+  EXPECT_THAT(with("crop_mode", "corner"), Refused("crop_mode is \"corner\""));
+  EXPECT_THAT(with("interpolation", "lanczos"), Refused("expected bicubic or bilinear"));
+  EXPECT_THAT(with("mean", {0.5}), Refused("mean is [0.5]"));
+  EXPECT_THAT(with("std", {0.5, 0.0, 0.5}), Refused("std is [0.5,0.0,0.5]"));
+  EXPECT_THAT(with("input_size", {1, 224, 224}), Refused("input_size is [1,224,224]"));
+  EXPECT_THAT(with("input_size", {3, 0, 224}), Refused("input_size is [3,0,224]"));
+  EXPECT_THAT(with("input_size", {3, 1 << 20, 224}), Refused("input_size"));
+}
+
+TEST(ModelConfigTest, ModelArgsForAnotherNetworkAreRefused) {
+  const auto with = [](const char* key, const json& value) {
+    return Parse({{"model_args", {{key, value}}}});
+  };
+  EXPECT_THAT(with("class_token", false), Refused("model_args.class_token is false"));
+  EXPECT_THAT(with("global_pool", "avg"), Refused("model_args.global_pool is \"avg\""));
+  EXPECT_THAT(with("act_layer", "quick_gelu"), Refused("model_args.act_layer"));
+  EXPECT_THAT(with("init_values", 1e-5), Refused("model_args.init_values"));
+  EXPECT_THAT(with("in_chans", 1), Refused("model_args.in_chans is 1"));
+  EXPECT_THAT(with("kernel_size", 9), Refused("model_args.kernel_size is 9"));  // a ConvMixer's
+  EXPECT_THAT(with("num_heads", 0), Refused("model_args.num_heads is 0"));
+  EXPECT_THAT(with("img_size", {224}), Refused("model_args.img_size is [224]"));
+  EXPECT_TRUE(with("drop_path_rate", 0.1).ok());
+}
+
+TEST(ModelConfigTest, BrokenJsonIsRefused) {
+  EXPECT_THAT(ParseModelConfig(""), Refused("not valid JSON"));
+  EXPECT_THAT(ParseModelConfig("{\"architecture\": "), Refused("not valid JSON"));
+  EXPECT_THAT(ParseModelConfig("[]"), Refused("not a JSON object"));
+  EXPECT_THAT(ParseModelConfig("{\"a\": \"\xff\"}"), Refused("not valid JSON"));
+  EXPECT_THAT(ParseModelConfig(R"({"a": 1, "b": {"a": 2}, "a": 3})"), Refused("\"a\" twice"));
+  EXPECT_THAT(ParseModelConfig(std::string(1'000'000, '[')), Refused("nested more than"));
+}
+
+}  // namespace
+}  // namespace patchserve

@@ -1,0 +1,159 @@
+#include "server/model/engine.h"
+
+#include <limits>
+#include <vector>
+
+#include "tests/model/pixels.h"
+#include "tests/model/random_checkpoint.h"
+#include "tests/model/status_matchers.h"
+#include "tests/temporary_folder.h"
+
+namespace patchserve {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::FloatNear;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pointwise;
+
+const EngineOptions kFloat32OnCpu{.device = "cpu", .precision = Precision::kFloat32};
+
+// A small folder, and its tensors to spoil.
+class EngineTest : public testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<Engine>> Load(const std::string& name,
+                                               const EngineOptions& options = kFloat32OnCpu) {
+    spec_ = NamedCheckpoint(name).value();
+    if (tensors_.empty()) tensors_ = RandomTensors(spec_, 1);
+    for (const std::string& tensor : removed_) tensors_.erase(tensor);
+    folder_.Write("config.json", ConfigJson(spec_));
+    folder_.Write("model.safetensors", SafetensorsFile(tensors_));
+    return Engine::Load(folder_.path(), options);
+  }
+
+  auto Refused(const std::string& part) {
+    return IsError(absl::StatusCode::kInvalidArgument,
+                   AllOf(HasSubstr(folder_.path("model.safetensors")), HasSubstr(part)));
+  }
+
+  TemporaryFolder folder_;
+  RandomCheckpoint spec_;
+  std::map<std::string, RawTensor> tensors_;
+  std::vector<std::string> removed_;
+};
+
+TEST_F(EngineTest, DescribesItself) {
+  const auto engine = Load("vit_small_patch8_32");
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const ModelDescription& description = (*engine)->description();
+  EXPECT_EQ(description.architecture, "vit_small_patch8_32");
+  EXPECT_EQ(description.embedding_size, 48);
+  EXPECT_EQ(description.classes.size(), 10);
+  EXPECT_EQ(description.classes[9].label, "9");
+  EXPECT_EQ(description.precision, "float32");
+  EXPECT_EQ(description.device, "cpu");
+  EXPECT_EQ(description.version.size(), 12);
+}
+
+TEST_F(EngineTest, ABatchAnswersWhatItsImagesAnswerAlone) {
+  for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
+    tensors_.clear();
+    const auto engine = Load(name);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    const size_t bytes = (*engine)->description().preprocessing.bytes();
+    const std::vector<uint8_t> images[] = {Pixels(0, bytes), Pixels(1, bytes), Pixels(2, bytes)};
+
+    const auto batch = (*engine)->Forward({images[0].data(), images[1].data(), images[2].data()},
+                                          /*embeddings=*/true);
+    std::vector<float> logits, embeddings;
+    for (const auto& image : images) {
+      const auto alone = (*engine)->Forward({image.data()}, /*embeddings=*/true);
+      logits.insert(logits.end(), alone->logits.begin(), alone->logits.end());
+      embeddings.insert(embeddings.end(), alone->embeddings.begin(), alone->embeddings.end());
+    }
+    EXPECT_THAT(batch->logits, Pointwise(FloatNear(1e-5), logits));
+    EXPECT_THAT(batch->embeddings, Pointwise(FloatNear(1e-5), embeddings));
+  }
+}
+
+TEST_F(EngineTest, EmbeddingsComeOnlyWhenAskedFor) {
+  const auto engine = Load("convmixer_small");
+  const std::vector<uint8_t> image = Pixels(0, (*engine)->description().preprocessing.bytes());
+  const auto output = (*engine)->Forward({image.data()}, /*embeddings=*/false);
+  EXPECT_EQ(output->logits.size(), 10);
+  EXPECT_THAT(output->embeddings, IsEmpty());
+}
+
+TEST_F(EngineTest, TheVersionChangesWithTheWeights) {
+  const std::string before = Load("vit_small_patch8_32").value()->description().version;
+  tensors_["norm.bias"].bytes[0] ^= 1;
+  const std::string after = Load("vit_small_patch8_32").value()->description().version;
+  EXPECT_NE(before, after);
+}
+
+TEST_F(EngineTest, AMissingFileIsNotFound) {
+  EXPECT_THAT(Engine::Load(folder_.path(), kFloat32OnCpu),
+              IsError(absl::StatusCode::kNotFound, HasSubstr("config.json")));
+  folder_.Write("config.json", ConfigJson(NamedCheckpoint("convmixer_small").value()));
+  EXPECT_THAT(Engine::Load(folder_.path(), kFloat32OnCpu),
+              IsError(absl::StatusCode::kNotFound, HasSubstr("model.safetensors")));
+}
+
+TEST_F(EngineTest, ErrorsOfConfigJsonNameIt) {
+  folder_.Write("config.json", "{}");
+  EXPECT_THAT(Engine::Load(folder_.path(), kFloat32OnCpu),
+              IsError(absl::StatusCode::kInvalidArgument,
+                      HasSubstr("config.json: architecture is missing")));
+}
+
+TEST_F(EngineTest, ATensorOfAnotherNetworkIsRefused) {
+  tensors_ = RandomTensors(NamedCheckpoint("vit_small_patch8_32").value(), 1);
+  tensors_["norm_pre.weight"] = FloatTensor({1}, {1});
+  EXPECT_THAT(Load("vit_small_patch8_32"), Refused("tensor norm_pre.weight [1] has no place"));
+}
+
+TEST_F(EngineTest, AMissingTensorIsRefused) {
+  removed_ = {"blocks.1.norm2.bias"};
+  EXPECT_THAT(Load("vit_small_patch8_32"), Refused("tensor blocks.1.norm2.bias is missing"));
+}
+
+TEST_F(EngineTest, WeightsThatContradictModelArgsAreRefused) {
+  RandomCheckpoint deeper = NamedCheckpoint("convmixer_small").value();
+  deeper.depth = 3;
+  tensors_ = RandomTensors(deeper, 1);
+  EXPECT_THAT(Load("convmixer_small"), Refused("model_args.depth is 2"));
+}
+
+TEST_F(EngineTest, PositionsForAnotherPictureSizeAreRefused) {
+  RandomCheckpoint larger = NamedCheckpoint("vit_small_patch8_32").value();
+  larger.image_size = 64;
+  tensors_ = RandomTensors(larger, 1);
+  EXPECT_THAT(Load("vit_small_patch8_32"), Refused("tensor pos_embed is for 64 patches"));
+}
+
+TEST_F(EngineTest, WeightsThatAreNotNumbersAreRefused) {
+  tensors_ = RandomTensors(NamedCheckpoint("convmixer_small").value(), 1);
+  tensors_["head.bias"] =
+      FloatTensor({10}, std::vector<float>(10, std::numeric_limits<float>::quiet_NaN()));
+  EXPECT_THAT(Load("convmixer_small"), Refused("tensor head.bias holds NaN or infinity"));
+}
+
+TEST_F(EngineTest, Float16OnACpuIsRefused) {
+  EXPECT_THAT(Load("convmixer_small", {.device = "cpu", .precision = Precision::kFloat16}),
+              IsError(absl::StatusCode::kInvalidArgument, HasSubstr("float16")));
+}
+
+TEST(ResolveDeviceTest, WhatIsNoDeviceIsRefused) {
+  EXPECT_EQ(ResolveDevice("cpu").value(), "cpu");
+  for (const char* name : {"gpu", "cuda:", "cuda:-1", "cuda:x", "cpu:0", ""}) {
+    EXPECT_THAT(ResolveDevice(name),
+                IsError(absl::StatusCode::kInvalidArgument, HasSubstr("expected auto, cpu")));
+  }
+  EXPECT_THAT(ResolveDevice("cuda:1000"),
+              IsError(absl::StatusCode::kFailedPrecondition, HasSubstr("CUDA devices")));
+}
+
+}  // namespace
+}  // namespace patchserve

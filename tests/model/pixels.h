@@ -1,0 +1,21 @@
+// Pictures that need no file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace patchserve {
+
+// The same bytes as pixels() of tools/make_model_golden.py.
+inline std::vector<uint8_t> Pixels(uint32_t index, size_t bytes) {
+  uint32_t state = index + 1;
+  std::vector<uint8_t> pixels(bytes);
+  for (uint8_t& pixel : pixels) {
+    state = state * 1664525u + 1013904223u;
+    pixel = state >> 24;
+  }
+  return pixels;
+}
+
+}  // namespace patchserve

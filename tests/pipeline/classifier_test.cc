@@ -1,0 +1,177 @@
+#include "server/pipeline/classifier.h"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "tests/pipeline/classifier_fixture.h"
+
+namespace patchserve {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST_F(ClassifierTest, AnswersRankedClassesWithEverythingThatWasMeasured) {
+  Start();
+  auto answer = ClassifyAndWait(RequestFor(red));
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  ASSERT_EQ(answer->predictions.size(), 3);
+  EXPECT_EQ(answer->predictions[0].class_id, 0);
+  EXPECT_EQ(answer->predictions[1].class_id, 2);
+  EXPECT_FLOAT_EQ(answer->predictions[0].logit, 9);
+  EXPECT_EQ(answer->model->name, "fake");
+  EXPECT_EQ(answer->batch_size, 1);
+  EXPECT_EQ(answer->image.width, 2);
+  EXPECT_TRUE(answer->embedding.empty());
+  EXPECT_GT(answer->decode, absl::ZeroDuration());
+  EXPECT_GT(answer->run, absl::ZeroDuration());
+}
+
+TEST_F(ClassifierTest, AnEmbeddingIsReturnedToThoseWhoAskForIt) {
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  request.embedding = true;
+  auto answer = ClassifyAndWait(request);
+  ASSERT_TRUE(answer.ok());
+  EXPECT_THAT(answer->embedding, ElementsAre(9));
+}
+
+TEST_F(ClassifierTest, TopKLimitsThePredictionsAndMayExceedTheClasses) {
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  request.top_k = 1;
+  EXPECT_EQ(ClassifyAndWait(request)->predictions.size(), 1);
+  request.top_k = 1000;
+  EXPECT_EQ(ClassifyAndWait(request)->predictions.size(), 3);
+}
+
+TEST_F(ClassifierTest, RequestsThatComeWhileTheDeviceIsBusyRunTogether) {
+  Start();
+  model.Hold();
+  Classify();
+  model.WaitUntilBusy(1);
+  for (int i = 0; i < 3; ++i) Classify();
+  classifier->Drain();  // what was accepted is still answered
+  std::thread stop([this] { classifier->Stop(); });
+  model.Release();
+  stop.join();
+  for (const auto& answer : answers.WaitFor(4)) EXPECT_TRUE(answer.ok()) << answer.status();
+  int images = 0;
+  for (int size : model.batch_sizes()) images += size;
+  EXPECT_EQ(images, 4);
+  EXPECT_EQ(model.batch_sizes().front(), 1);
+}
+
+TEST_F(ClassifierTest, AFullQueueRefusesBeforeAnythingIsDecoded) {
+  Start([](ServedModel& served) { served.max_queue = 2; });
+  model.Hold();
+  Classify();
+  model.WaitUntilBusy(1);  // runs, and waits no more
+  Classify();
+  Classify();
+  auto refused = ClassifyAndWait(RequestFor(red));
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("2 requests waiting"));
+  EXPECT_TRUE(Shows("patchserve_queue_depth{model=\"fake\"} 2"));
+  model.Release();
+  answers.WaitFor(3);
+  EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());  // the places are free again
+}
+
+TEST_F(ClassifierTest, ADeadlineThatHasPassedIsAnsweredAtOnce) {
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  request.deadline = absl::Now() - absl::Seconds(1);
+  EXPECT_EQ(ClassifyAndWait(request).status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(model.batch_sizes().empty());
+}
+
+TEST_F(ClassifierTest, ARequestWithoutADeadlineGetsTheModelsDefault) {
+  Start([](ServedModel& served) { served.default_deadline = absl::Seconds(5); });
+  ClassifyRequest request = RequestFor(red);
+  request.arrival = absl::Now() - absl::Seconds(6);
+  EXPECT_EQ(ClassifyAndWait(request).status().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(ClassifierTest, ADeadlineThatPassesInTheQueueIsAnsweredAndNotRun) {
+  std::atomic<bool> late = false;
+  const absl::Time now = absl::Now();
+  options.now = [&] { return late ? now + absl::Hours(1) : now; };
+  Start();
+  model.Hold();
+  Classify();
+  model.WaitUntilBusy(1);
+  Answers second;
+  classifier->Classify(RequestFor(red), second.Next());
+  late = true;
+  model.Release();
+  EXPECT_EQ(second.WaitFor(1)[0].status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(answers.WaitFor(1)[0].ok());
+  EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
+}
+
+TEST_F(ClassifierTest, ACancelledRequestIsNotRun) {
+  Start();
+  model.Hold();
+  Classify();
+  model.WaitUntilBusy(1);
+  std::atomic<bool> cancelled = false;
+  ClassifyRequest request = RequestFor(red);
+  request.cancelled = &cancelled;
+  Answers second;
+  classifier->Classify(request, second.Next());
+  cancelled = true;
+  model.Release();
+  EXPECT_EQ(second.WaitFor(1)[0].status().code(), absl::StatusCode::kCancelled);
+  EXPECT_TRUE(answers.WaitFor(1)[0].ok());
+  EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
+}
+
+TEST_F(ClassifierTest, AfterDrainRequestsAreUnavailable) {
+  Start();
+  classifier->Drain();
+  EXPECT_EQ(ClassifyAndWait(RequestFor(red)).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(ClassifierTest, EveryRequestIsCountedOnceUnderItsCode) {
+  Start();
+  EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
+  ClassifyRequest request = RequestFor(red);
+  request.model = "nobody";
+  EXPECT_FALSE(ClassifyAndWait(request).ok());
+  classifier->Stop();
+  EXPECT_TRUE(Shows("patchserve_requests_total{code=\"OK\",model=\"fake\"} 1"));
+  EXPECT_TRUE(Shows("patchserve_requests_total{code=\"NOT_FOUND\",model=\"\"} 1"));
+  EXPECT_TRUE(Shows("patchserve_images_total{model=\"fake\"} 1"));
+  EXPECT_TRUE(Shows("patchserve_in_flight 0"));
+  EXPECT_TRUE(Shows("patchserve_queue_depth{model=\"fake\"} 0"));
+  EXPECT_TRUE(Shows("patchserve_stage_duration_seconds_count{model=\"fake\",stage=\"respond\"} 1"));
+}
+
+TEST_F(ClassifierTest, UnderLoadFromManyThreadsEveryRequestIsAnsweredExactlyOnce) {
+  options.decode_threads = 2;
+  options.runners = 2;
+  Start([](ServedModel& served) { served.max_queue = 20; });
+  constexpr int kThreads = 4, kRequests = 300;
+  std::vector<std::atomic<int>> answered(kThreads * kRequests);
+  std::vector<std::atomic<bool>> cancelled(kThreads * kRequests);
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = thread * kRequests; i < (thread + 1) * kRequests; ++i) {
+        ClassifyRequest request = RequestFor(red);
+        request.cancelled = &cancelled[i];
+        classifier->Classify(request, [&, i](absl::StatusOr<Answer>) { ++answered[i]; });
+        if (i % 5 == 0) cancelled[i] = true;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  classifier->Stop();
+  for (const auto& count : answered) ASSERT_EQ(count, 1);
+  EXPECT_TRUE(Shows("patchserve_in_flight 0"));
+}
+
+}  // namespace
+}  // namespace patchserve

@@ -1,0 +1,130 @@
+// Requests that are wrong, and models and devices that fail.
+
+#include <atomic>
+#include <limits>
+#include <string>
+
+#include "tests/pipeline/classifier_fixture.h"
+
+namespace patchserve {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+using FailureTest = ClassifierTest;
+
+void ExpectError(const absl::StatusOr<Answer>& answer, absl::StatusCode code,
+                 const std::string& text) {
+  EXPECT_EQ(answer.status().code(), code);
+  EXPECT_THAT(std::string(answer.status().message()), HasSubstr(text));
+}
+
+TEST_F(FailureTest, AnUnknownModelIsNotFoundAndTheOthersAreNamed) {
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  request.model = "nobody";
+  ExpectError(ClassifyAndWait(request), absl::StatusCode::kNotFound, "there is fake, slow");
+}
+
+TEST_F(FailureTest, AModelThatIsLoadingIsUnavailable) {
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  request.model = "slow";
+  ExpectError(ClassifyAndWait(request), absl::StatusCode::kUnavailable, "still loading");
+  EXPECT_TRUE(Shows("patchserve_requests_total{code=\"UNAVAILABLE\",model=\"slow\"} 1"));
+}
+
+TEST_F(FailureTest, APinnedVersionMustBeTheModels) {
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  request.version = "ba9876543210";
+  ExpectError(ClassifyAndWait(request), absl::StatusCode::kFailedPrecondition, "0123456789ab");
+  request.version = "0123456789ab";
+  EXPECT_TRUE(ClassifyAndWait(request).ok());
+}
+
+TEST_F(FailureTest, TopKBelowOneIsInvalid) {
+  Start();
+  for (int top_k : {0, -1, std::numeric_limits<int>::min()}) {
+    ClassifyRequest request = RequestFor(red);
+    request.top_k = top_k;
+    ExpectError(ClassifyAndWait(request), absl::StatusCode::kInvalidArgument, "at least 1");
+  }
+}
+
+TEST_F(FailureTest, ARequestWithoutAnImageIsInvalid) {
+  Start();
+  ExpectError(ClassifyAndWait({.arrival = absl::Now()}), absl::StatusCode::kInvalidArgument,
+              "no image");
+}
+
+TEST_F(FailureTest, BytesThatAreNoImageAreInvalid) {
+  Start();
+  const std::string text = "this is a text, not a photo";
+  ClassifyRequest request{.arrival = absl::Now()};
+  request.image =
+      absl::Span<const uint8_t>(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  EXPECT_EQ(ClassifyAndWait(request).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(FailureTest, RawPixelsOfTheWrongLengthAreInvalid) {
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  std::get<RawPixels>(request.image).width = 3;
+  EXPECT_EQ(ClassifyAndWait(request).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(FailureTest, LogitsThatAreNotFiniteAreAnInternalError) {
+  model.factor = std::numeric_limits<float>::quiet_NaN();
+  Start();
+  ExpectError(ClassifyAndWait(RequestFor(red)), absl::StatusCode::kInternal, "aren't finite");
+}
+
+TEST_F(FailureTest, OutOfMemoryHalvesTheBatchOnceAndEverybodyIsAnswered) {
+  model.fail = [](int batch) {
+    return batch > 2 ? absl::ResourceExhaustedError("CUDA out of memory") : absl::OkStatus();
+  };
+  Start();
+  model.Hold();
+  Classify();
+  model.WaitUntilBusy(1);
+  for (int i = 0; i < 8; ++i) Classify();
+  // The decoding thread finds this one's caller gone, after it has queued all the others.
+  const std::atomic<bool> cancelled = true;
+  ClassifyRequest last = RequestFor(red);
+  last.cancelled = &cancelled;
+  ExpectError(ClassifyAndWait(last), absl::StatusCode::kCancelled, "cancelled");
+  model.Release();
+  for (const auto& answer : answers.WaitFor(9)) EXPECT_TRUE(answer.ok()) << answer.status();
+  EXPECT_THAT(model.batch_sizes(), ElementsAre(1, 4, 2, 2, 2, 2));
+}
+
+TEST_F(FailureTest, OutOfMemoryForOneImageIsReported) {
+  model.fail = [](int) { return absl::ResourceExhaustedError("CUDA out of memory"); };
+  Start();
+  ExpectError(ClassifyAndWait(RequestFor(red)), absl::StatusCode::kResourceExhausted, "memory");
+}
+
+TEST_F(FailureTest, ALostDeviceIsReportedOnceAndItsBatchesAreUnavailable) {
+  std::atomic<int> reports = 0;
+  options.device_lost = [&](const absl::Status&) { ++reports; };
+  model.fail = [](int) { return absl::UnavailableError("CUDA error: unspecified launch failure"); };
+  Start();
+  for (int i = 0; i < 3; ++i) {
+    ExpectError(ClassifyAndWait(RequestFor(red)), absl::StatusCode::kUnavailable, "CUDA error");
+  }
+  EXPECT_EQ(reports, 1);
+}
+
+TEST_F(FailureTest, AnErrorOfTheModelFailsItsBatchAndTheNextOneRuns) {
+  std::atomic<bool> broken = true;
+  model.fail = [&](int) { return broken ? absl::InternalError("bad") : absl::OkStatus(); };
+  Start();
+  ExpectError(ClassifyAndWait(RequestFor(red)), absl::StatusCode::kInternal, "bad");
+  broken = false;
+  EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
+}
+
+}  // namespace
+}  // namespace patchserve

@@ -1,0 +1,91 @@
+#include "tests/pipeline/fake_model.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+
+namespace patchserve {
+
+void FakeModel::Hold() {
+  std::lock_guard lock(mutex_);
+  held_ = true;
+}
+
+void FakeModel::Release() {
+  std::lock_guard lock(mutex_);
+  held_ = false;
+  changed_.notify_all();
+}
+
+void FakeModel::WaitUntilBusy(int batches) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return inside_ >= batches; });
+}
+
+std::vector<int> FakeModel::batch_sizes() {
+  std::lock_guard lock(mutex_);
+  return batch_sizes_;
+}
+
+absl::StatusOr<BatchOutput> FakeModel::Forward(absl::Span<const uint8_t* const> images,
+                                               bool embeddings) {
+  {
+    std::unique_lock lock(mutex_);
+    batch_sizes_.push_back(static_cast<int>(images.size()));
+    ++inside_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !held_; });
+    --inside_;
+  }
+  if (absl::Status status = fail(static_cast<int>(images.size())); !status.ok()) return status;
+  BatchOutput output;
+  for (const uint8_t* image : images) {
+    for (int channel = 0; channel < 3; ++channel) output.logits.push_back(factor * image[channel]);
+    if (embeddings) output.embeddings.push_back(image[0]);
+  }
+  return output;
+}
+
+std::shared_ptr<ServedModel> FakeModel::Served(const std::string& name) {
+  auto model = std::make_shared<ServedModel>();
+  model->name = name;
+  model->description.architecture = "fake";
+  model->description.version = "0123456789ab";
+  model->description.preprocessing = {.width = 2, .height = 2, .crop_pct = 1};
+  model->description.classes = {{"red", "Red"}, {"green", "Green"}, {"blue", "Blue"}};
+  model->description.embedding_size = 1;
+  model->forward = [this](absl::Span<const uint8_t* const> images, bool embeddings) {
+    return Forward(images, embeddings);
+  };
+  model->max_batch = 4;
+  model->max_queue = 100;
+  model->default_deadline = absl::Seconds(60);
+  return model;
+}
+
+std::vector<uint8_t> Colour(uint8_t r, uint8_t g, uint8_t b) {
+  return {r, g, b, r, g, b, r, g, b, r, g, b};
+}
+
+ClassifyRequest RequestFor(const std::vector<uint8_t>& pixels) {
+  ClassifyRequest request;
+  request.image = RawPixels{pixels, 2, 2, PixelFormat::kRgb};
+  request.arrival = absl::Now();
+  return request;
+}
+
+AnswerCallback Answers::Next() {
+  return [this](absl::StatusOr<Answer> answer) {
+    std::lock_guard lock(mutex_);
+    answers_.push_back(std::move(answer));
+    came_.notify_all();
+  };
+}
+
+std::vector<absl::StatusOr<Answer>> Answers::WaitFor(size_t count) {
+  std::unique_lock lock(mutex_);
+  came_.wait(lock, [&] { return answers_.size() >= count; });
+  return answers_;
+}
+
+}  // namespace patchserve

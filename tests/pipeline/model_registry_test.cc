@@ -1,0 +1,45 @@
+#include "server/pipeline/model_registry.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/pipeline/fake_model.h"
+
+namespace patchserve {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ModelRegistryTest, AModelIsLoadingUntilItIsReady) {
+  FakeModel fake;
+  ModelRegistry registry({"a"}, "a");
+  EXPECT_EQ(registry.Get("a")->state, ModelState::kLoading);
+  registry.SetReady(fake.Served("a"));
+  EXPECT_EQ(registry.Get("a")->state, ModelState::kReady);
+  EXPECT_EQ((*registry.Find("a"))->name, "a");
+}
+
+TEST(ModelRegistryTest, TheEmptyNameIsTheDefaultModel) {
+  FakeModel fake;
+  ModelRegistry registry({"a", "b"}, "b");
+  registry.SetReady(fake.Served("b"));
+  EXPECT_EQ((*registry.Find(""))->name, "b");
+}
+
+TEST(ModelRegistryTest, AFailedModelSaysWhy) {
+  ModelRegistry registry({"a"}, "a");
+  registry.SetFailed("a", absl::InvalidArgumentError("no such tensor"));
+  EXPECT_EQ(registry.Get("a")->state, ModelState::kFailed);
+  EXPECT_EQ(registry.Find("a").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(registry.Find("a").status().message()), HasSubstr("no such tensor"));
+}
+
+TEST(ModelRegistryTest, ModelsAreListedByName) {
+  ModelRegistry registry({"b", "a"}, "b");
+  const auto list = registry.List();
+  ASSERT_EQ(list.size(), 2);
+  EXPECT_EQ(list[0].name, "a");
+  EXPECT_EQ(list[1].name, "b");
+}
+
+}  // namespace
+}  // namespace patchserve

@@ -1,0 +1,140 @@
+#include "server/rpc/classification_service.h"
+
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "tests/rpc/service_fixture.h"
+
+namespace patchserve {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+using ClassificationServiceTest = ServiceTest;
+
+TEST_F(ClassificationServiceTest, AnswersWithRankedClassesAndEchoesTheId) {
+  v1::ClassifyRequest request = ColourRequest(9, 1, 2);
+  request.set_id("photo 7");
+  v1::ClassifyResponse response;
+  const grpc::Status status = Call(request, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.id(), "photo 7");
+  EXPECT_EQ(response.model(), "fake");
+  EXPECT_EQ(response.version(), "0123456789ab");
+  ASSERT_EQ(response.predictions_size(), 3);
+  EXPECT_EQ(response.predictions(0).label(), "red");
+  EXPECT_EQ(response.predictions(0).description(), "Red");
+  EXPECT_EQ(response.predictions(1).label(), "blue");
+  EXPECT_FALSE(response.predictions(0).has_logit());
+  EXPECT_EQ(response.batch_size(), 1);
+  EXPECT_EQ(response.image().format(), v1::IMAGE_FORMAT_RAW);
+  EXPECT_EQ(response.image().orientation(), 1);
+  EXPECT_GT(response.timings().run().nanos(), 0);
+}
+
+TEST_F(ClassificationServiceTest, LogitsAndEmbeddingComeOnlyIfAskedFor) {
+  v1::ClassifyRequest request = ColourRequest(9, 1, 2);
+  request.set_logits(true);
+  request.set_embedding(true);
+  request.set_top_k(1);
+  v1::ClassifyResponse response;
+  ASSERT_TRUE(Call(request, &response).ok());
+  ASSERT_EQ(response.predictions_size(), 1);
+  EXPECT_EQ(response.predictions(0).logit(), 9);
+  EXPECT_THAT(response.embedding(), ElementsAre(9));
+}
+
+TEST_F(ClassificationServiceTest, AnErrorKeepsItsCodeAndMessage) {
+  v1::ClassifyRequest request = ColourRequest(9, 1, 2);
+  request.set_top_k(0);
+  v1::ClassifyResponse response;
+  const grpc::Status status = Call(request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("top_k is 0"));
+}
+
+TEST_F(ClassificationServiceTest, ARawImageNeedsAFormat) {
+  v1::ClassifyRequest request = ColourRequest(9, 1, 2);
+  request.mutable_raw()->clear_format();
+  v1::ClassifyResponse response;
+  EXPECT_EQ(Call(request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ClassificationServiceTest, AnUnknownCriticalityIsInvalid) {
+  v1::ClassifyRequest request = ColourRequest(9, 1, 2);
+  request.set_criticality(static_cast<v1::Criticality>(77));
+  v1::ClassifyResponse response;
+  EXPECT_EQ(Call(request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ClassificationServiceTest, ACallThatIsCancelledInTheQueueIsNotRun) {
+  model.Hold();
+  v1::ClassifyResponse ignored;
+  std::thread first([this] {
+    v1::ClassifyResponse response;
+    EXPECT_TRUE(Call(ColourRequest(1, 2, 3), &response).ok());
+  });
+  model.WaitUntilBusy(1);
+  grpc::ClientContext context;
+  std::thread second([&] {
+    v1::ClassifyResponse response;
+    EXPECT_EQ(stub->Classify(&context, ColourRequest(1, 2, 3), &response).error_code(),
+              grpc::StatusCode::CANCELLED);
+  });
+  while (!Shows("patchserve_in_flight 2")) std::this_thread::yield();
+  context.TryCancel();
+  second.join();
+  while (!Shows("patchserve_in_flight 1")) std::this_thread::yield();  // without a batch's end
+  model.Release();
+  first.join();
+  while (!Shows("patchserve_in_flight 0")) std::this_thread::yield();
+  EXPECT_TRUE(Shows("patchserve_requests_total{code=\"CANCELLED\",model=\"fake\"} 1"));
+  EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
+}
+
+TEST_F(ClassificationServiceTest, TheClientsDeadlineReachesTheQueue) {
+  model.Hold();
+  std::thread first([this] {
+    v1::ClassifyResponse response;
+    EXPECT_TRUE(Call(ColourRequest(1, 2, 3), &response).ok());
+  });
+  model.WaitUntilBusy(1);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
+  v1::ClassifyResponse response;
+  EXPECT_EQ(stub->Classify(&context, ColourRequest(1, 2, 3), &response).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+  while (!Shows("patchserve_in_flight 1")) std::this_thread::yield();  // without a batch's end
+  model.Release();
+  first.join();
+  EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
+}
+
+TEST_F(ClassificationServiceTest, ListsEveryModelWithItsState) {
+  grpc::ClientContext context;
+  v1::ListModelsResponse response;
+  ASSERT_TRUE(stub->ListModels(&context, {}, &response).ok());
+  ASSERT_EQ(response.models_size(), 2);
+  EXPECT_EQ(response.models(0).name(), "fake");
+  EXPECT_EQ(response.models(0).state(), v1::MODEL_STATE_READY);
+  EXPECT_TRUE(response.models(0).is_default());
+  EXPECT_EQ(response.models(0).classes(1).label(), "green");
+  EXPECT_EQ(response.models(0).preprocessing().input_width(), 2);
+  EXPECT_EQ(response.models(1).name(), "slow");
+  EXPECT_EQ(response.models(1).state(), v1::MODEL_STATE_LOADING);
+}
+
+TEST_F(ClassificationServiceTest, GetModelFindsTheDefaultAndRefusesTheUnknown) {
+  grpc::ClientContext context, other;
+  v1::GetModelResponse response;
+  ASSERT_TRUE(stub->GetModel(&context, {}, &response).ok());
+  EXPECT_EQ(response.model().name(), "fake");
+  v1::GetModelRequest unknown;
+  unknown.set_name("nobody");
+  EXPECT_EQ(stub->GetModel(&other, unknown, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+}  // namespace
+}  // namespace patchserve

@@ -1,0 +1,108 @@
+#include "server/rpc/health_service.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+namespace patchserve {
+namespace {
+
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+class HealthServiceTest : public ::testing::Test {
+ protected:
+  HealthServiceTest() {
+    grpc::ServerBuilder builder;
+    builder.RegisterService(&health);
+    server = builder.BuildAndStart();
+    stub = Health::NewStub(server->InProcessChannel({}));
+  }
+  ~HealthServiceTest() override {
+    health.EndWatches();
+    server->Shutdown();
+  }
+
+  static HealthCheckRequest Named(const std::string& name) {
+    HealthCheckRequest request;
+    request.set_service(name);
+    return request;
+  }
+
+  grpc::Status Check(const std::string& name) {
+    grpc::ClientContext context;
+    return stub->Check(&context, Named(name), &response);
+  }
+
+  HealthService health;
+  HealthCheckResponse response;
+  std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<Health::Stub> stub;
+};
+
+TEST_F(HealthServiceTest, CheckTellsTheStateOfAName) {
+  health.Set("vit", true);
+  ASSERT_TRUE(Check("vit").ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  health.Set("vit", false);
+  ASSERT_TRUE(Check("vit").ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+}
+
+TEST_F(HealthServiceTest, CheckOfAnUnknownNameIsNotFound) {
+  EXPECT_EQ(Check("nobody").error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(HealthServiceTest, WatchSendsTheStateAndEachChange) {
+  health.Set("vit", false);
+  grpc::ClientContext context;
+  auto watch = stub->Watch(&context, Named("vit"));
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  health.Set("other", true);
+  health.Set("vit", true);
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  health.SetAll(false);
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+}
+
+TEST_F(HealthServiceTest, WatchOfAnUnknownNameWaitsUntilItIsKnown) {
+  grpc::ClientContext context;
+  auto watch = stub->Watch(&context, Named("later"));
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVICE_UNKNOWN);
+  health.Set("later", true);
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+}
+
+TEST_F(HealthServiceTest, WatchesEndWithTheServer) {
+  health.Set("", true);
+  grpc::ClientContext context;
+  auto watch = stub->Watch(&context, Named(""));
+  ASSERT_TRUE(watch->Read(&response));
+  health.EndWatches();
+  EXPECT_FALSE(watch->Read(&response));
+  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(HealthServiceTest, AWatcherThatGoesAwayIsForgotten) {
+  health.Set("", true);
+  {
+    grpc::ClientContext context;
+    auto watch = stub->Watch(&context, Named(""));
+    ASSERT_TRUE(watch->Read(&response));
+    context.TryCancel();
+    EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  health.Set("", false);  // nobody is told, nothing breaks
+  ASSERT_TRUE(Check("").ok());
+}
+
+}  // namespace
+}  // namespace patchserve

@@ -1,0 +1,144 @@
+#include "server/scheduling/executor.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <latch>
+#include <mutex>
+#include <vector>
+
+namespace patchserve {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
+
+const absl::Time kLater = absl::InfiniteFuture();
+
+// What ran and what was dropped, by any thread.
+struct Record {
+  std::mutex mutex;
+  std::vector<std::vector<int>> batches;
+  std::vector<int> dropped;
+
+  void Ran(std::vector<int> batch) {
+    std::lock_guard lock(mutex);
+    batches.push_back(std::move(batch));
+  }
+  void Dropped(int item) {
+    std::lock_guard lock(mutex);
+    dropped.push_back(item);
+  }
+};
+
+TEST(ExecutorTest, ALoneItemRuns) {
+  Record record;
+  Executor<int> executor({.drop = [](int, DropReason) {}});
+  const int model = executor.AddModel({}, [&](std::vector<int> b) { record.Ran(b); });
+  ASSERT_EQ(executor.Push(model, 1, kLater), std::nullopt);
+  executor.Stop();
+  EXPECT_THAT(record.batches, ElementsAre(ElementsAre(1)));
+}
+
+TEST(ExecutorTest, ItemsThatComeWhileTheRunnerIsBusyRunTogether) {
+  Record record;
+  std::latch busy(1), go_on(1);
+  Executor<int> executor({.drop = [](int, DropReason) {}});
+  const int model = executor.AddModel({.max_batch = 8}, [&](std::vector<int> b) {
+    record.Ran(b);
+    if (b.front() == 0) {
+      busy.count_down();
+      go_on.wait();
+    }
+  });
+  ASSERT_FALSE(executor.Push(model, 0, kLater));
+  busy.wait();
+  for (int item : {1, 2, 3}) ASSERT_FALSE(executor.Push(model, item, kLater));
+  go_on.count_down();
+  executor.Stop();
+  EXPECT_THAT(record.batches, ElementsAre(ElementsAre(0), ElementsAre(1, 2, 3)));
+}
+
+TEST(ExecutorTest, TwoRunnersRunTwoBatchesAtOnce) {
+  std::latch both(2);
+  Executor<int> executor({.runners = 2, .drop = [](int, DropReason) {}});
+  const int model =
+      executor.AddModel({.max_batch = 1}, [&](std::vector<int>) { both.arrive_and_wait(); });
+  for (int item : {1, 2}) ASSERT_FALSE(executor.Push(model, item, kLater));
+  executor.Stop();
+}
+
+TEST(ExecutorTest, EachRunnerIsPreparedInItsOwnThread) {
+  std::latch prepared(2);
+  Executor<int> executor({.runners = 2, .prepare_runner = [&] { prepared.count_down(); }});
+  prepared.wait();
+}
+
+TEST(ExecutorTest, DeadItemsAreDroppedWithTheirReasonAndDoNotRun) {
+  Record record;
+  std::atomic<int> cancelled = 0;
+  std::latch all(2);
+  Executor<int> executor({.now = [] { return absl::UnixEpoch(); },
+                          .cancelled = [&](const int& item) { return item == 2; },
+                          .drop =
+                              [&](int item, DropReason reason) {
+                                if (reason == DropReason::kCancelled) cancelled = item;
+                                record.Dropped(item);
+                                all.count_down();
+                              }});
+  const int model = executor.AddModel({}, [&](std::vector<int> b) { record.Ran(b); });
+  ASSERT_FALSE(executor.Push(model, 1, absl::UnixEpoch()));
+  ASSERT_FALSE(executor.Push(model, 2, kLater));
+  all.wait();
+  EXPECT_EQ(cancelled, 2);
+  EXPECT_THAT(record.dropped, UnorderedElementsAre(1, 2));
+  EXPECT_TRUE(record.batches.empty());
+}
+
+TEST(ExecutorTest, StopRunsWhatIsQueuedAndRefusesWhatComesLater) {
+  Record record;
+  std::latch busy(1), go_on(1);
+  Executor<int> executor({.drop = [](int, DropReason) {}});
+  const int model = executor.AddModel({.max_batch = 1}, [&](std::vector<int> b) {
+    record.Ran(b);
+    if (b.front() == 0) {
+      busy.count_down();
+      go_on.wait();
+    }
+  });
+  for (int item : {0, 1, 2}) ASSERT_FALSE(executor.Push(model, item, kLater));
+  busy.wait();
+  std::thread stop([&] { executor.Stop(); });
+  go_on.count_down();
+  stop.join();
+  EXPECT_EQ(record.batches.size(), 3);
+  EXPECT_EQ(executor.Push(model, 4, kLater), 4);
+}
+
+TEST(ExecutorTest, ManyThreadsPushAndEveryItemComesOutOnce) {
+  constexpr int kThreads = 4, kItems = 2000;
+  std::vector<std::atomic<int>> seen(kThreads * kItems);
+  Executor<int> executor({.runners = 3,
+                          .cancelled = [](const int& item) { return item % 7 == 0; },
+                          .drop = [&](int item, DropReason) { ++seen[item]; }});
+  auto run = [&](std::vector<int> batch) {
+    for (int item : batch) ++seen[item];
+  };
+  const int models[] = {executor.AddModel({.max_batch = 8, .max_queued = 100}, run),
+                        executor.AddModel({.max_batch = 3, .max_queued = 100}, run)};
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < kItems; ++i) {
+        const int item = thread * kItems + i;
+        if (executor.Push(models[item % 2], item, kLater)) ++seen[item];  // refused: ours again
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  executor.Stop();
+  for (const auto& count : seen) ASSERT_EQ(count, 1);
+}
+
+}  // namespace
+}  // namespace patchserve

@@ -1,0 +1,48 @@
+// The real patchserve binary, run by a test.
+#pragma once
+
+#include <sys/types.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace patchserve {
+
+// Started with --address and --metrics_address on free ports of 127.0.0.1, and
+// killed, if it still runs, with the test.
+class ServerProcess {
+ public:
+  explicit ServerProcess(std::vector<std::string> arguments);
+  ~ServerProcess();
+
+  // Blocks until the log has `text`, or the process has ended; returns which.
+  bool WaitForLog(const std::string& text);
+  // Blocks until inference is served; false if the process ended instead.
+  bool WaitUntilServing() { return WaitForLog(" serving\n"); }
+
+  void Signal(int signal);
+  // Blocks until the process ends; -1 if a signal ended it.
+  int WaitForExit();
+
+  std::string address();          // "127.0.0.1:PORT" of gRPC
+  std::string metrics_address();  // of /metrics
+  std::string log();
+  pid_t pid() const { return pid_; }
+
+ private:
+  void ReadLog(int pipe);
+  std::string PortAfter(const std::string& text);
+
+  pid_t pid_ = -1;
+  bool waited_ = false;
+  std::mutex mutex_;
+  std::condition_variable grew_;
+  std::string log_;     // guarded by mutex_
+  bool ended_ = false;  // guarded by mutex_
+  std::thread reader_;
+};
+
+}  // namespace patchserve

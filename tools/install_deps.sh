@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# Installs what the build needs, once a machine; with --tests, also what the tests run:
+#   Debian packages               (apt, as root; skipped where all are there)
+#   LibTorch from its PyPI wheel  -> $PATCHSERVE_DEPS/libtorch-VERSION-{cpu,cuda}
+#   a minimal OpenCV from the source in opencv-python-headless
+#                                 -> $PATCHSERVE_DEPS/opencv-VERSION
+# PATCHSERVE_DEPS is ~/.cache/patchserve unless set: it lies outside the checkout,
+# so that a second checkout doesn't repeat any of this.
+#
+# The CUDA libraries (2 GB) are fetched only where an NVIDIA driver is present, or
+# with PATCHSERVE_CUDA=1. Without them LibTorch still needs two small CUDA
+# libraries merely to load.
+set -euo pipefail
+
+readonly torch_version=2.11.0
+readonly opencv_version=4.14.0.94
+readonly deps="${PATCHSERVE_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/patchserve}"
+packages=(
+  g++ make cmake ninja-build ccache pkg-config clang-format git python3 python3-pip
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+  libabsl-dev prometheus-cpp-dev nlohmann-json3-dev libspdlog-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
+  libssl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev
+)
+
+say() { printf 'deps: %s\n' "$*" >&2; }
+
+install_packages() {
+  local missing=()
+  for package in "${packages[@]}"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  ((${#missing[@]} == 0)) && return
+  say "installing Debian packages: ${missing[*]}"
+  local sudo=()
+  ((EUID == 0)) || sudo=(sudo)
+  "${sudo[@]}" apt-get update -q
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+}
+
+# Debian's own Python 3.11, whatever else is first in PATH: it picks the cp311 wheels.
+pip_download() { /usr/bin/python3 -m pip --disable-pip-version-check download -q --no-deps "$@"; }
+
+wants_cuda() {
+  [[ "${PATCHSERVE_CUDA:-}" == 1 ]] && return 0
+  [[ "${PATCHSERVE_CUDA:-}" == 0 ]] && return 1
+  [[ -e /proc/driver/nvidia/version || -e /dev/nvidiactl ]]
+}
+
+# The wheels are unpacked side by side as pip would: libtorch_cpu.so finds its
+# CUDA libraries by a relative path between them.
+install_libtorch() {
+  local flavour=$1
+  local home="$deps/libtorch-$torch_version-$flavour"
+  [[ -e "$home/complete" ]] && return
+  say "fetching LibTorch $torch_version ($flavour) into $home"
+  # work is global: the trap removes it when a step fails
+  work=$(mktemp -d -p "$deps")
+  pip_download --only-binary=:all: -d "$work/wheels" "torch==$torch_version"
+  local libraries=('nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
+  if [[ $flavour == cuda ]]; then
+    mapfile -t libraries < <(unzip_list_requirements "$work"/wheels/torch-*.whl)
+  fi
+  pip_download --only-binary=:all: -d "$work/wheels" "${libraries[@]}"
+  for file in "$work"/wheels/*.whl; do
+    /usr/bin/python3 -m zipfile -e "$file" "$work/site"
+    rm "$file"
+  done
+  # Of torch only the libraries and the headers are kept: the rest is Python's.
+  find "$work/site/torch" -mindepth 1 -maxdepth 1 ! -name lib ! -name include -exec rm -rf {} +
+  rm -rf "$work"/site/{torchgen,functorch} "$work/site/torch/lib/libtorch_python.so"
+  [[ $flavour == cuda ]] || rm -f "$work"/site/torch/lib/{libtorch_cuda*,libc10_cuda*,libtorch_nvshmem*,libtorch.so}
+  # The wheel's include/ also holds protobuf, fmt and others that would shadow
+  # Debian's: the build sees only these four.
+  mkdir "$work/site/include"
+  local folder
+  for folder in ATen c10 caffe2 torch; do ln -s "../torch/include/$folder" "$work/site/include/$folder"; done
+  touch "$work/site/complete"
+  rm -rf "$home"
+  mv "$work/site" "$home"
+  rm -rf "$work"
+}
+
+# The NVIDIA wheels that the torch wheel asks for, one requirement a line.
+unzip_list_requirements() {
+  /usr/bin/python3 - "$1" <<'PYTHON'
+import re, sys, zipfile
+wheel = zipfile.ZipFile(sys.argv[1])
+metadata = wheel.read(next(n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))).decode()
+for line in re.findall(r"^Requires-Dist: (.*)$", metadata, re.M):
+    requirement = line.split(";")[0].strip()
+    if requirement.startswith(("nvidia-", "cuda-toolkit")):
+        print(requirement.replace(" ", ""))
+PYTHON
+}
+
+install_opencv() {
+  local home="$deps/opencv-$opencv_version"
+  [[ -e "$home/complete" ]] && return
+  say "building OpenCV $opencv_version (core, imgproc, imgcodecs) into $home: about 5 minutes"
+  # work is global: the trap removes it when a step fails
+  work=$(mktemp -d -p "$deps")
+  fetch_opencv_source "$work"
+  local off=(
+    -DBUILD_TESTS -DBUILD_PERF_TESTS -DBUILD_EXAMPLES -DBUILD_DOCS -DBUILD_JAVA -DBUILD_opencv_apps
+    -DBUILD_opencv_python3 -DBUILD_opencv_js -DBUILD_JPEG -DBUILD_PNG -DBUILD_WEBP -DBUILD_ZLIB -DWITH_IPP
+    -DWITH_ITT -DWITH_OPENCL -DWITH_LAPACK -DWITH_EIGEN -DWITH_PROTOBUF -DWITH_ADE -DWITH_QUIRC -DWITH_GTK
+    -DWITH_FFMPEG -DWITH_GSTREAMER -DWITH_V4L -DWITH_1394 -DWITH_VA -DWITH_TIFF -DWITH_OPENEXR -DWITH_JASPER
+    -DWITH_OPENJPEG -DWITH_GDAL -DWITH_GDCM -DWITH_AVIF -DWITH_JPEGXL -DWITH_SPNG -DWITH_FLATBUFFERS
+    -DWITH_IMGCODEC_HDR -DWITH_IMGCODEC_SUNRASTER -DWITH_IMGCODEC_PXM -DWITH_IMGCODEC_PFM -DWITH_IMGCODEC_GIF
+  )
+  cmake -S "$work/opencv" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$home" \
+    -DBUILD_LIST=core,imgproc,imgcodecs -DBUILD_SHARED_LIBS=ON -DWITH_JPEG=ON -DWITH_PNG=ON -DWITH_WEBP=ON \
+    "${off[@]/%/=OFF}" >"$work/configure.log" 2>&1 || { tail -20 "$work/configure.log" >&2; return 1; }
+  cmake --build "$work/build" --target install >"$work/build.log" 2>&1 || { tail -20 "$work/build.log" >&2; return 1; }
+  touch "$home/complete"
+  rm -rf "$work"
+}
+
+fetch_opencv_source() {
+  # "prepare metadata" would install the package's build tools; the archive alone
+  # is wanted, so a failure after the download doesn't matter.
+  pip_download --no-binary opencv-python-headless -d "$1" "opencv-python-headless==$opencv_version"
+  tar -xzf "$1"/opencv_python_headless-*.tar.gz -C "$1" --strip-components=1
+}
+
+# Debian's prometheus package, of which only promtool is wanted: installed, it would
+# start a server.
+install_promtool() {
+  local home="$deps/promtool"
+  [[ -e "$home/usr/bin/promtool" ]] && return
+  say "fetching promtool into $home"
+  work=$(mktemp -d -p "$deps")
+  (cd "$work" && { apt-get download -q prometheus || { apt-get update -q && apt-get download -q prometheus; }; }) >&2
+  dpkg -x "$work"/prometheus_*.deb "$work/root"
+  mkdir -p "$home/usr/bin"
+  mv "$work/root/usr/bin/promtool" "$home/usr/bin/"
+  rm -rf "$work"
+}
+
+mkdir -p "$deps"
+work=""
+trap 'rm -rf "$work"' EXIT
+install_packages
+if wants_cuda; then install_libtorch cuda; else install_libtorch cpu; fi
+install_opencv
+if [[ "${1:-}" == --tests ]]; then install_promtool; fi

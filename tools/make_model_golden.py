@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Writes tests/data/models: tiny checkpoint folders and what timm answers for them.
+
+  pip install torch==2.11.0 timm==1.0.31 safetensors
+  tools/make_model_golden.py tests/data/models
+
+Each folder holds config.json, model.safetensors with random weights (seeded), and
+golden.json: for image 0 and image 1 of pixels(), the logits and the embedding
+(timm's forward_head(pre_logits=True)) in float32.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+import safetensors.torch
+import timm
+import torch
+from timm.models._hub import save_config_for_hf
+from timm.models.convmixer import ConvMixer
+
+CLASSES = 5
+
+
+def pixels(index, height, width):
+    """uint8 [height, width, 3] from a linear congruential generator; the tests have the same."""
+    state, values = index + 1, []
+    for _ in range(height * width * 3):
+        state = (state * 1664525 + 1013904223) % 2**32
+        values.append(state >> 24)
+    return torch.tensor(values, dtype=torch.uint8).reshape(height, width, 3)
+
+
+def randomise(model, seed):
+    """Weights so that activations stay near 1, and no layer does nothing."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(tensor, mean, std):
+        tensor.copy_(mean + std * torch.randn(tensor.shape, generator=generator))
+
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            if name.endswith("running_var"):
+                tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
+            elif name.endswith("num_batches_tracked"):
+                tensor.fill_(7)
+            elif tensor.ndim == 1 and name.endswith("weight"):
+                normal(tensor, 1, 0.2)
+            elif tensor.ndim == 1 or name.endswith(("pos_embed", "cls_token")):
+                normal(tensor, 0, 0.2)
+            else:
+                normal(tensor, 0, (tensor[0].numel()) ** -0.5)
+
+
+def pretrained_cfg(size, **more):
+    return dict(input_size=[3, *size], **more)
+
+
+def answers(model, cfg):
+    mean = torch.tensor(cfg.get("mean", [0.485, 0.456, 0.406])).view(3, 1, 1)
+    std = torch.tensor(cfg.get("std", [0.229, 0.224, 0.225])).view(3, 1, 1)
+    _, height, width = cfg["input_size"]
+    images = [pixels(i, height, width).permute(2, 0, 1).float().div(255).sub(mean).div(std) for i in range(2)]
+    with torch.no_grad():
+        features = model.forward_features(torch.stack(images))
+        embeddings = model.forward_head(features, pre_logits=True)
+        logits = model.forward_head(features)
+    return {"logits": rounded(logits), "embeddings": rounded(embeddings)}
+
+
+def rounded(rows):
+    return [[float(f"{x:.8g}") for x in row] for row in rows.tolist()]
+
+
+def write(folder, model, cfg, config, dtype=torch.float32):
+    folder.mkdir(parents=True, exist_ok=True)
+    if config is not None:
+        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    weights = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    safetensors.torch.save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    os.chmod(folder / "model.safetensors", 0o644)  # save_file leaves 0600
+    (folder / "golden.json").write_text(json.dumps(answers(model, cfg)) + "\n")
+
+
+def convmixer(seed, **model_args):
+    model = ConvMixer(num_classes=CLASSES, **model_args).eval()
+    randomise(model, seed)
+    return model
+
+
+def vit(seed, name="vit_tiny_patch16_224", **model_args):
+    model = timm.create_model(name, num_classes=CLASSES, **model_args).eval()
+    randomise(model, seed)
+    return model
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+
+    # Today's form, GELU; the picture isn't square, nor a multiple of the patch.
+    args = dict(dim=12, depth=3, kernel_size=5, patch_size=3)
+    cfg = pretrained_cfg((25, 20), mean=[0.5, 0.4, 0.3], std=[0.2, 0.25, 0.3], crop_pct=0.96)
+    write(root / "convmixer", convmixer(1, **args), cfg,
+          dict(architecture="convmixer_12_3", num_classes=CLASSES, num_features=12, global_pool="avg",
+               label_names=["ant", "bee", "cat", "dog", "eel"],
+               label_descriptions={"ant": "an insect", "cat": "a pet"}, model_args=args, pretrained_cfg=cfg))
+
+    # The flat form without pretrained_cfg and model_args; ReLU by the architecture's name; an even kernel.
+    args = dict(dim=8, depth=2, kernel_size=4, patch_size=2)
+    cfg = pretrained_cfg((16, 16), num_classes=CLASSES, interpolation="bilinear", crop_pct=0.9,
+                         labels={"0": "zero", "3": "three"})
+    write(root / "convmixer_relu_flat", convmixer(2, act_layer=torch.nn.ReLU, **args), cfg,
+          dict(architecture="convmixer_768_32", num_features=8, **cfg))
+
+    # As timm itself writes it.
+    model = vit(3, img_size=32, patch_size=8, embed_dim=24, depth=3, num_heads=4)
+    folder = root / "vit"
+    folder.mkdir(parents=True, exist_ok=True)
+    save_config_for_hf(model, folder / "config.json")
+    write(folder, model, json.loads((folder / "config.json").read_text())["pretrained_cfg"], None)
+
+    # Before timm 1.0.30: no model_args; 3 heads by the architecture's name; not square.
+    cfg = pretrained_cfg((24, 16), num_classes=CLASSES, fixed_input_size=True)
+    write(root / "vit_without_model_args_bf16",
+          vit(4, name="deit_tiny_patch16_224", img_size=(24, 16), patch_size=8, embed_dim=12, depth=2, mlp_ratio=3),
+          cfg, dict(architecture="deit_tiny_patch16_224", num_classes=CLASSES, num_features=12,
+                    global_pool="token", pretrained_cfg=cfg), torch.bfloat16)
+
+    args = dict(dim=8, depth=2, kernel_size=3, patch_size=4, act_layer="relu")
+    cfg = pretrained_cfg((16, 16), num_classes=CLASSES)
+    write(root / "convmixer_f16", convmixer(5, **dict(args, act_layer=torch.nn.ReLU)), cfg,
+          dict(architecture="convmixer_8_2", num_classes=CLASSES, model_args=args, pretrained_cfg=cfg),
+          torch.float16)
+
+
+if __name__ == "__main__":
+    main()

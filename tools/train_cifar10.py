@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Trains the bundled models on CIFAR-10 and writes timm checkpoint folders.
+
+  pip install torch==2.11.0 timm==1.0.31 safetensors pillow
+  tools/train_cifar10.py --model convmixer --data CIFAR --out models/convmixer_cifar10
+  tools/train_cifar10.py --model vit       --data CIFAR --out models/vit_cifar10
+
+CIFAR holds train/<class>/*.jpg and test/<class>/*.jpg. After every epoch the
+whole state goes to STATE (default: OUT with ".train" appended), so a run that is
+stopped goes on from there when it is started again with the same command. On one
+machine with one thread count the seed fixes the result.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import time
+
+import numpy as np
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from timm.models.convmixer import ConvMixer
+from timm.models.vision_transformer import VisionTransformer
+
+CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+@torch.no_grad()
+def mimetic(vit):
+    """Trockman and Kolter, "Mimetic Initialization of Self-Attention Layers" (arXiv 2305.09828).
+
+    Attention starts out looking near itself: in each head W_q W_k^T is near 0.7 I, in
+    each layer W_v W_proj near -0.4 I, both plus noise of the same size, and positions
+    are sinusoids in two dimensions.
+    """
+    dim, grid = vit.embed_dim, vit.patch_embed.grid_size
+    for block in vit.blocks:
+        heads, width = block.attn.num_heads, block.attn.head_dim
+        wq, wk, wv = block.attn.qkv.weight.view(3, dim, dim)
+        for head in range(heads):
+            rows = slice(head * width, (head + 1) * width)
+            u, s, vt = torch.linalg.svd(0.7 * torch.randn(dim, dim) / dim ** 0.5 + 0.7 * torch.eye(dim))
+            root = s[:width].sqrt()
+            wq[rows] = (u[:, :width] * root).T
+            wk[rows] = vt[:width] * root[:, None]
+        u, s, vt = torch.linalg.svd(0.4 * torch.randn(dim, dim) / dim ** 0.5 - 0.4 * torch.eye(dim))
+        wv.copy_((u * s.sqrt()).T)
+        block.attn.proj.weight.copy_((s.sqrt()[:, None] * vt).T)
+    frequencies = 10000 ** (-torch.arange(dim // 4) / (dim // 4))
+    y, x = torch.meshgrid(*(torch.arange(side).float() for side in grid), indexing="ij")
+    angles = torch.cat([y.reshape(-1, 1) * frequencies, x.reshape(-1, 1) * frequencies], dim=1)
+    vit.pos_embed[0, 1:] = 0.5 * torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+# One entry a model: how it is built, and the recipe. The ConvMixer's schedule is
+# that of its authors' CIFAR-10 script (linear to peak_lr at 2/5 of the run, to a
+# twentieth at 4/5, to 0 at the end); the ViT's is DeiT's (warm-up, cosine), from a
+# mimetic initialisation, without which so short a training doesn't find locality.
+MODELS = {
+    "convmixer": dict(
+        architecture="convmixer_128_8",
+        make=ConvMixer,
+        model_args=dict(dim=128, depth=8, kernel_size=5, patch_size=2),
+        first_conv="stem.0",
+        initialise=lambda model: None,
+        schedule="piecewise", peak_lr=0.01, weight_decay=0.01, batch=128, label_smoothing=0.0,
+    ),
+    "vit": dict(
+        architecture="vit_tiny_patch16_224",
+        make=VisionTransformer,
+        model_args=dict(img_size=32, patch_size=4, embed_dim=128, depth=6, num_heads=4, mlp_ratio=2.0),
+        first_conv="patch_embed.proj",
+        initialise=mimetic,
+        schedule="cosine", peak_lr=0.0015, weight_decay=0.05, batch=128, label_smoothing=0.1,
+    ),
+}
+
+
+def read_photos(root):
+    """-> uint8 [N, 3, 32, 32], int64 [N], in the order of sorted paths."""
+    pixels, labels = [], []
+    for label, name in enumerate(CLASSES):
+        for path in sorted((root / name).glob("*.jpg")):
+            pixels.append(np.asarray(Image.open(path).convert("RGB")))
+            labels.append(label)
+    if not pixels:
+        raise SystemExit(f"no photos under {root}")
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
+
+
+def normalise(images):
+    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
+    return (images.float() / 255 - mean) / std
+
+
+def augment(images, generator):
+    """A random crop after reflecting 4 pixels at each side, and a mirror half the time."""
+    n = len(images)
+    padded = F.pad(images.float(), (4, 4, 4, 4), mode="reflect")
+    top, left = torch.randint(0, 9, (2, n), generator=generator).to(images.device)
+    rows = (top[:, None] + torch.arange(32, device=images.device))[:, None, :, None]
+    columns = left[:, None] + torch.arange(32, device=images.device)
+    mirror = (torch.rand(n, generator=generator) < 0.5).to(images.device)
+    columns = torch.where(mirror[:, None], columns.flip(1), columns)[:, None, None, :]
+    which = torch.arange(n, device=images.device)[:, None, None, None]
+    return padded[which, torch.arange(3, device=images.device)[None, :, None, None], rows, columns]
+
+
+def learning_rate(recipe, progress):
+    """progress: 0 at the first step, 1 at the end."""
+    peak = recipe["peak_lr"]
+    if recipe["schedule"] == "piecewise":
+        return float(np.interp(progress, [0, 0.4, 0.8, 1], [0, peak, peak / 20, 0]))
+    warm_up = 0.1
+    if progress < warm_up:
+        return peak * progress / warm_up
+    return peak * 0.5 * (1 + np.cos(np.pi * (progress - warm_up) / (1 - warm_up)))
+
+
+@torch.no_grad()
+def predict(model, images):
+    model.eval()
+    logits = torch.cat([model(normalise(part)).float().cpu() for part in images.split(500)])
+    model.train()
+    return logits
+
+
+def train_epoch(model, optimizer, recipe, images, labels, generator, epoch, epochs):
+    order = torch.randperm(len(images), generator=generator)
+    steps = len(images) // recipe["batch"]
+    total = 0.0
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, (epoch + step / steps) / epochs)
+        rows = order[step * recipe["batch"]:(step + 1) * recipe["batch"]].to(images.device)
+        batch = normalise(augment(images[rows], generator))
+        loss = F.cross_entropy(model(batch.contiguous(memory_format=torch.channels_last)), labels[rows],
+                               label_smoothing=recipe["label_smoothing"])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        total += loss.item()
+    return total / steps
+
+
+def write_checkpoint(model, recipe, args, logits, labels):
+    """The folder as timm writes it, and the figures for the model card."""
+    out = args.out
+    out.mkdir(parents=True, exist_ok=True)
+    model_args = {k: v for k, v in recipe["model_args"].items()}
+    config = {
+        "architecture": recipe["architecture"],
+        "num_classes": len(CLASSES),
+        "num_features": model.num_features,
+        "global_pool": "avg" if args.model == "convmixer" else "token",
+        "label_names": CLASSES,
+        "model_args": model_args,
+        "pretrained_cfg": {
+            "tag": "cifar10", "input_size": [3, 32, 32], "fixed_input_size": args.model == "vit",
+            "interpolation": "bicubic", "crop_pct": 1.0, "crop_mode": "center", "mean": MEAN, "std": STD,
+            "num_classes": len(CLASSES), "first_conv": recipe["first_conv"], "classifier": "head",
+            "license": "apache-2.0",
+        },
+    }
+    (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    weights = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
+    safetensors.torch.save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
+    os.chmod(out / "model.safetensors", 0o644)
+    confusion = torch.zeros(10, 10, dtype=torch.int64)
+    confusion.index_put_((labels, logits.argmax(1)), torch.ones(len(labels), dtype=torch.int64), accumulate=True)
+    results = {
+        "top1": (logits.argmax(1) == labels).float().mean().item(), "test_photos": len(labels),
+        "epochs": args.epochs, "seed": args.seed, "threads": args.threads, "device": args.device,
+        "confusion": {name: row.tolist() for name, row in zip(CLASSES, confusion)},
+    }
+    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    return results["top1"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=MODELS, required=True)
+    parser.add_argument("--data", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--state", type=pathlib.Path, help="where a stopped run goes on from; default OUT.train")
+    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    args = parser.parse_args()
+    state_file = args.state or args.out.with_name(args.out.name + ".train")
+
+    os.nice(19)
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    generator = torch.Generator().manual_seed(args.seed)
+    recipe = MODELS[args.model]
+    model = recipe["make"](num_classes=len(CLASSES), **recipe["model_args"])
+    recipe["initialise"](model)
+    model = model.to(args.device, memory_format=torch.channels_last)
+    decay = [p for p in model.parameters() if p.ndim > 1]
+    no_decay = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW([dict(params=decay, weight_decay=recipe["weight_decay"]),
+                                   dict(params=no_decay, weight_decay=0.0)], foreach=True)
+    first_epoch = 0
+    if state_file.exists():
+        state = torch.load(state_file, weights_only=True)
+        if state["run"] != [args.model, args.epochs, args.seed]:
+            raise SystemExit(f"{state_file} is of another run: {state['run']}")
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        generator.set_state(state["generator"])
+        first_epoch = state["epoch"]
+        print(f"going on after epoch {first_epoch}", flush=True)
+
+    images, labels = (t.to(args.device) for t in read_photos(args.data / "train"))
+    test_images, test_labels = read_photos(args.data / "test")
+    test_images = test_images.to(args.device)
+    some = torch.randperm(len(test_images), generator=torch.Generator().manual_seed(0))[:1000]
+    for epoch in range(first_epoch, args.epochs):
+        start, cpu = time.time(), time.process_time()
+        loss = train_epoch(model, optimizer, recipe, images, labels, generator, epoch, args.epochs)
+        top1 = (predict(model, test_images[some]).argmax(1) == test_labels[some]).float().mean()
+        print(f"epoch {epoch + 1}/{args.epochs} loss {loss:.4f} top-1 of 1,000 test photos {top1:.3f} "
+              f"{time.time() - start:.0f} s, {time.process_time() - cpu:.0f} CPU-s", flush=True)
+        state = dict(run=[args.model, args.epochs, args.seed], epoch=epoch + 1, model=model.state_dict(),
+                     optimizer=optimizer.state_dict(), generator=generator.get_state())
+        torch.save(state, str(state_file) + ".new")
+        os.replace(str(state_file) + ".new", state_file)
+    top1 = write_checkpoint(model, recipe, args, predict(model, test_images), test_labels)
+    print(f"top-1 on {len(test_labels)} test photos: {top1:.4f}; wrote {args.out}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
