@@ -47,6 +47,9 @@ int Serve(const Config& config, ProcessEvents& events) {
   loader.join();
   const bool asked = event.kind == EventKind::kSignal;
   (*server)->Stop(asked ? config.lame_duck : absl::ZeroDuration());
+  // The process ends here: what is left are libraries' threads, of which CivetWeb's
+  // take two seconds to join, and gRPC's at times ten.
+  static_cast<void>(server->release());
   return asked ? 0 : Fail(event.status);
 }
 
@@ -54,10 +57,10 @@ int Serve(const Config& config, ProcessEvents& events) {
 }  // namespace patchserve
 
 int main(int argc, char** argv) {
-  patchserve::ProcessEvents events;  // before any thread: it blocks the signals
-  patchserve::ParseFlags(argc, argv);
   spdlog::set_default_logger(spdlog::stderr_logger_mt("patchserve"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+  patchserve::ParseFlags(argc, argv);
+  patchserve::ProcessEvents events;  // before any other thread: it blocks the signals
   absl::StatusOr<patchserve::Config> config = patchserve::ReadConfig();
   if (config.ok()) spdlog::set_level(spdlog::level::from_str(config->log_level));
   const int exit_code =

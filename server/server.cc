@@ -28,6 +28,13 @@ std::vector<std::string> ModelNames(const Config& config) {
   return names;
 }
 
+// Every request that waits for a decoding thread holds a place in its model's queue.
+int TotalQueue(const Config& config) {
+  int total = 0;
+  for (const ModelSettings& model : config.models) total += model.max_queue;
+  return total;
+}
+
 int Cores() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
 
 // CPU: a runner a core, each with one thread, since libgomp's busy waiting makes
@@ -36,6 +43,9 @@ int Runners(const Config& config, const std::string& device) {
   if (config.runners > 0) return config.runners;
   return device == "cpu" ? Cores() : 2;
 }
+
+// For the last bytes of the last answers.
+constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 
 // On a CPU larger batches only add to the latency.
 int DefaultMaxBatch(const std::string& device) { return device == "cpu" ? 8 : 32; }
@@ -52,6 +62,7 @@ Server::Server(const Config& config, std::string device,
       classifier_(
           {.limits = {.max_bytes = config_.max_image_bytes, .max_pixels = config_.max_image_pixels},
            .decode_threads = config_.decode_threads > 0 ? config_.decode_threads : Cores(),
+           .max_decode_queue = TotalQueue(config_),
            .device = device_,
            .runners = Runners(config_, device_),
            .prepare_runner = [] { PrepareRunnerThread(kIntraOpThreads); },
@@ -124,12 +135,12 @@ absl::Status Server::LoadModels() {
 }
 
 void Server::DeviceLost(const absl::Status& why) {
-  health_.SetAll(false);
+  health_.EndServing("");
   device_lost_(why);
 }
 
 void Server::Stop(absl::Duration lame_duck) {
-  health_.SetAll(false);
+  health_.EndServing(kLiveness);
   if (lame_duck > absl::ZeroDuration()) {
     spdlog::info("not serving for {} before the port closes", absl::FormatDuration(lame_duck));
     absl::SleepFor(lame_duck);
@@ -138,9 +149,12 @@ void Server::Stop(absl::Duration lame_duck) {
   classifier_.Drain();
   classification_.DrainStreams();
   health_.EndWatches();
-  // Takes no more connections, and returns when the last call is answered; at the
-  // deadline it cancels those that are left.
-  grpc_->Shutdown(absl::ToChronoTime(start + config_.drain_timeout));
+  if (!classification_.WaitUntilIdle(config_.drain_timeout)) {
+    spdlog::warn("requests are still open after {}: they are cancelled",
+                 absl::FormatDuration(config_.drain_timeout));
+  }
+  // What is open now isn't ours to finish, such as an idle reflection stream: gRPC ends it.
+  grpc_->Shutdown(absl::ToChronoTime(absl::Now() + kFarewell));
   classifier_.Stop();
   spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(absl::Now() - start));
 }

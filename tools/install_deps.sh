@@ -25,6 +25,10 @@ packages=(
 
 say() { printf 'deps: %s\n' "$*" >&2; }
 
+# apt as root.
+sudo=()
+((EUID == 0)) || sudo=(sudo)
+
 install_packages() {
   local missing=()
   for package in "${packages[@]}"; do
@@ -32,8 +36,6 @@ install_packages() {
   done
   ((${#missing[@]} == 0)) && return
   say "installing Debian packages: ${missing[*]}"
-  local sudo=()
-  ((EUID == 0)) || sudo=(sudo)
   "${sudo[@]}" apt-get update -q
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
@@ -120,7 +122,7 @@ install_opencv() {
 fetch_opencv_source() {
   # "prepare metadata" would install the package's build tools; the archive alone
   # is wanted, so a failure after the download doesn't matter.
-  pip_download --no-binary opencv-python-headless -d "$1" "opencv-python-headless==$opencv_version"
+  pip_download --no-binary opencv-python-headless -d "$1" "opencv-python-headless==$opencv_version" || true
   tar -xzf "$1"/opencv_python_headless-*.tar.gz -C "$1" --strip-components=1
 }
 
@@ -131,7 +133,7 @@ install_promtool() {
   [[ -e "$home/usr/bin/promtool" ]] && return
   say "fetching promtool into $home"
   work=$(mktemp -d -p "$deps")
-  (cd "$work" && { apt-get download -q prometheus || { apt-get update -q && apt-get download -q prometheus; }; }) >&2
+  (cd "$work" && { apt-get download -q prometheus || { "${sudo[@]}" apt-get update -q && apt-get download -q prometheus; }; }) >&2
   dpkg -x "$work"/prometheus_*.deb "$work/root"
   mkdir -p "$home/usr/bin"
   mv "$work/root/usr/bin/promtool" "$home/usr/bin/"

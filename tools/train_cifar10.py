@@ -12,11 +12,13 @@ machine with one thread count the seed fixes the result.
 """
 
 import argparse
+import datetime
 import json
 import os
 import pathlib
 import time
 
+import model_card
 import numpy as np
 import safetensors.torch
 import torch
@@ -76,6 +78,16 @@ MODELS = {
         initialise=mimetic,
         schedule="cosine", peak_lr=0.0015, weight_decay=0.05, batch=128, label_smoothing=0.1,
     ),
+}
+
+# For the model cards.
+RECIPE = {
+    "convmixer": "AdamW, learning rate linear to {peak_lr} at 2/5 of the run, to a twentieth at 4/5, to 0 at the end "
+                 "(the ConvMixer authors' CIFAR-10 schedule), weight decay {weight_decay}, batches of {batch}, "
+                 "gradient norm clipped to 1",
+    "vit": "AdamW, warm-up then cosine from {peak_lr}, weight decay {weight_decay}, batches of {batch}, label "
+           "smoothing {label_smoothing}, gradient norm clipped to 1; mimetic initialisation (Trockman and Kolter, "
+           "2023)",
 }
 
 
@@ -148,8 +160,8 @@ def train_epoch(model, optimizer, recipe, images, labels, generator, epoch, epoc
     return total / steps
 
 
-def write_checkpoint(model, recipe, args, logits, labels):
-    """The folder as timm writes it, and the figures for the model card."""
+def write_checkpoint(model, recipe, args, logits, labels, cpu_seconds):
+    """The folder as timm writes it, and the model card with its figures."""
     out = args.out
     out.mkdir(parents=True, exist_ok=True)
     model_args = {k: v for k, v in recipe["model_args"].items()}
@@ -174,11 +186,15 @@ def write_checkpoint(model, recipe, args, logits, labels):
     confusion = torch.zeros(10, 10, dtype=torch.int64)
     confusion.index_put_((labels, logits.argmax(1)), torch.ones(len(labels), dtype=torch.int64), accumulate=True)
     results = {
+        "model": args.model, "when": f"{datetime.date.today():%Y-%m-%d}",
         "top1": (logits.argmax(1) == labels).float().mean().item(), "test_photos": len(labels),
+        "parameters": sum(p.numel() for p in model.parameters()), "precision": "float32",
+        "recipe": RECIPE[args.model].format(**recipe), "cpu_minutes": cpu_seconds / 60,
         "epochs": args.epochs, "seed": args.seed, "threads": args.threads, "device": args.device,
         "confusion": {name: row.tolist() for name, row in zip(CLASSES, confusion)},
     }
-    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (out / "results.json").write_text(json.dumps(results) + "\n")
+    model_card.write_card(out)
     return results["top1"]
 
 
@@ -207,7 +223,7 @@ def main():
     no_decay = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW([dict(params=decay, weight_decay=recipe["weight_decay"]),
                                    dict(params=no_decay, weight_decay=0.0)], foreach=True)
-    first_epoch = 0
+    first_epoch, cpu_seconds = 0, 0.0
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
         if state["run"] != [args.model, args.epochs, args.seed]:
@@ -216,6 +232,7 @@ def main():
         optimizer.load_state_dict(state["optimizer"])
         generator.set_state(state["generator"])
         first_epoch = state["epoch"]
+        cpu_seconds = state["cpu_seconds"]
         print(f"going on after epoch {first_epoch}", flush=True)
 
     images, labels = (t.to(args.device) for t in read_photos(args.data / "train"))
@@ -228,11 +245,12 @@ def main():
         top1 = (predict(model, test_images[some]).argmax(1) == test_labels[some]).float().mean()
         print(f"epoch {epoch + 1}/{args.epochs} loss {loss:.4f} top-1 of 1,000 test photos {top1:.3f} "
               f"{time.time() - start:.0f} s, {time.process_time() - cpu:.0f} CPU-s", flush=True)
-        state = dict(run=[args.model, args.epochs, args.seed], epoch=epoch + 1, model=model.state_dict(),
+        cpu_seconds += time.process_time() - cpu
+        state = dict(cpu_seconds=cpu_seconds, run=[args.model, args.epochs, args.seed], epoch=epoch + 1, model=model.state_dict(),
                      optimizer=optimizer.state_dict(), generator=generator.get_state())
         torch.save(state, str(state_file) + ".new")
         os.replace(str(state_file) + ".new", state_file)
-    top1 = write_checkpoint(model, recipe, args, predict(model, test_images), test_labels)
+    top1 = write_checkpoint(model, recipe, args, predict(model, test_images), test_labels, cpu_seconds)
     print(f"top-1 on {len(test_labels)} test photos: {top1:.4f}; wrote {args.out}", flush=True)
 
 

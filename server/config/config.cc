@@ -82,8 +82,9 @@ absl::Status CheckModel(const ModelSettings& model) {
   if (model.max_batch < 0 || model.max_batch > 1024) {
     return wrong(absl::StrCat("max_batch is ", model.max_batch, ", not 1 to 1024, or 0"));
   }
-  if (model.max_queue < 1)
-    return wrong(absl::StrCat("max_queue is ", model.max_queue, ", below 1"));
+  if (model.max_queue < 1 || model.max_queue > 100'000) {
+    return wrong(absl::StrCat("max_queue is ", model.max_queue, ", not 1 to 100000"));
+  }
   if (model.default_deadline <= absl::ZeroDuration()) {
     return wrong(absl::StrCat("default deadline is ", absl::FormatDuration(model.default_deadline),
                               ", not positive"));

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
 
@@ -31,7 +32,7 @@ absl::Status CheckModelName(const std::string& name) {
   const bool good = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
   });
-  if (name == "liveness" || name == "readiness") {
+  if (name == "liveness" || name == "readiness" || absl::StartsWith(name, "patchserve.v1.")) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", name, "\" can't be a model's name: health checks use it"));
   }

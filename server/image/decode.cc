@@ -17,8 +17,10 @@
 namespace patchserve {
 namespace {
 
-// Progressive encoders write about ten.
-constexpr int kMaxJpegScans = 200;
+// Progressive encoders write about ten scans. Each costs a pass over all pixels, about a
+// nanosecond a pixel: with hundreds a small file could hold a thread for many seconds.
+constexpr int64_t kMaxJpegScans = 200;
+constexpr int64_t kMaxScannedPixels = 600'000'000;
 
 absl::Status Damaged() {
   return absl::InvalidArgumentError("image file is damaged or cut off: it can't be decoded");
@@ -47,9 +49,12 @@ absl::StatusOr<Image> DecodeColor(absl::Span<const uint8_t> file, const ImageInf
 }
 
 absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> file, const ImageInfo& info) {
-  if (const int scans = CountJpegScans(file); scans > kMaxJpegScans) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("JPEG file has ", scans, " scans, more than ", kMaxJpegScans));
+  const int64_t pixels = int64_t{1} * info.width * info.height;
+  const int64_t most = std::clamp<int64_t>(kMaxScannedPixels / pixels, 1, kMaxJpegScans);
+  if (const int scans = CountJpegScans(file); scans > most) {
+    return absl::InvalidArgumentError(absl::StrCat("JPEG file of ", info.width, "x", info.height,
+                                                   " pixels has ", scans, " scans, more than ",
+                                                   most));
   }
   if (ReadJpegHeader(file).components != 4) return DecodeColor(file, info);
   Image image = Image::Uninitialized(info.width, info.height);

@@ -82,6 +82,12 @@ absl::StatusOr<Preprocessing> ParsePreprocessing(const JsonFields& pretrained) {
   RETURN_IF_ERROR(ReadColors(pretrained, "std", 0, how.std));
   ASSIGN_OR_RETURN(const auto crop_pct, pretrained.Number("crop_pct", 0, 1));
   how.crop_pct = crop_pct.value_or(how.crop_pct);
+  // So that no picture's other side, at most 65535 times as long, passes an int.
+  constexpr double kLongestResized = 32768;
+  if (std::max(how.width, how.height) / how.crop_pct > kLongestResized) {
+    return pretrained.Unexpected(
+        "crop_pct", absl::StrCat("a share that resizes to at most ", kLongestResized, " pixels"));
+  }
   return how;
 }
 

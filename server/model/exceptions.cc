@@ -27,7 +27,8 @@ absl::Status StatusOf(const std::exception_ptr& caught) {
   } catch (const c10::OutOfMemoryError& error) {
     return absl::ResourceExhaustedError(error.what_without_backtrace());
   } catch (const c10::AcceleratorError& error) {
-    return absl::UnavailableError(error.what_without_backtrace());
+    const absl::Status status = StatusOfMessage(error.what_without_backtrace());
+    return absl::IsResourceExhausted(status) ? status : absl::UnavailableError(status.message());
   } catch (const c10::Error& error) {
     return StatusOfMessage(error.what_without_backtrace());
   } catch (const std::bad_alloc&) {

@@ -1,8 +1,10 @@
 #include "server/pipeline/admission.h"
 
+#include <algorithm>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/quote.h"
 #include "server/base/status.h"
 #include "server/image/decode.h"
 
@@ -17,7 +19,7 @@ absl::Status CheckVersion(const ClassifyRequest& request, const ServedModel& mod
   }
   return absl::FailedPreconditionError(absl::StrCat("model ", model.name, " is at version ",
                                                     model.description.version, ", not ",
-                                                    request.version));
+                                                    Quote(request.version)));
 }
 
 absl::StatusOr<ImageInfo> CheckImage(const ClassifyRequest& request, const ImageLimits& limits) {
@@ -45,6 +47,7 @@ absl::Status CheckRequest(const ModelRegistry& registry, const ImageLimits& limi
   if (request.deadline == absl::InfiniteFuture()) {
     request.deadline = request.arrival + call.model->default_deadline;
   }
+  request.deadline = std::min(request.deadline, request.no_later_than);
   return absl::OkStatus();
 }
 

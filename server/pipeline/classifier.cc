@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
-#include "server/image/decode.h"
-#include "server/image/preprocess.h"
 #include "server/pipeline/admission.h"
+#include "server/pipeline/model_input.h"
 #include "spdlog/spdlog.h"
 
 namespace patchserve {
@@ -20,23 +18,6 @@ absl::Status Expired() {
 }
 
 absl::Status ShuttingDown() { return absl::UnavailableError("the server is shutting down"); }
-
-absl::StatusOr<Image> DecodeImage(const Call& call) {
-  if (const auto* raw = std::get_if<RawPixels>(&call.request.image)) {
-    return FromRaw(raw->pixels, call.image, raw->format);
-  }
-  return Decode(std::get<absl::Span<const uint8_t>>(call.request.image), call.image);
-}
-
-// The image of `call` as its model's input.
-absl::StatusOr<std::unique_ptr<uint8_t[]>> MakeInput(const Call& call) {
-  const Preprocessing& how = call.model->description.preprocessing;
-  ASSIGN_OR_RETURN(Image image, DecodeImage(call));
-  if (how.apply_orientation) image = Upright(std::move(image), call.image.orientation);
-  auto pixels = std::make_unique_for_overwrite<uint8_t[]>(how.bytes());
-  Preprocess(image, how, {pixels.get(), how.bytes()});
-  return pixels;
-}
 
 }  // namespace
 
@@ -93,7 +74,11 @@ void Classifier::Classify(ClassifyRequest request, AnswerCallback done) {
   Call* accepted = call.release();
   const bool queued = decode_pool_.TryRun(
       [this, accepted, admitted = absl::Now()] { Decode(CallPtr(accepted), admitted); });
-  if (!queued) CallPtr(accepted)->Finish(ShuttingDown());
+  if (!queued) {
+    CallPtr(accepted)->Finish(
+        draining_ ? ShuttingDown()
+                  : absl::ResourceExhaustedError("too many requests wait for a decoding thread"));
+  }
 }
 
 void Classifier::Refuse(ClassifyRequest request, const absl::Status& why, AnswerCallback done) {
@@ -111,7 +96,11 @@ void Classifier::Decode(CallPtr call, absl::Time admitted) {
   const absl::Time started = absl::Now();
   if (call->request.deadline <= options_.now()) return Drop(std::move(call), DropReason::kExpired);
   if (call->cancelled()) return Drop(std::move(call), DropReason::kCancelled);
-  auto pixels = MakeInput(*call);
+  auto pixels =
+      MakeModelInput(call->request.image, call->image, call->model->description.preprocessing);
+  if (absl::IsInternal(pixels.status())) {
+    spdlog::error("{}", std::string(pixels.status().message()));
+  }
   if (!pixels.ok()) return call->Finish(std::move(pixels).status());
   call->pixels = *std::move(pixels);
   call->decoded = absl::Now();
@@ -142,7 +131,7 @@ void Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch) {
   const size_t half = (batch.size() + 1) / 2;
   spdlog::warn("model {}: {}; batches are now at most {}", model.name,
                std::string(outcome.output.status().message()), half);
-  executor_.SetMaxBatch(model.scheduled_as, static_cast<int>(half));
+  executor_.LimitBatch(model.scheduled_as, static_cast<int>(half));
   for (absl::Span<CallPtr> part : {batch.subspan(0, half), batch.subspan(half)}) {
     Deliver(model, part, Forward(model, part));
   }

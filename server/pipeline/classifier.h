@@ -26,7 +26,7 @@ namespace patchserve {
 struct ClassifierOptions {
   ImageLimits limits;
   int decode_threads = 1;
-  int max_decode_queue = 1024;  // requests that wait for a decoding thread
+  int max_decode_queue = 1024;  // those that wait for a decoding thread: no fewer than admitted
   std::string device = "cpu";   // label of the device's metrics
   int runners = 1;
   std::function<void()> prepare_runner = [] {};

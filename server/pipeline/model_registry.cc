@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/base/quote.h"
 
 namespace patchserve {
 
@@ -14,13 +15,18 @@ ModelRegistry::ModelRegistry(std::vector<std::string> names, std::string default
 
 void ModelRegistry::SetReady(std::shared_ptr<const ServedModel> model) {
   std::lock_guard lock(mutex_);
-  ModelEntry& entry = entries_[model->name];
-  entry = {model->name, ModelState::kReady, "", std::move(model)};
+  ModelEntry& entry = entries_.at(model->name);
+  entry.state = ModelState::kReady;
+  entry.state_message.clear();
+  entry.model = std::move(model);
 }
 
 void ModelRegistry::SetFailed(const std::string& name, const absl::Status& why) {
   std::lock_guard lock(mutex_);
-  entries_[name] = {name, ModelState::kFailed, std::string(why.message()), nullptr};
+  ModelEntry& entry = entries_.at(name);
+  entry.state = ModelState::kFailed;
+  entry.state_message = std::string(why.message());
+  entry.model = nullptr;
 }
 
 const ModelEntry* ModelRegistry::Lookup(absl::string_view name) const {
@@ -38,9 +44,21 @@ const std::string* ModelRegistry::FullName(absl::string_view name) const {
 absl::StatusOr<ModelEntry> ModelRegistry::Get(absl::string_view name) const {
   std::lock_guard lock(mutex_);
   if (const ModelEntry* entry = Lookup(name)) return *entry;
-  auto names = absl::StrJoin(entries_, ", ",
-                             [](std::string* out, const auto& entry) { out->append(entry.first); });
-  return absl::NotFoundError(absl::StrCat("there is no model \"", name, "\"; there is ", names));
+  return absl::NotFoundError(
+      absl::StrCat("there is no model ", Quote(name), "; there is ", Names()));
+}
+
+std::string ModelRegistry::Names() const {
+  constexpr size_t kMost = 20;
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) {
+    if (names.size() == kMost) {
+      names.push_back("...");
+      break;
+    }
+    names.push_back(name);
+  }
+  return absl::StrJoin(names, ", ");
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Find(

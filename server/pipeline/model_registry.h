@@ -48,6 +48,7 @@ class ModelRegistry {
   // `default_model` answers to the empty name too.
   ModelRegistry(std::vector<std::string> names, std::string default_model);
 
+  // For names that the constructor was given.
   void SetReady(std::shared_ptr<const ServedModel> model);
   void SetFailed(const std::string& name, const absl::Status& why);
 
@@ -66,10 +67,12 @@ class ModelRegistry {
 
  private:
   const ModelEntry* Lookup(absl::string_view name) const;  // needs mutex_
+  std::string Names() const;                               // for a message; needs mutex_
 
   const std::string default_model_;
   mutable std::mutex mutex_;
-  std::map<std::string, ModelEntry, std::less<>> entries_;  // guarded by mutex_
+  // Guarded by mutex_, but for the names, which never change.
+  std::map<std::string, ModelEntry, std::less<>> entries_;
 };
 
 }  // namespace patchserve

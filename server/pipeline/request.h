@@ -23,16 +23,20 @@ struct RawPixels {
   PixelFormat format = PixelFormat::kRgb;
 };
 
+// Encoded bytes, or pixels, or neither.
+using RequestImage = std::variant<std::monostate, absl::Span<const uint8_t>, RawPixels>;
+
 // Views are borrowed: what they point to must live until the request is answered.
 struct ClassifyRequest {
   absl::string_view model;    // empty: the default model
   absl::string_view version;  // empty: any
-  std::variant<std::monostate, absl::Span<const uint8_t>, RawPixels> image;  // encoded or raw
-  std::optional<int> top_k;                                                  // unset: 5
+  RequestImage image;
+  std::optional<int> top_k;  // unset: 5
   bool embedding = false;
   Criticality criticality = Criticality::kDefault;
-  absl::Time arrival;                            // when the server got it
-  absl::Time deadline = absl::InfiniteFuture();  // infinite: the model's default applies
+  absl::Time arrival;                                 // when the server got it
+  absl::Time deadline = absl::InfiniteFuture();       // infinite: the model's default applies
+  absl::Time no_later_than = absl::InfiniteFuture();  // bounds the deadline, the default one too
   // True once nobody waits for the answer any more; it is then dropped at the next
   // step. May be null. Borrowed too.
   const std::atomic<bool>* cancelled = nullptr;

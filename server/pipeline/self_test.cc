@@ -5,10 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
-#include "server/image/decode.h"
 #include "server/image/header.h"
-#include "server/image/preprocess.h"
 #include "server/pipeline/answer.h"
+#include "server/pipeline/model_input.h"
 #include "server/pipeline/self_test_photo.h"
 
 namespace patchserve {
@@ -23,13 +22,12 @@ std::vector<int> BatchBuckets(int max_batch) {
 absl::Status WarmUpAndTest(const ServedModel& model, const std::atomic<bool>& cancelled) {
   const Preprocessing& how = model.description.preprocessing;
   ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(kSelfTestPhoto, ImageLimits{}));
-  ASSIGN_OR_RETURN(const Image image, Decode(kSelfTestPhoto, info));
-  std::vector<uint8_t> input(how.bytes());
-  Preprocess(image, how, absl::MakeSpan(input));
+  ASSIGN_OR_RETURN(const auto input,
+                   MakeModelInput(absl::MakeConstSpan(kSelfTestPhoto), info, how));
 
   for (int size : BatchBuckets(model.max_batch)) {
     if (cancelled) return absl::CancelledError("stopped while warming");
-    const std::vector<const uint8_t*> batch(size, input.data());
+    const std::vector<const uint8_t*> batch(size, input.get());
     ASSIGN_OR_RETURN(const BatchOutput output, model.forward(batch, /*embeddings=*/true));
     if (output.logits.size() != size * model.description.classes.size()) {
       return absl::InternalError(

@@ -15,9 +15,11 @@ namespace {
 // Finish: so the request's bytes can be borrowed until the answer is there.
 class ClassifyCall final : public grpc::ServerUnaryReactor {
  public:
-  ClassifyCall(Classifier& classifier, const grpc::CallbackServerContext& context,
-               const v1::ClassifyRequest& message, v1::ClassifyResponse& response)
-      : classifier_(classifier), message_(message), response_(response) {
+  ClassifyCall(Classifier& classifier, OpenCalls& open_calls,
+               const grpc::CallbackServerContext& context, const v1::ClassifyRequest& message,
+               v1::ClassifyResponse& response)
+      : classifier_(classifier), open_calls_(open_calls), message_(message), response_(response) {
+    open_calls_.Opened();
     absl::StatusOr<ClassifyRequest> request = ReadRequest(message);
     if (!request.ok()) {
       classifier.Refuse({.model = message.model(), .arrival = absl::Now()}, request.status(),
@@ -35,7 +37,10 @@ class ClassifyCall final : public grpc::ServerUnaryReactor {
     cancelled_ = true;
     classifier_.NoticeCancelled();
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    open_calls_.Closed();
+    delete this;
+  }
 
  private:
   AnswerCallback Answering() {
@@ -46,6 +51,7 @@ class ClassifyCall final : public grpc::ServerUnaryReactor {
   }
 
   Classifier& classifier_;
+  OpenCalls& open_calls_;
   const v1::ClassifyRequest& message_;
   v1::ClassifyResponse& response_;
   std::atomic<bool> cancelled_ = false;
@@ -55,12 +61,14 @@ class ClassifyCall final : public grpc::ServerUnaryReactor {
 
 ClassificationService::ClassificationService(Classifier& classifier, const ModelRegistry& registry,
                                              int stream_window)
-    : classifier_(classifier), registry_(registry), streams_(classifier, stream_window) {}
+    : classifier_(classifier),
+      registry_(registry),
+      streams_(classifier, open_calls_, stream_window) {}
 
 grpc::ServerUnaryReactor* ClassificationService::Classify(grpc::CallbackServerContext* context,
                                                           const v1::ClassifyRequest* request,
                                                           v1::ClassifyResponse* response) {
-  return new ClassifyCall(classifier_, *context, *request, *response);
+  return new ClassifyCall(classifier_, open_calls_, *context, *request, *response);
 }
 
 grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>*

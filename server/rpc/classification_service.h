@@ -8,6 +8,7 @@
 #include "server/pipeline/classifier.h"
 #include "server/pipeline/model_registry.h"
 #include "server/rpc/classify_stream.h"
+#include "server/rpc/open_calls.h"
 
 namespace patchserve {
 
@@ -21,6 +22,9 @@ class ClassificationService final : public v1::ImageClassification::CallbackServ
   // Ends the streams once they have answered what they read: see
   // ClassifyStreams::Drain. Unary calls are the classifier's to refuse.
   void DrainStreams() { streams_.Drain(); }
+
+  // Blocks until no Classify or ClassifyStream call is open; false after `timeout`.
+  bool WaitUntilIdle(absl::Duration timeout) { return open_calls_.WaitUntilNone(timeout); }
 
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
                                      const v1::ClassifyRequest* request,
@@ -37,6 +41,7 @@ class ClassificationService final : public v1::ImageClassification::CallbackServ
  private:
   Classifier& classifier_;
   const ModelRegistry& registry_;
+  OpenCalls open_calls_;
   ClassifyStreams streams_;
 };
 

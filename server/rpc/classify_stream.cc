@@ -95,7 +95,7 @@ class ClassifyStream final : public ClassifyStreams::Reactor {
                                        absl::Time arrival) {
     ASSIGN_OR_RETURN(ClassifyRequest request, ReadRequest(message.request()));
     request.arrival = arrival;
-    request.deadline = deadline_;
+    request.no_later_than = deadline_;
     request.cancelled = &cancelled_;
     if (message.has_timeout()) {
       const absl::Duration timeout =
@@ -104,7 +104,7 @@ class ClassifyStream final : public ClassifyStreams::Reactor {
         return absl::InvalidArgumentError(
             absl::StrCat("timeout is ", absl::FormatDuration(timeout), "; it must be positive"));
       }
-      request.deadline = std::min(deadline_, arrival + timeout);
+      request.deadline = arrival + timeout;
     }
     return request;
   }
@@ -176,11 +176,12 @@ class ClassifyStream final : public ClassifyStreams::Reactor {
   std::deque<std::unique_ptr<v1::ClassifyStreamResponse>> answers_;  // the first being written
 };
 
-ClassifyStreams::ClassifyStreams(Classifier& classifier, int window)
-    : classifier_(classifier), window_(window) {}
+ClassifyStreams::ClassifyStreams(Classifier& classifier, OpenCalls& open_calls, int window)
+    : classifier_(classifier), open_calls_(open_calls), window_(window) {}
 
 ClassifyStreams::Reactor* ClassifyStreams::Open(const grpc::CallbackServerContext& context) {
   auto* stream = new ClassifyStream(*this, context);
+  open_calls_.Opened();
   {
     std::lock_guard lock(mutex_);
     streams_.insert(stream);
@@ -197,8 +198,11 @@ void ClassifyStreams::Drain() {
 }
 
 void ClassifyStreams::Closed(ClassifyStream* stream) {
-  std::lock_guard lock(mutex_);
-  streams_.erase(stream);
+  {
+    std::lock_guard lock(mutex_);
+    streams_.erase(stream);
+  }
+  open_calls_.Closed();
 }
 
 }  // namespace patchserve

@@ -7,6 +7,7 @@
 #include "grpcpp/grpcpp.h"
 #include "patchserve/v1/classification.grpc.pb.h"
 #include "server/pipeline/classifier.h"
+#include "server/rpc/open_calls.h"
 
 namespace patchserve {
 
@@ -17,10 +18,9 @@ class ClassifyStreams {
  public:
   using Reactor = grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>;
 
-  // `classifier` must outlive this. `window` is the most unanswered requests of one
-  // stream: while so many are, it isn't read, and gRPC's flow control holds the
-  // client back.
-  ClassifyStreams(Classifier& classifier, int window);
+  // `classifier` and `open_calls` must outlive this. `window` is the most unanswered requests of
+  // one stream: while so many are, it isn't read, and gRPC's flow control holds the client back.
+  ClassifyStreams(Classifier& classifier, OpenCalls& open_calls, int window);
 
   Reactor* Open(const grpc::CallbackServerContext& context);
 
@@ -33,6 +33,7 @@ class ClassifyStreams {
   void Closed(ClassifyStream* stream);
 
   Classifier& classifier_;
+  OpenCalls& open_calls_;
   const int window_;
   std::mutex mutex_;
   bool draining_ = false;              // guarded by mutex_

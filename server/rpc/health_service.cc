@@ -64,14 +64,16 @@ class HealthWatch final : public grpc::ServerWriteReactor<HealthService::Respons
 
 void HealthService::Set(const std::string& name, bool serving) {
   std::lock_guard lock(mutex_);
-  serving_[name] = serving;
+  serving_[name] = serving && !serving_ended_;
   Publish(name);
 }
 
-void HealthService::SetAll(bool serving) {
+void HealthService::EndServing(const std::string& except) {
   std::lock_guard lock(mutex_);
-  for (auto& [name, value] : serving_) {
-    value = serving;
+  serving_ended_ = true;
+  for (auto& [name, serving] : serving_) {
+    if (!except.empty() && name == except) continue;
+    serving = false;
     Publish(name);
   }
 }
@@ -84,7 +86,7 @@ void HealthService::Publish(const std::string& name) {
 
 void HealthService::EndWatches() {
   std::lock_guard lock(mutex_);
-  ended_ = true;
+  watches_ended_ = true;
   for (HealthWatch* watch : watches_) {
     watch->End({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
   }
@@ -116,7 +118,7 @@ grpc::ServerWriteReactor<HealthService::Response>* HealthService::Watch(
   auto* watch = new HealthWatch(*this, request->service());
   std::lock_guard lock(mutex_);
   watches_.insert(watch);
-  if (ended_) {
+  if (watches_ended_) {
     watch->End({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
   } else {
     watch->Show(StatusOf(request->service()));

@@ -21,7 +21,9 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   using Response = grpc::health::v1::HealthCheckResponse;
 
   void Set(const std::string& name, bool serving);
-  void SetAll(bool serving);  // every name that was ever set
+  // Nothing is served from now on, whatever is Set later; only `except`, if it isn't
+  // empty, stays as it is.
+  void EndServing(const std::string& except);
 
   // Ends the Watch calls, present and future, with UNAVAILABLE: they would outlive
   // the server's shutdown.
@@ -42,7 +44,8 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   std::mutex mutex_;
   std::map<std::string, bool> serving_;  // guarded by mutex_
   std::set<HealthWatch*> watches_;       // guarded by mutex_
-  bool ended_ = false;                   // guarded by mutex_
+  bool serving_ended_ = false;           // guarded by mutex_
+  bool watches_ended_ = false;           // guarded by mutex_
 };
 
 }  // namespace patchserve

@@ -3,10 +3,11 @@
 // The models of a device share it. Each has a queue in the order of deadlines. When
 // a runner is free, the model whose first item has the earliest deadline goes, and
 // takes with it as many of its own items as fit. So a batch grows while the device
-// is busy, a lone item leaves at once when it is idle, and no model starves, since
-// a waiting item's deadline only comes nearer.
+// is busy, and a lone item leaves at once when it is idle. No model starves whose
+// deadlines are alike: what waits only grows more urgent.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -46,7 +47,11 @@ class BatchRule {
     return static_cast<int>(queues_.size()) - 1;
   }
 
-  void SetMaxBatch(int model, int max_batch) { queues_[model].options.max_batch = max_batch; }
+  // Batches of `model` hold at most `most` from now on; a limit is never raised.
+  void LimitBatch(int model, int most) {
+    int& max_batch = queues_[model].options.max_batch;
+    max_batch = std::min(max_batch, most);
+  }
 
   // Gives the item back if max_queued of its model wait already.
   std::optional<Item> Push(int model, Item item, absl::Time deadline) {

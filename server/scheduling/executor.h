@@ -55,9 +55,9 @@ class Executor {
     return rule_.AddModel(options);
   }
 
-  void SetMaxBatch(int model, int max_batch) {
+  void LimitBatch(int model, int most) {
     std::lock_guard lock(mutex_);
-    rule_.SetMaxBatch(model, max_batch);
+    rule_.LimitBatch(model, most);
   }
 
   // Gives the item back if its model's queue is full, or after Stop.

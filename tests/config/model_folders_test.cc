@@ -52,7 +52,8 @@ TEST(ModelFoldersTest, AFolderWithoutACheckpointIsNotFound) {
 TEST(ModelFoldersTest, ANameWithOtherCharactersIsInvalid) {
   ModelTree tree;
   const std::string folder = tree.Add("vit");
-  for (const char* name : {"", "a b", "a/b", "ä", "liveness", "readiness"}) {
+  for (const char* name :
+       {"", "a b", "a/b", "ä", "liveness", "readiness", "patchserve.v1.ImageClassification"}) {
     EXPECT_EQ(FindModelFolders(std::string(name) + "=" + folder).status().code(),
               absl::StatusCode::kInvalidArgument)
         << name;

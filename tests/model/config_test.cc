@@ -149,6 +149,7 @@ TEST(ModelConfigTest, PreprocessingOutOfBoundsIsRefused) {
   };
   EXPECT_THAT(with("crop_pct", 0), Refused("crop_pct is 0"));
   EXPECT_THAT(with("crop_pct", 1.01), Refused("crop_pct is 1.01"));
+  EXPECT_THAT(with("crop_pct", 1e-9), Refused("crop_pct is 1e-09"));
   EXPECT_THAT(with("crop_mode", "corner"), Refused("crop_mode is \"corner\""));
   EXPECT_THAT(with("interpolation", "lanczos"), Refused("expected bicubic or bilinear"));
   EXPECT_THAT(with("mean", {0.5}), Refused("mean is [0.5]"));

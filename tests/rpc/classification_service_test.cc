@@ -55,6 +55,15 @@ TEST_F(ClassificationServiceTest, AnErrorKeepsItsCodeAndMessage) {
   EXPECT_THAT(status.error_message(), HasSubstr("top_k is 0"));
 }
 
+TEST_F(ClassificationServiceTest, AHugeModelNameIsNotFoundAndNotSentBackWhole) {
+  v1::ClassifyRequest request = ColourRequest(9, 1, 2);
+  request.set_model(std::string(50'000, 'x'));
+  v1::ClassifyResponse response;
+  const grpc::Status status = Call(request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND) << status.error_message();
+  EXPECT_LT(status.error_message().size(), 500);
+}
+
 TEST_F(ClassificationServiceTest, ARawImageNeedsAFormat) {
   v1::ClassifyRequest request = ColourRequest(9, 1, 2);
   request.mutable_raw()->clear_format();

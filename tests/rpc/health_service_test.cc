@@ -66,9 +66,20 @@ TEST_F(HealthServiceTest, WatchSendsTheStateAndEachChange) {
   health.Set("vit", true);
   ASSERT_TRUE(watch->Read(&response));
   EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
-  health.SetAll(false);
+  health.EndServing("");
   ASSERT_TRUE(watch->Read(&response));
   EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+}
+
+TEST_F(HealthServiceTest, AModelThatGetsReadyWhileTheServerStopsIsNotServing) {
+  health.Set("liveness", true);
+  health.Set("vit", false);
+  health.EndServing("liveness");
+  health.Set("vit", true);
+  ASSERT_TRUE(Check("vit").ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  ASSERT_TRUE(Check("liveness").ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
 }
 
 TEST_F(HealthServiceTest, WatchOfAnUnknownNameWaitsUntilItIsKnown) {

@@ -64,7 +64,8 @@ TEST_F(BatchRuleTest, ABatchHoldsMaxBatchItemsAndTheRestComesNext) {
 TEST_F(BatchRuleTest, ASmallerMaxBatchHoldsFromTheNextBatchOn) {
   const int model = rule.AddModel({.max_batch = 4});
   for (int item : {1, 2, 3}) rule.Push(model, item, t0 + item * ms);
-  rule.SetMaxBatch(model, 2);
+  rule.LimitBatch(model, 2);
+  rule.LimitBatch(model, 3);  // never raised
   EXPECT_THAT(rule.Next(t0).batch, ElementsAre(1, 2));
 }
 

@@ -1,0 +1,47 @@
+#include "server/pipeline/model_input.h"
+
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/status.h"
+#include "server/image/decode.h"
+#include "server/image/preprocess.h"
+
+namespace patchserve {
+namespace {
+
+absl::StatusOr<Image> DecodeImage(const RequestImage& image, const ImageInfo& info) {
+  if (const auto* raw = std::get_if<RawPixels>(&image)) {
+    return FromRaw(raw->pixels, info, raw->format);
+  }
+  return Decode(std::get<absl::Span<const uint8_t>>(image), info);
+}
+
+absl::StatusOr<std::unique_ptr<uint8_t[]>> MakeOrThrow(const RequestImage& image,
+                                                       const ImageInfo& info,
+                                                       const Preprocessing& how) {
+  ASSIGN_OR_RETURN(Image pixels, DecodeImage(image, info));
+  if (how.apply_orientation) pixels = Upright(std::move(pixels), info.orientation);
+  auto input = std::make_unique_for_overwrite<uint8_t[]>(how.bytes());
+  Preprocess(pixels, how, {input.get(), how.bytes()});
+  return input;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<uint8_t[]>> MakeModelInput(const RequestImage& image,
+                                                          const ImageInfo& info,
+                                                          const Preprocessing& how) {
+  try {
+    return MakeOrThrow(image, info, how);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no memory to decode an image of ", info.width, "x", info.height, " pixels"));
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("decoding failed: ", error.what()));
+  }
+}
+
+}  // namespace patchserve
