@@ -61,13 +61,16 @@ struct Call {
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
+std::shared_ptr<grpc::Channel> Connect(const std::string& server, const ConnectOptions& options) {
   // Keeps gRPC up until the process ends. When its last user goes away, gRPC 1.51
   // waits for a thread that, after a large request, often sleeps for 10 s more.
   [[maybe_unused]] static const bool kept = (grpc_init(), true);
   grpc::ChannelArguments arguments;
-  arguments.SetServiceConfigJSON(kServiceConfig);
-  arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
+  if (options.retry) {
+    arguments.SetServiceConfigJSON(kServiceConfig);
+    arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
+  }
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, options.own_connection);
   return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
 }
 
@@ -81,20 +84,19 @@ ClassifierClient::Answer ClassifierClient::Classify(std::string image,
 }
 
 void ClassifierClient::ClassifyAsync(std::string image, const ClassifyOptions& options,
-                                     absl::AnyInvocable<void(Answer) &&> done) const {
+                                     Done done) const {
   auto call = std::make_shared<Call>(std::move(image), options);
   Call& started = *call;
-  stub_->async()->Classify(
-      &started.context, &started.request, &started.response,
-      // std::function wants a copyable function, hence the pointers.
-      [call = std::move(call), done = std::make_shared<absl::AnyInvocable<void(Answer) &&>>(
-                                   std::move(done))](const grpc::Status& status) mutable {
-        Answer answer = call->Result(status);
-        // The context holds the channel, which must not die on a thread of gRPC:
-        // let go of it before `done` lets the owner destroy the client.
-        call.reset();
-        std::move (*done)(std::move(answer));
-      });
+  stub_->async()->Classify(&started.context, &started.request, &started.response,
+                           // std::function wants a copyable function, hence the pointers.
+                           [call = std::move(call), done = std::make_shared<Done>(std::move(done))](
+                               const grpc::Status& status) mutable {
+                             Answer answer = call->Result(status);
+                             // The context holds the channel, which must not die on a thread of
+                             // gRPC: let go of it before `done` lets the owner destroy the client.
+                             call.reset();
+                             std::move (*done)(std::move(answer));
+                           });
 }
 
 }  // namespace patchserve

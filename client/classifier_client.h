@@ -6,9 +6,11 @@
 
 #include <grpcpp/channel.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -17,14 +19,21 @@
 
 namespace patchserve {
 
-// A plaintext channel to `server` ("host:port", or any name that gRPC resolves)
-// on which a call that is answered UNAVAILABLE or RESOURCE_EXHAUSTED is tried
-// again within its deadline: five times in all, after 50 ms doubling up to 2 s,
-// or after the time that the server names (grpc-retry-pushback-ms).
+struct ConnectOptions {
+  // Whether a call that is answered UNAVAILABLE or RESOURCE_EXHAUSTED is tried again
+  // within its deadline: five times in all, after 50 ms doubling up to 2 s, or after
+  // the time that the server names (grpc-retry-pushback-ms). Streams never are.
+  bool retry = true;
+  // Otherwise channels to one server with the same options share a connection.
+  bool own_connection = false;
+};
+
+// A plaintext channel to `server` ("host:port", or any name that gRPC resolves).
 //
 // Returns at once; the first call connects. Over any other channel the client
 // works too, without retries unless that channel has a service config of its own.
-std::shared_ptr<grpc::Channel> Connect(const std::string& server);
+std::shared_ptr<grpc::Channel> Connect(const std::string& server,
+                                       const ConnectOptions& options = {});
 
 struct ClassifyOptions {
   // Empty: the server's default model.
@@ -45,6 +54,7 @@ struct ClassifyOptions {
 class ClassifierClient {
  public:
   using Answer = absl::StatusOr<v1::ClassifyResponse>;
+  using Done = absl::AnyInvocable<void(Answer) &&>;
 
   explicit ClassifierClient(std::shared_ptr<grpc::Channel> channel);
 
@@ -55,11 +65,23 @@ class ClassifierClient {
   // Likewise without blocking: `done` runs exactly once, on a thread of gRPC, on
   // which it must not wait for another call. Keep the client until then, and don't
   // destroy it in `done`.
-  void ClassifyAsync(std::string image, const ClassifyOptions& options,
-                     absl::AnyInvocable<void(Answer) &&> done) const;
+  void ClassifyAsync(std::string image, const ClassifyOptions& options, Done done) const;
 
  private:
   std::unique_ptr<v1::ImageClassification::Stub> stub_;
 };
+
+// ClassifyAsync of a client or of a stream, for code that takes either.
+using ClassifyFunction =
+    std::function<void(std::string image, const ClassifyOptions&, ClassifierClient::Done)>;
+
+// `client` is a ClassifierClient or a StreamClassifier; the function keeps it.
+template <typename Client>
+ClassifyFunction FunctionOf(std::shared_ptr<Client> client) {
+  return [client = std::move(client)](std::string image, const ClassifyOptions& options,
+                                      ClassifierClient::Done done) {
+    client->ClassifyAsync(std::move(image), options, std::move(done));
+  };
+}
 
 }  // namespace patchserve

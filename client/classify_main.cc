@@ -1,12 +1,16 @@
 // `classify`: asks a patchserve server what is in pictures.
 //
 // Answers go to stdout in the order of the inputs, each as soon as it and those
-// before it are there; errors go to stderr and name the file.
+// before it are there; errors go to stderr and name the file. If that is a terminal, it
+// also shows how far a long list is.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,11 +20,15 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/classifier_client.h"
 #include "client/in_order.h"
 #include "client/inputs.h"
 #include "client/output.h"
+#include "client/progress.h"
+#include "client/stream_classifier.h"
+#include "client/version_flag.h"
 
 ABSL_FLAG(std::string, server, "127.0.0.1:8001", "the server, as host:port");
 ABSL_FLAG(std::string, model, "", "the model's name; empty: the server's default model");
@@ -30,6 +38,7 @@ ABSL_FLAG(std::string, output, "table", "table, json (an object a line) or csv")
 ABSL_FLAG(int, concurrency, 8, "how many files are under way at once");
 ABSL_FLAG(absl::Duration, deadline, absl::Seconds(10),
           "time for each file, retries included, as 500ms or 10s; inf: none");
+ABSL_FLAG(bool, stream, false, "send all files over one ClassifyStream call: cheaper for many");
 
 namespace patchserve {
 namespace {
@@ -56,6 +65,7 @@ constexpr char kFlags[] = R"(
   --output=table|json|csv     table; json is an object a line
   --concurrency=N             8 files under way at once
   --deadline=DURATION         10s for each file, retries included
+  --stream                    all files over one call: cheaper for many
 )";
 
 constexpr int kSomeFailed = 1;
@@ -76,9 +86,26 @@ int LongestName(const std::vector<Input>& inputs) {
   return static_cast<int>(longest);
 }
 
+// The way to the server that --stream chooses.
+ClassifyFunction ConnectToServer(int concurrency) {
+  auto channel = Connect(absl::GetFlag(FLAGS_server));
+  if (!absl::GetFlag(FLAGS_stream)) return FunctionOf(std::make_shared<ClassifierClient>(channel));
+  const StreamOptions stream_options = {.max_unanswered = concurrency};
+  return FunctionOf(std::make_shared<StreamClassifier>(channel, stream_options));
+}
+
+// A bar for a long list on a terminal; else none.
+std::optional<ProgressBar> MakeProgressBar(size_t files) {
+  constexpr size_t kFew = 20;
+  if (files <= kFew || !isatty(STDERR_FILENO)) return std::nullopt;
+  return std::optional<ProgressBar>(std::in_place, files, std::cerr, absl::Now());
+}
+
 int ClassifyAll(const std::vector<Input>& inputs, int concurrency, const ClassifyOptions& options,
                 AnswerWriter& writer) {
-  const ClassifierClient client(Connect(absl::GetFlag(FLAGS_server)));
+  const ClassifyFunction classify = ConnectToServer(concurrency);
+  std::optional<ProgressBar> progress = MakeProgressBar(inputs.size());
+  const bool answers_on_terminal = isatty(STDOUT_FILENO);
   bool all_well = true;
   int output_error = 0;
   RunInOrder<ClassifierClient::Answer>(
@@ -86,9 +113,10 @@ int ClassifyAll(const std::vector<Input>& inputs, int concurrency, const Classif
       [&](size_t i, auto done) {
         absl::StatusOr<std::string> image = ReadInput(inputs[i]);
         if (!image.ok()) return std::move(done)(image.status());
-        client.ClassifyAsync(*std::move(image), options, std::move(done));
+        classify(*std::move(image), options, std::move(done));
       },
       [&](size_t i, ClassifierClient::Answer answer) {
+        if (progress && (answers_on_terminal || !answer.ok())) progress->Wipe();
         if (answer.ok()) {
           writer.Write(inputs[i].name, *answer);
         } else {
@@ -96,8 +124,10 @@ int ClassifyAll(const std::vector<Input>& inputs, int concurrency, const Classif
           all_well = false;
         }
         if (!std::cout.flush()) output_error = errno;
+        if (progress) progress->Show(i + 1, absl::Now());
         return output_error == 0;
       });
+  if (progress) progress->Wipe();
   // EPIPE: nobody reads on, which is no error worth a word.
   if (output_error != 0 && output_error != EPIPE) {
     std::cerr << "classify: can't write to stdout: " << std::strerror(output_error) << "\n";
@@ -107,6 +137,7 @@ int ClassifyAll(const std::vector<Input>& inputs, int concurrency, const Classif
 }
 
 int Main(int argc, char** argv) {
+  AddVersionFlag("classify");
   absl::SetProgramUsageMessage(kUsage);
   const std::vector<char*> positional = absl::ParseCommandLine(argc, argv);
   const std::vector<std::string> arguments(positional.begin() + 1, positional.end());

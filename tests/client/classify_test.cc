@@ -12,8 +12,10 @@ namespace patchserve {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 std::vector<std::string> Command(const FakeServer& server, std::vector<std::string> arguments) {
@@ -108,6 +110,42 @@ TEST(ClassifyTest, AReaderThatGoesAwayEndsItWithoutAWord) {
   const Finished run = RunUnread(Command(server, {folder.Write("a.jpg", "a")}));
   EXPECT_EQ(run.signal, SIGPIPE);
   EXPECT_THAT(run.err, IsEmpty());
+}
+
+// A folder of 25 files with the contents a, b, ...
+void WriteMany(const TemporaryFolder& folder) {
+  for (char c = 'a'; c < 'a' + 25; ++c) folder.Write(std::string{c} + ".jpg", {c});
+}
+
+TEST(ClassifyTest, AStreamGivesTheSameAnswersInTheSameOrder) {
+  FakeServer server(RefuseBad);
+  TemporaryFolder folder;
+  WriteMany(folder);
+  folder.Write("c.jpg", "bad");
+  const Finished calls = RunProgram(Command(server, {"--output=csv", folder.path()}));
+  const Finished stream = RunProgram(Command(server, {"--output=csv", "--stream", folder.path()}));
+  EXPECT_EQ(stream.exit_code, 1);
+  EXPECT_EQ(stream.out, calls.out);
+  EXPECT_EQ(stream.err, calls.err);
+}
+
+TEST(ClassifyTest, OnATerminalABarShowsHowFarManyFilesAreAndIsWipedAtTheEnd) {
+  FakeServer server;
+  TemporaryFolder folder;
+  WriteMany(folder);
+  const Finished run = RunOnTerminal(Command(server, {"--output=csv", folder.path()}));
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_THAT(run.err, AllOf(HasSubstr("1/25"), EndsWith("\r\x1b[K")));
+  EXPECT_THAT(run.out, Not(HasSubstr("/25")));
+}
+
+TEST(ClassifyTest, ForFewFilesOrWithoutATerminalThereIsNoBar) {
+  FakeServer server;
+  TemporaryFolder folder;
+  const std::string one = folder.Write("a.jpg", "a");
+  EXPECT_THAT(RunOnTerminal(Command(server, {one})).err, IsEmpty());
+  WriteMany(folder);
+  EXPECT_THAT(RunProgram(Command(server, {folder.path()})).err, IsEmpty());
 }
 
 }  // namespace

@@ -3,11 +3,15 @@
 #include <grpcpp/server_builder.h>
 
 #include <chrono>
+#include <mutex>
+#include <thread>
 #include <utility>
+#include <vector>
 
 namespace patchserve {
 
-FakeServer::FakeServer(Answer answer) : answer_(std::move(answer)) {
+FakeServer::FakeServer(Answer answer, EndStream end_stream)
+    : answer_(std::move(answer)), end_stream_(std::move(end_stream)) {
   int port = 0;
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -18,6 +22,33 @@ FakeServer::FakeServer(Answer answer) : answer_(std::move(answer)) {
 }
 
 FakeServer::~FakeServer() { server_->Shutdown(std::chrono::system_clock::now()); }
+
+grpc::Status FakeServer::ClassifyStream(grpc::ServerContext* context, Stream* stream) {
+  std::mutex mutex;
+  bool ended = false;                   // guarded by mutex
+  std::vector<std::jthread> answering;  // joined before the two above go
+  const auto answer = [&](v1::ClassifyRequest request) {
+    v1::ClassifyStreamResponse response;
+    response.set_id(request.id());
+    const grpc::Status status = answer_(*context, request, *response.mutable_response());
+    if (!status.ok()) {
+      response.mutable_error()->set_code(status.error_code());
+      response.mutable_error()->set_message(status.error_message());
+    }
+    std::lock_guard lock(mutex);
+    if (!ended) stream->Write(response);
+  };
+  for (v1::ClassifyStreamRequest message; stream->Read(&message);) {
+    {
+      std::lock_guard lock(mutex);
+      const std::optional<grpc::Status> end = end_stream_(message);
+      ended = end.has_value();
+      if (ended) return *end;
+    }
+    answering.emplace_back(answer, message.request());
+  }
+  return grpc::Status::OK;
+}
 
 grpc::Status FakeServer::PictureOfItsBytes(grpc::ServerContext&, const v1::ClassifyRequest& request,
                                            v1::ClassifyResponse& response) {

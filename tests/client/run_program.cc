@@ -1,5 +1,6 @@
 #include "tests/client/run_program.h"
 
+#include <pty.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,6 +62,22 @@ Finished RunProgram(const std::vector<std::string>& command, const std::string& 
   std::rewind(in.get());
   const int status = SpawnAndWait(command, fileno(in.get()), fileno(out.get()), fileno(err.get()));
   return Ended(status, Contents(out.get()), Contents(err.get()));
+}
+
+Finished RunOnTerminal(const std::vector<std::string>& command) {
+  const File in = UnnamedFile(), out = UnnamedFile();
+  int ours = -1, theirs = -1;
+  if (openpty(&ours, &theirs, nullptr, nullptr, nullptr) != 0) return Ended(-1, "", "no terminal");
+  const int status = SpawnAndWait(command, fileno(in.get()), fileno(out.get()), theirs);
+  // What the terminal holds stays readable after its other end is closed.
+  close(theirs);
+  std::string err;
+  std::array<char, 4096> chunk;
+  for (ssize_t got; (got = read(ours, chunk.data(), chunk.size())) > 0;) {
+    err.append(chunk.data(), got);
+  }
+  close(ours);
+  return Ended(status, Contents(out.get()), err);
 }
 
 Finished RunUnread(const std::vector<std::string>& command) {

@@ -1,0 +1,29 @@
+#include "client/loadgen/traffic.h"
+
+#include <utility>
+
+namespace patchserve {
+
+Traffic::Traffic(std::vector<ClassifyFunction> connections, std::vector<std::string> photos,
+                 ModelMix models, uint64_t seed)
+    : connections_(std::move(connections)),
+      photos_(std::move(photos)),
+      models_(std::move(models)),
+      random_(seed) {}
+
+void Traffic::Send(absl::Duration deadline, absl::AnyInvocable<void(absl::StatusCode) &&> done) {
+  ClassifyOptions options = {.deadline = deadline};
+  size_t photo, connection;
+  {
+    std::lock_guard lock(mutex_);
+    photo = random_() % photos_.size();
+    options.model = models_.Pick(random_);
+    connection = next_++ % connections_.size();
+  }
+  connections_[connection](photos_[photo], options,
+                           [done = std::move(done)](ClassifierClient::Answer answer) mutable {
+                             std::move(done)(answer.status().code());
+                           });
+}
+
+}  // namespace patchserve

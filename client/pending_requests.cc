@@ -1,0 +1,131 @@
+#include "client/pending_requests.h"
+
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace patchserve {
+
+std::optional<absl::Duration> RetryDelay(absl::StatusCode code, int tries, double jitter) {
+  constexpr int kTries = 5;
+  constexpr absl::Duration kFirst = absl::Milliseconds(50), kMost = absl::Seconds(2);
+  if (code != absl::StatusCode::kUnavailable && code != absl::StatusCode::kResourceExhausted) {
+    return std::nullopt;
+  }
+  if (tries >= kTries) return std::nullopt;
+  return std::min(kFirst * (1 << (tries - 1)), kMost) * (1 + 0.2 * jitter);
+}
+
+void PendingRequests::Add(v1::ClassifyRequest request, absl::Duration deadline,
+                          ClassifierClient::Done done, absl::Time now) {
+  const uint64_t id = next_id_++;
+  auto message = std::make_shared<Message>();
+  *message->mutable_request() = std::move(request);
+  message->mutable_request()->set_id(absl::StrCat(id));
+  requests_.emplace(id, Request{.message = std::move(message),
+                                .allowed = deadline,
+                                .deadline = now + deadline,
+                                .done = std::move(done),
+                                .event = now + deadline});
+  events_.emplace(now + deadline, id);
+  to_send_.push_back(id);
+}
+
+bool PendingRequests::AnythingToSend() {
+  while (!to_send_.empty() && !requests_.contains(to_send_.front())) to_send_.pop_front();
+  return !to_send_.empty();
+}
+
+std::shared_ptr<const PendingRequests::Message> PendingRequests::NextToSend(absl::Time now) {
+  Request& request = requests_.at(to_send_.front());
+  to_send_.pop_front();
+  request.state = State::kSent;
+  ++request.tries;
+  if (request.deadline != absl::InfiniteFuture()) {
+    // The server wants more than 0; a request that is late here will be late there.
+    const absl::Duration left = std::max(request.deadline - now, absl::Nanoseconds(1));
+    google::protobuf::Duration& timeout = *request.message->mutable_timeout();
+    timeout.set_seconds(absl::ToInt64Seconds(left));
+    timeout.set_nanos(absl::ToInt64Nanoseconds(left % absl::Seconds(1)));
+  }
+  return request.message;
+}
+
+std::optional<ClassifierClient::Done> PendingRequests::Answered(const std::string& id,
+                                                                const absl::Status& status,
+                                                                absl::Time now) {
+  uint64_t number = 0;
+  if (!absl::SimpleAtoi(id, &number)) return std::nullopt;
+  const auto request = requests_.find(number);
+  if (request == requests_.end() || request->second.state != State::kSent) return std::nullopt;
+  if (TryAgain(request, status, now)) return std::nullopt;
+  return Remove(request);
+}
+
+std::vector<PendingRequests::Failed> PendingRequests::StreamEnded(const absl::Status& status,
+                                                                  absl::Time now) {
+  std::vector<Failed> failed;
+  to_send_.clear();
+  for (auto next = requests_.begin(); next != requests_.end();) {
+    const auto request = next++;
+    if (request->second.state == State::kWaitsForRetry) continue;
+    if (request->second.state == State::kQueued) ++request->second.tries;
+    if (!TryAgain(request, status, now)) failed.push_back({Remove(request), status});
+  }
+  return failed;
+}
+
+std::vector<PendingRequests::Failed> PendingRequests::Expired(absl::Time now) {
+  std::vector<Failed> expired;
+  while (!events_.empty() && events_.begin()->first <= now) {
+    const auto request = requests_.find(events_.begin()->second);
+    Request& r = request->second;
+    if (r.deadline <= now) {
+      const std::string allowed = absl::FormatDuration(r.allowed);
+      expired.push_back({Remove(request),
+                         absl::DeadlineExceededError(absl::StrCat("no answer within ", allowed))});
+    } else {
+      SetEvent(request, r.deadline);
+      r.state = State::kQueued;
+      to_send_.push_back(request->first);
+    }
+  }
+  return expired;
+}
+
+absl::Time PendingRequests::NextEvent() const {
+  return events_.empty() ? absl::InfiniteFuture() : events_.begin()->first;
+}
+
+std::vector<ClassifierClient::Done> PendingRequests::RemoveAll() {
+  std::vector<ClassifierClient::Done> removed;
+  while (!requests_.empty()) removed.push_back(Remove(requests_.begin()));
+  return removed;
+}
+
+bool PendingRequests::TryAgain(Requests::iterator request, const absl::Status& status,
+                               absl::Time now) {
+  if (!retry_) return false;
+  const double jitter = 2.0 * random_() / random_.max() - 1;
+  const auto delay = RetryDelay(status.code(), request->second.tries, jitter);
+  if (!delay || now + *delay >= request->second.deadline) return false;
+  request->second.state = State::kWaitsForRetry;
+  SetEvent(request, now + *delay);
+  return true;
+}
+
+void PendingRequests::SetEvent(Requests::iterator request, absl::Time when) {
+  events_.erase({request->second.event, request->first});
+  request->second.event = when;
+  events_.emplace(when, request->first);
+}
+
+ClassifierClient::Done PendingRequests::Remove(Requests::iterator request) {
+  ClassifierClient::Done done = std::move(request->second.done);
+  events_.erase({request->second.event, request->first});
+  requests_.erase(request);
+  return done;
+}
+
+}  // namespace patchserve

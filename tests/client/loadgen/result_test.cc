@@ -1,0 +1,158 @@
+// What a load comes to: percentiles, the summary, the report, the load generator's limit.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "client/loadgen/own_cpu.h"
+#include "client/loadgen/recorder.h"
+#include "client/loadgen/report.h"
+
+namespace patchserve {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::Optional;
+using ::testing::Pair;
+
+const absl::Duration ms = absl::Milliseconds(1);
+const absl::StatusCode kOk = absl::StatusCode::kOk;
+
+// 1, 2, ... count ms, shuffled.
+std::vector<absl::Duration> Milliseconds(int count) {
+  std::vector<absl::Duration> values;
+  for (int i = 0; i < count; ++i) values.push_back((1 + i * 7 % count) * ms);
+  return values;
+}
+
+TEST(PercentileTest, ItIsTheValueOfTheNearestRank) {
+  auto ten = Milliseconds(10), thousand = Milliseconds(1000);
+  EXPECT_THAT(Percentile(ten, 0.5), Optional(5 * ms));
+  EXPECT_THAT(Percentile(ten, 0.9), Optional(9 * ms));
+  EXPECT_THAT(Percentile(ten, 0.99), Optional(10 * ms));
+  EXPECT_THAT(Percentile(thousand, 0.999), Optional(999 * ms));
+  EXPECT_THAT(Percentile(thousand, 1), Optional(1000 * ms));
+}
+
+TEST(PercentileTest, OfOneValueItIsThatAndOfNoneThereIsNone) {
+  auto one = Milliseconds(1);
+  std::vector<absl::Duration> none;
+  EXPECT_THAT(Percentile(one, 0.5), Optional(1 * ms));
+  EXPECT_EQ(Percentile(none, 0.5), std::nullopt);
+}
+
+TEST(RecorderTest, OnlyWhatWasIntendedInTheMeasuredTimeCounts) {
+  Recorder recorder(100 * ms, 200 * ms, absl::Seconds(1));
+  for (int intended : {99, 100, 199, 200}) {
+    recorder.Add({.intended = intended * ms, .latency = intended * ms, .code = kOk});
+  }
+  EXPECT_EQ(recorder.Summarize().requests, 2);
+  EXPECT_THAT(recorder.Summarize().ok.max, Optional(199 * ms));
+}
+
+// Half a second: an answer in time, one late, a refusal, and one not sent.
+Summary Mixed() {
+  Recorder recorder(absl::ZeroDuration(), 500 * ms, 50 * ms);
+  recorder.Add({.late = 1 * ms, .latency = 50 * ms, .code = kOk});
+  recorder.Add({.late = 3 * ms, .latency = 51 * ms, .code = kOk});
+  recorder.Add({.late = 2 * ms, .latency = 4 * ms, .code = absl::StatusCode::kUnavailable});
+  recorder.Add({.late = 900 * ms});
+  return recorder.Summarize();
+}
+
+TEST(RecorderTest, RatesAreASecondAndGoodputIsWhatCameInTime) {
+  EXPECT_EQ(Mixed().offered, 8);
+  EXPECT_EQ(Mixed().throughput, 4);
+  EXPECT_EQ(Mixed().goodput, 2);
+}
+
+TEST(RecorderTest, EveryRequestIsInTheResultsByCode) {
+  EXPECT_EQ(Mixed().requests, 4);
+  EXPECT_THAT(Mixed().results,
+              ElementsAre(Pair("NOT_SENT", 1), Pair("OK", 2), Pair("UNAVAILABLE", 1)));
+}
+
+TEST(RecorderTest, AQuickRefusalDoesNotFlatterTheLatencyOfAnswers) {
+  EXPECT_EQ(Mixed().ok.count, 2);
+  EXPECT_THAT(Mixed().ok.p50, Optional(50 * ms));
+  EXPECT_EQ(Mixed().all.count, 3);
+}
+
+TEST(RecorderTest, LatenessCountsWhatWasTooLateToBeSentToo) {
+  EXPECT_THAT(Mixed().late_p99, Optional(900 * ms));
+}
+
+TEST(OwnLimitTest, ABusyOrLateLoadgenIsTheLimit) {
+  EXPECT_THAT(OwnLimit(1.79, 2, 10 * ms), IsEmpty());
+  EXPECT_EQ(OwnLimit(1.8, 2, std::nullopt), "loadgen used 1.80 of its 2.00 cores");
+  EXPECT_EQ(OwnLimit(0.1, 2, 11 * ms),
+            "loadgen sent late: p99 11.0 ms after the intended time; it needs cores of its own");
+}
+
+TEST(CgroupQuotaTest, AQuotaIsInCoresAndNoneIsNone) {
+  EXPECT_EQ(CgroupQuota("150000 100000\n"), 1.5);
+  EXPECT_EQ(CgroupQuota("max 100000"), std::nullopt);
+  EXPECT_EQ(CgroupQuota(""), std::nullopt);
+}
+
+Report OpenReport() {
+  return {.server = "s:1",
+          .rate = 8,
+          .arrivals = "poisson",
+          .photos = 3,
+          .seed = 5,
+          .warm_up = 100 * ms,
+          .duration = 500 * ms,
+          .deadline = 50 * ms,
+          .summary = Mixed(),
+          .cores_used = 0.25,
+          .usable_cores = 2};
+}
+
+TEST(JsonReportTest, TheNamesAreThoseOfTheManual) {
+  const auto json = nlohmann::json::parse(JsonReport(OpenReport()));
+  EXPECT_EQ(json["mode"], "open");
+  EXPECT_EQ(json["rate"], 8);
+  EXPECT_EQ(json["concurrency"], nullptr);
+  EXPECT_EQ(json["deadline_s"], 0.05);
+  EXPECT_EQ(json["requests"], 4);
+  EXPECT_EQ(json["results"]["NOT_SENT"], 1);
+  EXPECT_EQ(json["goodput_per_s"], 2);
+  EXPECT_EQ(json["latency_ms"]["p99.9"], 51);
+  EXPECT_EQ(json["latency_all_ms"]["count"], 3);
+  EXPECT_EQ(json["late_p99_ms"], 900);
+  EXPECT_EQ(json["loadgen"]["cores_used"], 0.25);
+  EXPECT_EQ(json["loadgen"]["is_limit"], false);
+}
+
+TEST(JsonReportTest, WhatIsNotKnownIsNull) {
+  Report report = OpenReport();
+  report.summary = Summary();
+  report.deadline = absl::InfiniteDuration();
+  const auto json = nlohmann::json::parse(JsonReport(report));
+  EXPECT_EQ(json["latency_ms"]["p50"], nullptr);
+  EXPECT_EQ(json["deadline_s"], nullptr);
+  EXPECT_EQ(json["results"], nlohmann::json::object());
+}
+
+TEST(TextReportTest, ResultsAreCountedAndThereIsNoWordOfALimitThatIsNone) {
+  const std::string text = TextReport(OpenReport());
+  EXPECT_THAT(text, HasSubstr("open loop, poisson arrivals at 8/s, 1 connection: 500ms"));
+  EXPECT_THAT(text, HasSubstr("  NOT_SENT                     1   25.00 %\n"));
+  EXPECT_THAT(text, Not(HasSubstr("LIMIT")));
+}
+
+TEST(ReportTest, ALimitIsSaidInBoth) {
+  Report report = OpenReport();
+  report.limit = "loadgen used 2.00 of its 2.00 cores";
+  EXPECT_THAT(TextReport(report),
+              HasSubstr("LOADGEN IS THE LIMIT, not the server: " + report.limit));
+  const auto json = nlohmann::json::parse(JsonReport(report));
+  EXPECT_EQ(json["loadgen"]["is_limit"], true);
+  EXPECT_EQ(json["loadgen"]["limit_reason"], report.limit);
+}
+
+}  // namespace
+}  // namespace patchserve

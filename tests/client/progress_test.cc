@@ -1,0 +1,48 @@
+#include "client/progress.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace patchserve {
+namespace {
+
+const absl::Time t0 = absl::UnixEpoch();
+const absl::Duration ms = absl::Milliseconds(1);
+
+TEST(ProgressLineTest, SpeedAndRestFollowFromWhatIsDone) {
+  EXPECT_EQ(ProgressLine(15, 60, absl::Seconds(5)),
+            "[=======>                      ]  15/60  25 %  3.0/s  15s left");
+}
+
+TEST(ProgressLineTest, TheStartAndTheEndAreLinesToo) {
+  EXPECT_EQ(ProgressLine(0, 3, absl::ZeroDuration()), "[>                             ]  0/3  0 %");
+  EXPECT_EQ(ProgressLine(3, 3, absl::Seconds(2)),
+            "[==============================]  3/3  100 %  1.5/s  0 left");
+}
+
+TEST(ProgressBarTest, ItIsDrawnAtMostTenTimesASecond) {
+  std::ostringstream terminal;
+  ProgressBar bar(50, terminal, t0);
+  bar.Show(1, t0 + 10 * ms);
+  const std::string first = terminal.str();
+  bar.Show(2, t0 + 109 * ms);
+  EXPECT_EQ(terminal.str(), first);
+  bar.Show(3, t0 + 110 * ms);
+  EXPECT_EQ(terminal.str(), first + "\r\x1b[K" + ProgressLine(3, 50, 110 * ms));
+}
+
+TEST(ProgressBarTest, WhatIsNotDrawnIsNotWiped) {
+  std::ostringstream terminal;
+  ProgressBar bar(50, terminal, t0);
+  bar.Wipe();
+  EXPECT_EQ(terminal.str(), "");
+  bar.Show(1, t0);
+  bar.Wipe();
+  const std::string wiped = terminal.str();
+  bar.Wipe();
+  EXPECT_EQ(terminal.str(), wiped);
+}
+
+}  // namespace
+}  // namespace patchserve
