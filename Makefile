@@ -2,6 +2,7 @@
 # make test      install, build, pass the tests that need no GPU
 # make build     install and build: build/bin/{patchserve,classify}
 # make bench     print the figures of README.md's "Speed"
+# make simulate  the batching rule against its peers' policies, in virtual time
 # make sanitize  the tests under the address and the thread sanitizer
 # make format    clang-format every source file
 # make check-proto  buf lint, and buf breaking against main
@@ -11,7 +12,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test build deps test-deps bench sanitize format check-format check-proto clean
+.PHONY: run test build deps test-deps bench simulate sanitize format check-format check-proto clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -32,6 +33,9 @@ test-deps:
 
 bench: build
 	tests/bench/run.sh $(BUILD)/bin
+
+simulate: build
+	$(BUILD)/bin/simulate
 
 # Each sanitizer sees what it can: the address sanitizer everything but what LibTorch
 # does inside, the thread sanitizer the parts without gRPC and LibTorch, which aren't

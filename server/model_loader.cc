@@ -44,7 +44,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
   model->max_queue = settings.max_queue;
   model->default_deadline = settings.default_deadline;
   const absl::Time loaded = absl::Now();
-  RETURN_IF_ERROR(WarmUpAndTest(*model, cancelled));
+  ASSIGN_OR_RETURN(model->measured, WarmUpAndTest(*model, cancelled));
   classifier.Schedule(model);
   const ModelDescription& description = model->description;
   model->metrics->SetInfo(description.version, description.architecture, description.device,

@@ -26,10 +26,11 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
       registry_(registry),
       metrics_(metrics),
       device_metrics_(metrics.Device(options_.device)),
-      executor_({.runners = options_.runners,
+      executor_({.rule = {.cancelled = [](const CallPtr& call) { return call->cancelled(); },
+                          .runners = options_.runners,
+                          .independent_runners = options_.independent_runners},
                  .prepare_runner = options_.prepare_runner,
                  .now = options_.now,
-                 .cancelled = [](const CallPtr& call) { return call->cancelled(); },
                  .drop = [this](CallPtr call, DropReason why) { Drop(std::move(call), why); }}),
       decode_pool_("decode", options_.decode_threads, options_.max_decode_queue) {
   device_metrics_.SetRunners(options_.runners);
@@ -46,7 +47,7 @@ void Classifier::Stop() {
 void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
   model->metrics = &metrics_.Model(model->name);
   model->scheduled_as = executor_.AddModel(
-      {.max_batch = model->max_batch, .max_queued = model->max_queue},
+      {.max_queued = model->max_queue}, CostModel(model->measured, model->max_batch),
       [this, model](std::vector<CallPtr> batch) { RunBatch(*model, absl::MakeSpan(batch)); });
 }
 

@@ -29,6 +29,7 @@ struct ClassifierOptions {
   int max_decode_queue = 1024;  // those that wait for a decoding thread: no fewer than admitted
   std::string device = "cpu";   // label of the device's metrics
   int runners = 1;
+  bool independent_runners = true;  // a core each, not one GPU's time
   std::function<void()> prepare_runner = [] {};
   // Called once, on a runner, when the device is lost for good.
   std::function<void(const absl::Status&)> device_lost = [](const absl::Status&) {};

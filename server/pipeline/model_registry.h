@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "server/metrics/metrics.h"
 #include "server/model/model.h"
+#include "server/scheduling/cost_model.h"
 
 namespace patchserve {
 
@@ -23,6 +24,7 @@ struct ServedModel {
   ModelDescription description;
   ForwardFunction forward;
   int max_batch = 1;
+  std::vector<CostModel::Sample> measured;  // what batches took at warm-up; at least one
   int max_queue = 1;
   absl::Duration default_deadline;
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "server/base/status.h"
 #include "server/image/header.h"
 #include "server/pipeline/answer.h"
@@ -12,6 +13,9 @@
 
 namespace patchserve {
 
+namespace {
+
+// The batch sizes that are warmed: 1, 2, 4 ... and max_batch.
 std::vector<int> BatchBuckets(int max_batch) {
   std::vector<int> buckets;
   for (int size = 1; size < max_batch; size *= 2) buckets.push_back(size);
@@ -19,25 +23,37 @@ std::vector<int> BatchBuckets(int max_batch) {
   return buckets;
 }
 
-absl::Status WarmUpAndTest(const ServedModel& model, const std::atomic<bool>& cancelled) {
+absl::Status RunOnce(const ServedModel& model, const std::vector<const uint8_t*>& batch) {
+  ASSIGN_OR_RETURN(const BatchOutput output, model.forward(batch, /*embeddings=*/true));
+  if (output.logits.size() != batch.size() * model.description.classes.size()) {
+    return absl::InternalError(absl::StrCat("self-test: a batch of ", batch.size(), " gave ",
+                                            output.logits.size(), " logits"));
+  }
+  for (int row = 0; row < static_cast<int>(batch.size()); ++row) {
+    RETURN_IF_ERROR(MakeAnswer(model, output, row, 1, /*embedding=*/true).status());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
+                                                             const std::atomic<bool>& cancelled) {
   const Preprocessing& how = model.description.preprocessing;
   ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(kSelfTestPhoto, ImageLimits{}));
   ASSIGN_OR_RETURN(const auto input,
                    MakeModelInput(absl::MakeConstSpan(kSelfTestPhoto), info, how));
 
+  std::vector<CostModel::Sample> measured;
   for (int size : BatchBuckets(model.max_batch)) {
     if (cancelled) return absl::CancelledError("stopped while warming");
     const std::vector<const uint8_t*> batch(size, input.get());
-    ASSIGN_OR_RETURN(const BatchOutput output, model.forward(batch, /*embeddings=*/true));
-    if (output.logits.size() != size * model.description.classes.size()) {
-      return absl::InternalError(
-          absl::StrCat("self-test: a batch of ", size, " gave ", output.logits.size(), " logits"));
-    }
-    for (int row = 0; row < size; ++row) {
-      RETURN_IF_ERROR(MakeAnswer(model, output, row, 1, /*embedding=*/true).status());
-    }
+    RETURN_IF_ERROR(RunOnce(model, batch));
+    const absl::Time start = absl::Now();
+    RETURN_IF_ERROR(RunOnce(model, batch));
+    measured.push_back({size, absl::Now() - start});
   }
-  return absl::OkStatus();
+  return measured;
 }
 
 }  // namespace patchserve

@@ -4,20 +4,19 @@
 #include <atomic>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/pipeline/model_registry.h"
+#include "server/scheduling/cost_model.h"
 
 namespace patchserve {
 
-// The batch sizes that are warmed: 1, 2, 4 ... and max_batch.
-std::vector<int> BatchBuckets(int max_batch);
-
 // Sends the bundled photo through decode, preprocessing and the model, in batches of
-// every bucket (the first run of a size is the slow one), and checks the answers:
-// logits are finite, one row a photo. Runs on the calling thread, which
-// must be prepared as a runner.
+// 1, 2, 4 ... and max_batch, and checks that all logits are finite, one row a photo. Each size runs
+// twice: the first run of a size is the slow one, the second is what is returned. On
+// the calling thread, which must be prepared as a runner.
 // Errors: the model's own, and INTERNAL. CANCELLED: `cancelled` turned true between two
 // batches.
-absl::Status WarmUpAndTest(const ServedModel& model, const std::atomic<bool>& cancelled);
+absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
+                                                             const std::atomic<bool>& cancelled);
 
 }  // namespace patchserve

@@ -1,77 +1,107 @@
 // Which work a device does next: the decision alone, without lock, clock or thread.
 //
-// The models of a device share it. Each has a queue in the order of deadlines. When
-// a runner is free, the model whose first item has the earliest deadline goes, and
-// takes with it as many of its own items as fit. So a batch grows while the device
-// is busy, and a lone item leaves at once when it is idle. No model starves whose
-// deadlines are alike: what waits only grows more urgent.
+// The models of a device share it. Each has a queue in the order of deadlines and a
+// CostModel that says how long a batch takes. A free runner gets:
+//
+// 1. The model that can wait least: the one whose first item must start soonest. A
+//    waiting item only grows more urgent, so no model starves.
+// 2. Of its queue the batch with which most items will be in time. Usually that is
+//    the front of the queue. Where not all can be served any more, it may pay to leave
+//    the most urgent ones behind: a batch that they don't hurry may be larger.
+// 3. As many images as pay: a batch is not made larger than lowers the time an image by
+//    kWorthwhile, since each image waits for the whole batch.
+//
+// It waits for more only where that serves more in time (ShouldWait). The source of
+// that idea is Symphony (arXiv 2308.07470); that batches are planned with measured
+// times, and hopeless work is not done, is Clockwork's (OSDI 2020).
 #pragma once
 
 #include <algorithm>
 #include <functional>
-#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/scheduling/arrivals.h"
+#include "server/scheduling/cost_model.h"
 
 namespace patchserve {
 
-enum class DropReason { kExpired, kCancelled };
+enum class DropReason {
+  kExpired,    // it would be late, even if it ran alone and now
+  kCancelled,  // nobody waits for it any more
+};
 
 template <typename Item>
 class BatchRule {
  public:
   struct ModelOptions {
-    int max_batch = 32;
     int max_queued = 256;
+    absl::Duration max_delay = absl::InfiniteDuration();  // the longest wait for more
+  };
+  struct Options {
+    std::function<bool(const Item&)> cancelled = [](const Item&) { return false; };
+    int runners = 1;
+    // Whether runners don't slow each other down (a core each), so that two of them do
+    // two halves of a batch in half the time.
+    bool independent_runners = true;
   };
   struct Dropped {
     Item item;
     DropReason reason;
   };
   struct Decision {
-    int model = -1;           // -1: nothing to run
+    int model = -1;           // -1: nothing to run now
     std::vector<Item> batch;  // earliest deadline first
     std::vector<Dropped> dropped;
+    absl::Time wake = absl::InfiniteFuture();  // ask again then, if nothing comes before
   };
 
-  // `cancelled` tells of an item whether nobody waits for it any more.
-  explicit BatchRule(std::function<bool(const Item&)> cancelled)
-      : cancelled_(std::move(cancelled)) {}
+  explicit BatchRule(Options options) : options_(std::move(options)) {}
 
   // Returns the model's number: 0, 1, 2 ...
-  int AddModel(const ModelOptions& options) {
-    queues_.push_back({options, {}});
+  int AddModel(const ModelOptions& options, CostModel cost) {
+    queues_.push_back({options, std::move(cost)});
     return static_cast<int>(queues_.size()) - 1;
   }
 
-  // Batches of `model` hold at most `most` from now on; a limit is never raised.
-  void LimitBatch(int model, int most) {
-    int& max_batch = queues_[model].options.max_batch;
-    max_batch = std::min(max_batch, most);
+  // Batches of `model` may hold no more than this from now on.
+  void LimitBatch(int model, int most) { queues_[model].cost.Limit(most); }
+
+  // A batch of `model` ran for so long.
+  void Observe(int model, int size, absl::Duration took) {
+    queues_[model].cost.Observe(size, took);
   }
 
   // Gives the item back if max_queued of its model wait already.
-  std::optional<Item> Push(int model, Item item, absl::Time deadline) {
+  std::optional<Item> Push(int model, Item item, absl::Time deadline, absl::Time now) {
     Queue& queue = queues_[model];
-    if (static_cast<int>(queue.items.size()) >= queue.options.max_queued) return item;
-    queue.items.emplace(deadline, std::move(item));
+    if (static_cast<int>(queue.entries.size()) >= queue.options.max_queued) return item;
+    queue.arrivals.Add(now, deadline - now);
+    auto place = std::upper_bound(queue.entries.begin(), queue.entries.end(), deadline,
+                                  [](absl::Time t, const Entry& e) { return t < e.deadline; });
+    queue.entries.insert(place, {deadline, std::move(item)});
     ++queued_;
     return std::nullopt;
   }
 
-  // What a free runner does at the time `now`. Every item comes out exactly once:
-  // in a batch, or dropped.
-  Decision Next(absl::Time now) {
-    Decision decision;
-    while (decision.batch.empty()) {
-      Queue* queue = MostUrgent();
-      if (queue == nullptr) return decision;
-      decision.model = static_cast<int>(queue - queues_.data());
-      TakeBatch(*queue, now, decision);
+  // What a free runner does at the time `now`, when `idle` runners are free, itself
+  // included. Every item comes out exactly once: in a batch, or dropped. Only the last
+  // free runner waits for more, and none where `may_wait` is false.
+  Decision Next(absl::Time now, int idle, bool may_wait = true) {
+    Decision decision{.dropped = TakeDead(now)};
+    std::optional<Plan> chosen;
+    for (int model = 0; model < static_cast<int>(queues_.size()); ++model) {
+      if (queues_[model].entries.empty()) continue;
+      const Plan plan = MakePlan(model, now, idle);
+      if (may_wait && idle == 1 && plan.wait_until > now) {
+        decision.wake = std::min(decision.wake, plan.wait_until);
+      } else if (!chosen || plan.start_by < chosen->start_by) {
+        chosen = plan;
+      }
     }
+    if (chosen) TakeBatch(*chosen, decision);
     return decision;
   }
 
@@ -80,61 +110,193 @@ class BatchRule {
   std::vector<Dropped> TakeDead(absl::Time now) {
     std::vector<Dropped> dead;
     for (Queue& queue : queues_) {
-      for (auto it = queue.items.begin(); it != queue.items.end();) {
-        const auto reason = DeadBecause(it->first, it->second, now);
-        if (!reason.has_value()) {
-          ++it;
-          continue;
-        }
-        dead.push_back({std::move(it->second), *reason});
-        it = queue.items.erase(it);
+      const absl::Time hopeless = now + queue.cost.Expected(1);
+      std::erase_if(queue.entries, [&](Entry& entry) {
+        const bool late = entry.deadline < hopeless;
+        if (!late && !options_.cancelled(entry.item)) return false;
+        dead.push_back(
+            {std::move(entry.item), late ? DropReason::kExpired : DropReason::kCancelled});
         --queued_;
-      }
+        return true;
+      });
     }
     return dead;
   }
 
+  // How long an item with this deadline would wait before it runs, if it came now: the
+  // batches of all models that go before it, shared by the runners. `running` is what
+  // is left of the batches under way, summed over the runners.
+  absl::Duration PredictedWait(absl::Time deadline, absl::Duration running) const {
+    absl::Duration ahead = running;
+    for (const Queue& queue : queues_) {
+      if (queue.entries.empty()) continue;
+      const auto before =
+          std::upper_bound(queue.entries.begin(), queue.entries.end(), deadline,
+                           [](absl::Time t, const Entry& e) { return t < e.deadline; }) -
+          queue.entries.begin();
+      ahead += TimeOf(queue.cost, static_cast<int>(before));
+    }
+    return ahead / options_.runners;
+  }
+
   int queued() const { return queued_; }
-  int queued(int model) const { return static_cast<int>(queues_[model].items.size()); }
+  int queued(int model) const { return static_cast<int>(queues_[model].entries.size()); }
+  const CostModel& cost(int model) const { return queues_[model].cost; }
 
  private:
+  // A larger batch must save this share of the time an image, and a wait must serve this
+  // share more of the arrivals.
+  static constexpr double kWorthwhile = 0.03;
+  // A run that makes fewer than this late is no reason to wait.
+  static constexpr double kFewLost = 0.1;
+
+  struct Entry {
+    absl::Time deadline;
+    Item item;
+  };
   struct Queue {
     ModelOptions options;
-    std::multimap<absl::Time, Item> items;  // by deadline; equal ones in order of arrival
+    CostModel cost;
+    std::vector<Entry> entries = {};  // by deadline; equal ones in order of arrival
+    Arrivals arrivals = {};
+  };
+  struct Plan {
+    int model = 0;
+    int first = 0;  // entries left behind
+    int size = 0;
+    absl::Time start_by;    // or its first item will be late
+    absl::Time wait_until;  // for more to come; not after now: don't wait
   };
 
-  std::optional<DropReason> DeadBecause(absl::Time deadline, const Item& item,
-                                        absl::Time now) const {
-    // In this order: gRPC also cancels a call whose deadline has passed.
-    if (deadline <= now) return DropReason::kExpired;
-    if (cancelled_(item)) return DropReason::kCancelled;
-    return std::nullopt;
+  // Of so many images in batches of the largest size.
+  static absl::Duration TimeOf(const CostModel& cost, int images) {
+    const int largest = cost.max_batch();
+    if (images == 0) return absl::ZeroDuration();
+    return images / largest * cost.Expected(largest) + cost.Expected(images % largest);
   }
 
-  Queue* MostUrgent() {
-    Queue* best = nullptr;
-    for (Queue& queue : queues_) {
-      if (queue.items.empty()) continue;
-      if (best == nullptr || queue.items.begin()->first < best->items.begin()->first) best = &queue;
+  // The most entries from `first` on that can run together from `start` and all be in
+  // time; 0 if not even one.
+  int Feasible(const Queue& queue, int first, absl::Time start) const {
+    const int waiting = static_cast<int>(queue.entries.size()) - first;
+    int size = std::min(waiting, queue.cost.max_batch());
+    while (size > 0 && start + queue.cost.Safe(size) > queue.entries[first].deadline) --size;
+    return size;
+  }
+
+  // How many will be late if the entries before `first` are left behind and the rest
+  // is served in order in the largest batches.
+  int Late(const Queue& queue, int first, absl::Time start) const {
+    int late = first;
+    for (int i = first; i < static_cast<int>(queue.entries.size());) {
+      const int size = Feasible(queue, i, start);
+      if (size == 0) ++late;
+      start += queue.cost.Expected(size) / options_.runners;
+      i += std::max(size, 1);
     }
-    return best;
+    return late;
   }
 
-  void TakeBatch(Queue& queue, absl::Time now, Decision& decision) {
-    while (!queue.items.empty() &&
-           static_cast<int>(decision.batch.size()) < queue.options.max_batch) {
-      auto node = queue.items.extract(queue.items.begin());
-      --queued_;
-      if (const auto reason = DeadBecause(node.key(), node.mapped(), now)) {
-        decision.dropped.push_back({std::move(node.mapped()), *reason});
-      } else {
-        decision.batch.push_back(std::move(node.mapped()));
-      }
+  // Where the next batch begins: at the first entry that is sure to be in time, or
+  // further on, if so fewer are late in the end.
+  int BestFirst(const Queue& queue, absl::Time now) const {
+    int best = -1, best_late = 0;
+    for (int size = 1; size <= queue.cost.max_batch(); size *= 2) {
+      const auto it =
+          std::lower_bound(queue.entries.begin(), queue.entries.end(), now + queue.cost.Safe(size),
+                           [](const Entry& e, absl::Time t) { return e.deadline < t; });
+      if (it == queue.entries.end()) break;
+      const int first = static_cast<int>(it - queue.entries.begin());
+      const int late = Late(queue, first, now);
+      if (best < 0 || late < best_late) best = first, best_late = late;
+      if (late == 0) break;
     }
-    if (decision.batch.empty()) decision.model = -1;
+    return std::max(best, 0);
   }
 
-  std::function<bool(const Item&)> cancelled_;
+  // The smallest batch whose time an image is near the best of those up to `most`.
+  static int Worthwhile(const CostModel& cost, int most) {
+    double best = 1e300;
+    for (int size = 1; size <= most; ++size) best = std::min(best, TimeEach(cost, size));
+    int size = 1;
+    while (TimeEach(cost, size) > best * (1 + kWorthwhile)) ++size;
+    return size;
+  }
+  static double TimeEach(const CostModel& cost, int size) {
+    return absl::ToDoubleSeconds(cost.Expected(size)) / size;
+  }
+
+  Plan MakePlan(int model, absl::Time now, int idle) const {
+    const Queue& queue = queues_[model];
+    Plan plan{.model = model, .first = BestFirst(queue, now)};
+    const int waiting = static_cast<int>(queue.entries.size()) - plan.first;
+    // An item that is likely, but not certain, to be late runs if nothing better can.
+    int most = std::max(1, Feasible(queue, plan.first, now));
+    if (options_.independent_runners) most = std::min(most, (waiting + idle - 1) / idle);
+    plan.size = Worthwhile(queue.cost, most);
+    plan.start_by = queue.entries[plan.first].deadline - queue.cost.Safe(plan.size);
+    TakeAlong(queue, now, plan);
+    plan.wait_until = ShouldWait(queue, plan, now) ? WaitUntil(queue, plan, now) : now;
+    return plan;
+  }
+
+  // Those before the batch, whose time is scarce, may still be lucky: they come along
+  // where one image more costs next to nothing.
+  static void TakeAlong(const Queue& queue, absl::Time now, Plan& plan) {
+    const CostModel& cost = queue.cost;
+    while (plan.first > 0 && plan.size < cost.max_batch() &&
+           cost.Expected(plan.size + 1) <= cost.Expected(plan.size) * (1 + kWorthwhile / 8) &&
+           now + cost.Expected(plan.size + 1) <= queue.entries[plan.first - 1].deadline) {
+      --plan.first;
+      ++plan.size;
+    }
+  }
+
+  // Whether the device should idle although there is work.
+  //
+  // While a batch runs nothing else starts. If the usual budget is less than two batches,
+  // who comes in the first part of a run is late after it: that part of a run is lost,
+  // once a run, however many images it holds. So runs should be few and large: with a
+  // wait before each, a larger share of all arrivals is served. The wait is the time that
+  // the first item has left. It is worth nothing where runs lose nobody, or where more
+  // images cost as much as a run of their own.
+  bool ShouldWait(const Queue& queue, const Plan& plan, absl::Time now) const {
+    if (plan.size >= queue.cost.max_batch() || plan.start_by <= now) return false;
+    const double run = absl::ToDoubleSeconds(queue.cost.Expected(plan.size));
+    const double budget = absl::ToDoubleSeconds(queue.arrivals.usual_budget());
+    const double lost = 2 * run - budget;  // the part of a run whose arrivals are late
+    if (queue.arrivals.Expected(now, absl::Seconds(lost)) < kFewLost) return false;
+    const double kept = std::max(0.0, run - lost);
+    const double wait = absl::ToDoubleSeconds(plan.start_by - now);
+    if ((wait + kept) / (wait + run) < kept / run + kWorthwhile) return false;
+    const int more = std::min(
+        plan.size + 1 + static_cast<int>(queue.arrivals.Expected(now, plan.start_by - now)),
+        queue.cost.max_batch());
+    return queue.cost.Expected(more) - queue.cost.Expected(plan.size) <
+           (more - plan.size) * queue.cost.Expected(1) / 2;
+  }
+
+  // The time from which on the first item would be late in a batch of those that are
+  // likely to be there by then.
+  absl::Time WaitUntil(const Queue& queue, const Plan& plan, absl::Time now) const {
+    const double more = queue.arrivals.Expected(now, plan.start_by - now);
+    const int size = std::min<int>(plan.size + static_cast<int>(more), queue.cost.max_batch());
+    const absl::Time latest = queue.entries[plan.first].deadline - queue.cost.Safe(size);
+    return std::min(latest, queue.arrivals.last() + queue.options.max_delay);
+  }
+
+  void TakeBatch(const Plan& plan, Decision& decision) {
+    std::vector<Entry>& entries = queues_[plan.model].entries;
+    const auto first = entries.begin() + plan.first;
+    decision.model = plan.model;
+    for (auto it = first; it != first + plan.size; ++it) {
+      decision.batch.push_back(std::move(it->item));
+    }
+    entries.erase(first, first + plan.size);
+    queued_ -= plan.size;
+  }
+
+  Options options_;
   std::vector<Queue> queues_;
   int queued_ = 0;
 };

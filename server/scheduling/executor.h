@@ -1,6 +1,7 @@
 // A device's runners: threads that ask the BatchRule for work and do it.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -28,19 +29,19 @@ class Executor {
   using Drop = std::function<void(Item item, DropReason reason)>;
 
   struct Options {
-    int runners = 1;
+    typename BatchRule<Item>::Options rule;
     std::function<void()> prepare_runner = [] {};  // once in each runner's thread
     std::function<absl::Time()> now = [] { return absl::Now(); };
-    std::function<bool(const Item&)> cancelled = [](const Item&) { return false; };
     Drop drop;  // called on a runner, or on the thread that calls DropDead
   };
 
-  explicit Executor(Options options) : options_(std::move(options)), rule_(options_.cancelled) {
-    for (int i = 0; i < options_.runners; ++i) {
+  explicit Executor(Options options)
+      : options_(std::move(options)), rule_(options_.rule), busy_until_(options_.rule.runners) {
+    for (int i = 0; i < options_.rule.runners; ++i) {
       runners_.emplace_back([this, i] {
         NameThread(absl::StrCat("runner-", i));
         options_.prepare_runner();
-        Loop();
+        Loop(i);
       });
     }
   }
@@ -49,10 +50,10 @@ class Executor {
 
   // `run` is called on a runner, for several batches at once if there are several
   // runners. Returns the number that Push takes.
-  int AddModel(const ModelOptions& options, RunBatch run) {
+  int AddModel(const ModelOptions& options, CostModel cost, RunBatch run) {
     std::lock_guard lock(mutex_);
     run_.push_back(std::make_shared<RunBatch>(std::move(run)));
-    return rule_.AddModel(options);
+    return rule_.AddModel(options, std::move(cost));
   }
 
   void LimitBatch(int model, int most) {
@@ -65,14 +66,28 @@ class Executor {
     {
       std::lock_guard lock(mutex_);
       if (stopping_) return item;
-      std::optional<Item> refused = rule_.Push(model, std::move(item), deadline);
+      std::optional<Item> refused = rule_.Push(model, std::move(item), deadline, options_.now());
       if (refused.has_value()) return refused;
     }
     changed_.notify_one();
     return std::nullopt;
   }
 
-  // Drops the items that are cancelled or expired by now, on the calling thread.
+  // How long an item with this deadline would wait for its batch, and then run, if it
+  // were pushed now.
+  struct Prediction {
+    absl::Duration wait;
+    absl::Duration run;
+  };
+  Prediction Predict(int model, absl::Time deadline) const {
+    std::lock_guard lock(mutex_);
+    const absl::Time now = options_.now();
+    absl::Duration running;
+    for (absl::Time until : busy_until_) running += std::max(until - now, absl::ZeroDuration());
+    return {rule_.PredictedWait(deadline, running), rule_.cost(model).Safe(1)};
+  }
+
+  // Drops the items that are cancelled or late by now, on the calling thread.
   void DropDead() {
     std::vector<typename BatchRule<Item>::Dropped> dead;
     {
@@ -82,7 +97,8 @@ class Executor {
     for (auto& dropped : dead) options_.drop(std::move(dropped.item), dropped.reason);
   }
 
-  // Runs what is queued, then joins the runners. A second call does nothing.
+  // Runs what is queued, without waiting for more, then joins the runners. A second
+  // call does nothing.
   void Stop() {
     {
       std::lock_guard lock(mutex_);
@@ -94,25 +110,51 @@ class Executor {
   }
 
  private:
-  void Loop() {
+  void Loop(int runner) {
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [this] { return stopping_ || rule_.queued() > 0; });
       if (rule_.queued() == 0) return;
-      auto decision = rule_.Next(options_.now());
-      std::shared_ptr<RunBatch> run = decision.model < 0 ? nullptr : run_[decision.model];
-      lock.unlock();
-      for (auto& dropped : decision.dropped) options_.drop(std::move(dropped.item), dropped.reason);
-      if (run != nullptr) (*run)(std::move(decision.batch));
-      lock.lock();
+      const absl::Time now = options_.now();
+      auto decision = rule_.Next(now, Idle(), /*may_wait=*/!stopping_);
+      if (decision.model < 0 && decision.dropped.empty()) {
+        changed_.wait_for(lock, absl::ToChronoNanoseconds(decision.wake - now));
+        continue;
+      }
+      Do(runner, std::move(decision), now, lock);
     }
   }
 
+  void Do(int runner, typename BatchRule<Item>::Decision decision, absl::Time now,
+          std::unique_lock<std::mutex>& lock) {
+    const int model = decision.model, size = static_cast<int>(decision.batch.size());
+    std::shared_ptr<RunBatch> run;
+    if (model >= 0) {
+      run = run_[model];
+      busy_until_[runner] = now + rule_.cost(model).Expected(size);
+      ++busy_;
+    }
+    lock.unlock();
+    for (auto& dropped : decision.dropped) options_.drop(std::move(dropped.item), dropped.reason);
+    const absl::Time started = options_.now();
+    if (run != nullptr) (*run)(std::move(decision.batch));
+    const absl::Time ended = options_.now();
+    lock.lock();
+    if (run == nullptr) return;
+    --busy_;
+    busy_until_[runner] = absl::InfinitePast();
+    rule_.Observe(model, size, ended - started);
+  }
+
+  int Idle() const { return options_.rule.runners - busy_; }  // needs mutex_
+
   const Options options_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   BatchRule<Item> rule_;                        // guarded by mutex_
   std::vector<std::shared_ptr<RunBatch>> run_;  // by model; guarded by mutex_
+  std::vector<absl::Time> busy_until_;          // by runner, as expected; guarded by mutex_
+  int busy_ = 0;                                // guarded by mutex_
   bool stopping_ = false;                       // guarded by mutex_
   std::vector<std::thread> runners_;
 };

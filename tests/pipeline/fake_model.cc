@@ -58,6 +58,7 @@ std::shared_ptr<ServedModel> FakeModel::Served(const std::string& name) {
     return Forward(images, embeddings);
   };
   model->max_batch = 4;
+  model->measured = {{1, absl::Milliseconds(1)}, {4, absl::Milliseconds(1)}};
   model->max_queue = 100;
   model->default_deadline = absl::Seconds(60);
   return model;

@@ -14,147 +14,219 @@ using ::testing::IsEmpty;
 const absl::Time t0 = absl::UnixEpoch();
 const absl::Duration ms = absl::Milliseconds(1);
 
+// Every size up to max_batch takes 10 ms: as on a large GPU.
+CostModel Flat(int max_batch) { return CostModel({{1, 10 * ms}, {max_batch, 10 * ms}}, max_batch); }
+
+// Each image takes 10 ms: as on one core.
+CostModel Linear(int max_batch) { return CostModel({{1, 10 * ms}}, max_batch); }
+
 // Items are integers; those in `cancelled` have lost their caller.
 class BatchRuleTest : public ::testing::Test {
  protected:
   std::set<int> cancelled;
-  BatchRule<int> rule{[this](const int& item) { return cancelled.contains(item); }};
+  BatchRule<int> rule{{.cancelled = [this](const int& item) { return cancelled.contains(item); }}};
 
-  std::vector<int> Dropped(const BatchRule<int>::Decision& decision, DropReason reason) {
+  // Items 1, 2, ... with these deadlines, in ms from t0, all at t0.
+  void Push(int model, const std::vector<double>& deadlines) {
+    for (double deadline : deadlines) {
+      ASSERT_EQ(rule.Push(model, ++pushed, t0 + deadline * ms, t0), std::nullopt);
+    }
+  }
+
+  static std::vector<int> Dropped(const std::vector<BatchRule<int>::Dropped>& all,
+                                  DropReason reason) {
     std::vector<int> items;
-    for (const auto& dropped : decision.dropped) {
+    for (const auto& dropped : all) {
       if (dropped.reason == reason) items.push_back(dropped.item);
     }
     return items;
   }
+
+  int pushed = 0;
 };
 
 TEST_F(BatchRuleTest, AnEmptyRuleHasNothingToRun) {
-  rule.AddModel({});
-  EXPECT_EQ(rule.Next(t0).model, -1);
+  rule.AddModel({}, Flat(4));
+  EXPECT_EQ(rule.Next(t0, 1).model, -1);
 }
 
-TEST_F(BatchRuleTest, ALoneItemLeavesAtOnce) {
-  const int model = rule.AddModel({.max_batch = 4});
-  rule.Push(model, 1, t0 + 50 * ms);
-  EXPECT_THAT(rule.Next(t0).batch, ElementsAre(1));
+TEST_F(BatchRuleTest, AnIdleDeviceTakesALoneItemAtOnce) {
+  const int model = rule.AddModel({}, Flat(4));
+  Push(model, {15});
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(1));
 }
 
 TEST_F(BatchRuleTest, WhatCameWhileTheDeviceWasBusyLeavesTogetherEarliestDeadlineFirst) {
-  const int model = rule.AddModel({.max_batch = 4});
-  rule.Push(model, 1, t0 + 90 * ms);
-  rule.Push(model, 2, t0 + 60 * ms);
-  rule.Push(model, 3, t0 + 70 * ms);
-  EXPECT_THAT(rule.Next(t0 + 5 * ms).batch, ElementsAre(2, 3, 1));
+  const int model = rule.AddModel({}, Flat(4));
+  Push(model, {90, 60, 70});
+  EXPECT_THAT(rule.Next(t0 + 5 * ms, 1).batch, ElementsAre(2, 3, 1));
 }
 
 TEST_F(BatchRuleTest, EqualDeadlinesLeaveInTheOrderOfArrival) {
-  const int model = rule.AddModel({.max_batch = 4});
-  for (int item : {1, 2, 3}) rule.Push(model, item, t0 + ms);
-  EXPECT_THAT(rule.Next(t0).batch, ElementsAre(1, 2, 3));
+  const int model = rule.AddModel({}, Flat(4));
+  Push(model, {50, 50, 50});
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(1, 2, 3));
 }
 
 TEST_F(BatchRuleTest, ABatchHoldsMaxBatchItemsAndTheRestComesNext) {
-  const int model = rule.AddModel({.max_batch = 2});
-  for (int item : {1, 2, 3}) rule.Push(model, item, t0 + item * ms);
-  EXPECT_THAT(rule.Next(t0).batch, ElementsAre(1, 2));
-  EXPECT_THAT(rule.Next(t0).batch, ElementsAre(3));
+  const int model = rule.AddModel({}, Flat(2));
+  Push(model, {50, 51, 52});
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(1, 2));
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(3));
 }
 
-TEST_F(BatchRuleTest, ASmallerMaxBatchHoldsFromTheNextBatchOn) {
-  const int model = rule.AddModel({.max_batch = 4});
-  for (int item : {1, 2, 3}) rule.Push(model, item, t0 + item * ms);
-  rule.LimitBatch(model, 2);
-  rule.LimitBatch(model, 3);  // never raised
-  EXPECT_THAT(rule.Next(t0).batch, ElementsAre(1, 2));
+TEST_F(BatchRuleTest, WhereBatchingSavesNothingImagesRunOneByOne) {
+  const int model = rule.AddModel({}, Linear(4));
+  Push(model, {500, 500, 500});
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(1));
 }
 
-TEST_F(BatchRuleTest, AFullQueueGivesTheItemBack) {
-  const int model = rule.AddModel({.max_batch = 4, .max_queued = 2});
-  EXPECT_EQ(rule.Push(model, 1, t0 + ms), std::nullopt);
-  EXPECT_EQ(rule.Push(model, 2, t0 + ms), std::nullopt);
-  EXPECT_EQ(rule.Push(model, 3, t0 + ms), 3);
-  EXPECT_EQ(rule.queued(), 2);
+TEST_F(BatchRuleTest, IndependentRunnersShareWhatWaits) {
+  BatchRule<int> two({.runners = 2, .independent_runners = true});
+  const int model = two.AddModel({}, Flat(8));
+  for (int item : {1, 2, 3, 4}) two.Push(model, item, t0 + 100 * ms, t0);
+  EXPECT_THAT(two.Next(t0, 2).batch, ElementsAre(1, 2));
+  EXPECT_THAT(two.Next(t0, 1).batch, ElementsAre(3, 4));
 }
 
-TEST_F(BatchRuleTest, AnItemWhoseDeadlineHasPassedIsDroppedAndNotRun) {
-  const int model = rule.AddModel({.max_batch = 4});
-  rule.Push(model, 1, t0 + 10 * ms);
-  rule.Push(model, 2, t0 + 30 * ms);
-  const auto decision = rule.Next(t0 + 10 * ms);
+TEST_F(BatchRuleTest, ABatchIsNoLargerThanItsMostUrgentItemAllows) {
+  // 10 ms and 5 ms for each further image: four would take 25 ms.
+  const int model = rule.AddModel({}, CostModel({{1, 10 * ms}, {4, 25 * ms}}, 4));
+  Push(model, {18, 60, 60, 60});
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(1, 2));
+}
+
+TEST_F(BatchRuleTest, AnItemThatCouldOnlyBeLateIsDroppedAndNotRun) {
+  const int model = rule.AddModel({}, Flat(4));
+  Push(model, {9, 30});  // 9 ms are left, a batch takes 10
+  const auto decision = rule.Next(t0, 1);
   EXPECT_THAT(decision.batch, ElementsAre(2));
-  EXPECT_THAT(Dropped(decision, DropReason::kExpired), ElementsAre(1));
+  EXPECT_THAT(Dropped(decision.dropped, DropReason::kExpired), ElementsAre(1));
 }
 
 TEST_F(BatchRuleTest, ACancelledItemIsDroppedAndLeavesItsPlaceToAnother) {
-  const int model = rule.AddModel({.max_batch = 2});
-  for (int item : {1, 2, 3}) rule.Push(model, item, t0 + item * ms);
+  const int model = rule.AddModel({}, Flat(2));
+  Push(model, {50, 51, 52});
   cancelled = {1};
-  const auto decision = rule.Next(t0);
+  const auto decision = rule.Next(t0, 1);
   EXPECT_THAT(decision.batch, ElementsAre(2, 3));
-  EXPECT_THAT(Dropped(decision, DropReason::kCancelled), ElementsAre(1));
+  EXPECT_THAT(Dropped(decision.dropped, DropReason::kCancelled), ElementsAre(1));
 }
 
 TEST_F(BatchRuleTest, WithOnlyDeadItemsNothingRunsAndTheyAreDropped) {
-  const int model = rule.AddModel({.max_batch = 2});
-  for (int item : {1, 2, 3}) rule.Push(model, item, t0 + item * ms);
-  const auto decision = rule.Next(t0 + 50 * ms);
+  const int model = rule.AddModel({}, Flat(2));
+  Push(model, {20, 21, 22});
+  const auto decision = rule.Next(t0 + 50 * ms, 1);
   EXPECT_EQ(decision.model, -1);
   EXPECT_THAT(decision.batch, IsEmpty());
-  EXPECT_THAT(Dropped(decision, DropReason::kExpired), ElementsAre(1, 2, 3));
+  EXPECT_THAT(Dropped(decision.dropped, DropReason::kExpired), ElementsAre(1, 2, 3));
   EXPECT_EQ(rule.queued(), 0);
 }
 
 TEST_F(BatchRuleTest, TheDeadCanBeTakenOutWhileTheDeviceIsBusy) {
-  const int a = rule.AddModel({.max_batch = 2});
-  const int b = rule.AddModel({.max_batch = 2});
-  rule.Push(a, 1, t0 + 90 * ms);
-  rule.Push(a, 2, t0 + 10 * ms);
-  rule.Push(b, 3, t0 + 80 * ms);
+  const int a = rule.AddModel({}, Flat(2));
+  const int b = rule.AddModel({}, Flat(2));
+  Push(a, {90, 20});
+  Push(b, {80});
   cancelled = {1};
-  BatchRule<int>::Decision dead;
-  dead.dropped = rule.TakeDead(t0 + 20 * ms);
+  const auto dead = rule.TakeDead(t0 + 20 * ms);
   EXPECT_THAT(Dropped(dead, DropReason::kCancelled), ElementsAre(1));
   EXPECT_THAT(Dropped(dead, DropReason::kExpired), ElementsAre(2));
   EXPECT_EQ(rule.queued(), 1);
   EXPECT_EQ(rule.queued(b), 1);
 }
 
-TEST_F(BatchRuleTest, TheModelWithTheEarliestDeadlineGoesFirstAndBatchesDontMix) {
-  const int a = rule.AddModel({.max_batch = 4});
-  const int b = rule.AddModel({.max_batch = 4});
-  rule.Push(a, 1, t0 + 50 * ms);
-  rule.Push(b, 2, t0 + 20 * ms);
-  rule.Push(a, 3, t0 + 30 * ms);
-  auto decision = rule.Next(t0);
+TEST_F(BatchRuleTest, UnderOverloadTheMostUrgentAreLeftBehindIfThatServesMore) {
+  // Two images take hardly longer than one; with 11 ms left the first can't wait for two.
+  const int model = rule.AddModel({}, CostModel({{1, 10 * ms}, {2, 12 * ms}}, 2));
+  Push(model, {11.2, 14, 14});
+  // Alone it would hold the device until the other two are late; they run together.
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(2, 3));
+}
+
+TEST_F(BatchRuleTest, AFullQueueGivesTheItemBack) {
+  const int model = rule.AddModel({.max_queued = 2}, Flat(4));
+  Push(model, {50, 50});
+  EXPECT_EQ(rule.Push(model, 3, t0 + 50 * ms, t0), 3);
+  EXPECT_EQ(rule.queued(), 2);
+}
+
+TEST_F(BatchRuleTest, ASmallerLimitHoldsFromTheNextBatchOn) {
+  const int model = rule.AddModel({}, Flat(4));
+  Push(model, {50, 51, 52});
+  rule.LimitBatch(model, 2);
+  rule.LimitBatch(model, 3);  // never raised
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(1, 2));
+}
+
+TEST_F(BatchRuleTest, TheModelThatCanWaitLeastGoesFirstAndBatchesDontMix) {
+  const int a = rule.AddModel({}, Flat(4));
+  const int b = rule.AddModel({}, Flat(4));
+  Push(a, {50});
+  Push(b, {20});
+  Push(a, {30});
+  auto decision = rule.Next(t0, 1);
   EXPECT_EQ(decision.model, b);
   EXPECT_THAT(decision.batch, ElementsAre(2));
-  decision = rule.Next(t0);
+  decision = rule.Next(t0, 1);
   EXPECT_EQ(decision.model, a);
   EXPECT_THAT(decision.batch, ElementsAre(3, 1));
 }
 
-TEST_F(BatchRuleTest, ADeadHeadOfOneModelDoesNotHoldUpAnother) {
-  const int a = rule.AddModel({.max_batch = 4});
-  const int b = rule.AddModel({.max_batch = 4});
-  rule.Push(a, 1, t0 + 10 * ms);
-  rule.Push(b, 2, t0 + 90 * ms);
-  const auto decision = rule.Next(t0 + 20 * ms);
-  EXPECT_EQ(decision.model, b);
-  EXPECT_THAT(decision.batch, ElementsAre(2));
-  EXPECT_THAT(Dropped(decision, DropReason::kExpired), ElementsAre(1));
-}
-
 TEST_F(BatchRuleTest, AModelUnderABurstDoesNotStarveAnother) {
-  const int burst = rule.AddModel({.max_batch = 1});
-  const int calm = rule.AddModel({.max_batch = 1});
-  rule.Push(calm, 1000, t0 + 100 * ms);
+  const int burst = rule.AddModel({}, Flat(1));
+  const int calm = rule.AddModel({}, Flat(1));
+  rule.Push(calm, 1000, t0 + 100 * ms, t0);
   int turns = 0;
   for (absl::Time now = t0;; now += 10 * ms, ++turns) {  // always another one, due in 100 ms
-    rule.Push(burst, turns, now + 100 * ms);
-    if (rule.Next(now).model == calm) break;
+    rule.Push(burst, turns, now + 100 * ms, now);
+    if (rule.Next(now, 1).model == calm) break;
   }
   EXPECT_LE(turns, 1);  // its deadline was the earliest, but for the tie at the start
+}
+
+// Two arrivals every ms bring 15 ms, and a batch takes 10: who comes in the first half of
+// a run is late after it.
+class WaitingTest : public BatchRuleTest {
+ protected:
+  WaitingTest() {
+    for (int i = 0; i < 50; ++i) {
+      const absl::Time now = t0 + i * 0.5 * ms;
+      rule.Push(model, i, now + 15 * ms, now);
+      rule.Next(now, 1, /*may_wait=*/false);
+    }
+    rule.Push(model, 100, now + 15 * ms, now);
+  }
+  const absl::Time now = t0 + 25 * ms;
+  const int model = rule.AddModel({}, Flat(64));
+};
+
+TEST_F(WaitingTest, TheLastFreeRunnerWaitsWhereRunsMakeOthersLate) {
+  const auto decision = rule.Next(now, 1);
+  EXPECT_EQ(decision.model, -1);
+  EXPECT_GT(decision.wake, now + 3 * ms);
+  EXPECT_LT(decision.wake, now + 5 * ms);  // or its item would be late
+  EXPECT_THAT(rule.Next(decision.wake, 1).batch, ElementsAre(100));
+}
+
+TEST_F(WaitingTest, ARunnerDoesNotWaitWhileAnotherIsFree) {
+  EXPECT_THAT(rule.Next(now, 2).batch, ElementsAre(100));
+}
+
+TEST_F(BatchRuleTest, WithTimeForTwoBatchesNobodyWaits) {
+  const int model = rule.AddModel({}, Flat(64));
+  for (int i = 0; i < 50; ++i) {
+    const absl::Time now = t0 + i * 0.5 * ms;
+    rule.Push(model, i, now + 25 * ms, now);
+    EXPECT_EQ(rule.Next(now, 1).model, model);
+  }
+}
+
+TEST_F(BatchRuleTest, ThePredictedWaitIsThatOfWhatGoesBefore) {
+  const int model = rule.AddModel({}, Flat(2));
+  Push(model, {50, 60, 70});
+  EXPECT_EQ(rule.PredictedWait(t0 + 55 * ms, /*running=*/4 * ms), 14 * ms);
+  EXPECT_EQ(rule.PredictedWait(t0 + 99 * ms, /*running=*/4 * ms), 24 * ms);
 }
 
 }  // namespace

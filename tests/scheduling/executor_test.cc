@@ -15,6 +15,11 @@ using ::testing::UnorderedElementsAre;
 
 const absl::Time kLater = absl::InfiniteFuture();
 
+// Every batch takes a microsecond, so the largest one pays most.
+CostModel Flat(int max_batch = 32) {
+  return CostModel({{1, absl::Microseconds(1)}, {max_batch, absl::Microseconds(1)}}, max_batch);
+}
+
 // What ran and what was dropped, by any thread.
 struct Record {
   std::mutex mutex;
@@ -34,7 +39,7 @@ struct Record {
 TEST(ExecutorTest, ALoneItemRuns) {
   Record record;
   Executor<int> executor({.drop = [](int, DropReason) {}});
-  const int model = executor.AddModel({}, [&](std::vector<int> b) { record.Ran(b); });
+  const int model = executor.AddModel({}, Flat(), [&](std::vector<int> b) { record.Ran(b); });
   ASSERT_EQ(executor.Push(model, 1, kLater), std::nullopt);
   executor.Stop();
   EXPECT_THAT(record.batches, ElementsAre(ElementsAre(1)));
@@ -44,7 +49,7 @@ TEST(ExecutorTest, ItemsThatComeWhileTheRunnerIsBusyRunTogether) {
   Record record;
   std::latch busy(1), go_on(1);
   Executor<int> executor({.drop = [](int, DropReason) {}});
-  const int model = executor.AddModel({.max_batch = 8}, [&](std::vector<int> b) {
+  const int model = executor.AddModel({}, Flat(8), [&](std::vector<int> b) {
     record.Ran(b);
     if (b.front() == 0) {
       busy.count_down();
@@ -61,16 +66,17 @@ TEST(ExecutorTest, ItemsThatComeWhileTheRunnerIsBusyRunTogether) {
 
 TEST(ExecutorTest, TwoRunnersRunTwoBatchesAtOnce) {
   std::latch both(2);
-  Executor<int> executor({.runners = 2, .drop = [](int, DropReason) {}});
+  Executor<int> executor({.rule = {.runners = 2}, .drop = [](int, DropReason) {}});
   const int model =
-      executor.AddModel({.max_batch = 1}, [&](std::vector<int>) { both.arrive_and_wait(); });
+      executor.AddModel({}, Flat(1), [&](std::vector<int>) { both.arrive_and_wait(); });
   for (int item : {1, 2}) ASSERT_FALSE(executor.Push(model, item, kLater));
   executor.Stop();
 }
 
 TEST(ExecutorTest, EachRunnerIsPreparedInItsOwnThread) {
   std::latch prepared(2);
-  Executor<int> executor({.runners = 2, .prepare_runner = [&] { prepared.count_down(); }});
+  Executor<int> executor(
+      {.rule = {.runners = 2}, .prepare_runner = [&] { prepared.count_down(); }});
   prepared.wait();
 }
 
@@ -78,15 +84,15 @@ TEST(ExecutorTest, DeadItemsAreDroppedWithTheirReasonAndDoNotRun) {
   Record record;
   std::atomic<int> cancelled = 0;
   std::latch all(2);
-  Executor<int> executor({.now = [] { return absl::UnixEpoch(); },
-                          .cancelled = [&](const int& item) { return item == 2; },
+  Executor<int> executor({.rule = {.cancelled = [&](const int& item) { return item == 2; }},
+                          .now = [] { return absl::UnixEpoch(); },
                           .drop =
                               [&](int item, DropReason reason) {
                                 if (reason == DropReason::kCancelled) cancelled = item;
                                 record.Dropped(item);
                                 all.count_down();
                               }});
-  const int model = executor.AddModel({}, [&](std::vector<int> b) { record.Ran(b); });
+  const int model = executor.AddModel({}, Flat(), [&](std::vector<int> b) { record.Ran(b); });
   ASSERT_FALSE(executor.Push(model, 1, absl::UnixEpoch()));
   ASSERT_FALSE(executor.Push(model, 2, kLater));
   all.wait();
@@ -99,7 +105,7 @@ TEST(ExecutorTest, StopRunsWhatIsQueuedAndRefusesWhatComesLater) {
   Record record;
   std::latch busy(1), go_on(1);
   Executor<int> executor({.drop = [](int, DropReason) {}});
-  const int model = executor.AddModel({.max_batch = 1}, [&](std::vector<int> b) {
+  const int model = executor.AddModel({}, Flat(1), [&](std::vector<int> b) {
     record.Ran(b);
     if (b.front() == 0) {
       busy.count_down();
@@ -118,14 +124,14 @@ TEST(ExecutorTest, StopRunsWhatIsQueuedAndRefusesWhatComesLater) {
 TEST(ExecutorTest, ManyThreadsPushAndEveryItemComesOutOnce) {
   constexpr int kThreads = 4, kItems = 2000;
   std::vector<std::atomic<int>> seen(kThreads * kItems);
-  Executor<int> executor({.runners = 3,
-                          .cancelled = [](const int& item) { return item % 7 == 0; },
-                          .drop = [&](int item, DropReason) { ++seen[item]; }});
+  Executor<int> executor(
+      {.rule = {.cancelled = [](const int& item) { return item % 7 == 0; }, .runners = 3},
+       .drop = [&](int item, DropReason) { ++seen[item]; }});
   auto run = [&](std::vector<int> batch) {
     for (int item : batch) ++seen[item];
   };
-  const int models[] = {executor.AddModel({.max_batch = 8, .max_queued = 100}, run),
-                        executor.AddModel({.max_batch = 3, .max_queued = 100}, run)};
+  const int models[] = {executor.AddModel({.max_queued = 100}, Flat(8), run),
+                        executor.AddModel({.max_queued = 100}, Flat(3), run)};
   std::vector<std::thread> threads;
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&, thread] {

@@ -1,0 +1,56 @@
+#include "server/scheduling/cost_model.h"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace patchserve {
+namespace {
+
+constexpr double kOwnShare = 0.25;
+constexpr double kOthersShare = 1.0 / 16;
+
+// The variance is the mean over about so many batches.
+constexpr int kVarianceOver = 50;
+constexpr int kVariancePrior = 10;  // as many batches as the first guess counts for
+constexpr double kFarOff = 1.0;     // one batch that took ten times as long isn't all that counts
+
+absl::Duration Between(const CostModel::Sample& a, const CostModel::Sample& b, int size) {
+  const double share = static_cast<double>(size - a.size) / (b.size - a.size);
+  return a.took + share * (b.took - a.took);
+}
+
+}  // namespace
+
+CostModel::CostModel(const std::vector<Sample>& measured, int max_batch)
+    : expected_(max_batch + 1, absl::ZeroDuration()) {
+  std::vector<Sample> samples = measured;
+  samples.insert(samples.begin(), {0, absl::ZeroDuration()});
+  size_t next = 1;  // the sample that ends the stretch
+  for (int size = 1; size <= max_batch; ++size) {
+    while (samples[next].size < size && next + 1 < samples.size()) ++next;
+    // Below the first sample a batch costs as much as that one.
+    const bool below = next == 1 && size <= samples[1].size;
+    expected_[size] = below ? samples[1].took : Between(samples[next - 1], samples[next], size);
+    expected_[size] = std::max(expected_[size], expected_[size - 1]);
+  }
+}
+
+void CostModel::Observe(int size, absl::Duration took) {
+  if (expected_[size] <= absl::ZeroDuration()) return;
+  const double ratio = absl::FDivDuration(took, expected_[size]);
+  const double stray = std::clamp(ratio - 1, -kFarOff, kFarOff);
+  observed_ = std::min(observed_ + 1, kVarianceOver);
+  variance_ += (stray * stray - variance_) / (kVariancePrior + observed_);
+  for (int other = 1; other <= max_batch(); ++other) {
+    expected_[other] *= 1 + (other == size ? kOwnShare : kOthersShare) * (ratio - 1);
+  }
+  // What was learned of one size holds for its neighbours: more images take no less.
+  for (int other = size + 1; other <= max_batch(); ++other) {
+    expected_[other] = std::max(expected_[other], expected_[size]);
+  }
+  for (int other = 1; other < size; ++other) {
+    expected_[other] = std::min(expected_[other], expected_[size]);
+  }
+}
+
+}  // namespace patchserve

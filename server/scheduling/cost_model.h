@@ -1,0 +1,49 @@
+// How long a batch takes: measured at warm-up, and learned from every batch since.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace patchserve {
+
+// Durations of batches of 1, 2, ... max_batch images of one model. Not thread-safe.
+class CostModel {
+ public:
+  struct Sample {
+    int size = 0;  // images
+    absl::Duration took;
+  };
+
+  // `measured`: at least one sample, by increasing size. Between two of them time
+  // grows linearly; beyond the last as between the last two, or in proportion where
+  // there is only one.
+  CostModel(const std::vector<Sample>& measured, int max_batch);
+
+  int max_batch() const { return static_cast<int>(expected_.size()) - 1; }
+
+  // Batches hold at most so many from now on; 1 <= most.
+  void Limit(int most) { expected_.resize(std::min<size_t>(expected_.size(), most + 1)); }
+
+  // The time to expect. Never less than that of a smaller batch. 1 <= size <= max_batch.
+  absl::Duration Expected(int size) const { return expected_[size]; }
+
+  // A time that nearly all batches keep, the expected one and two standard deviations:
+  // what a deadline is held against.
+  absl::Duration Safe(int size) const { return expected_[size] * (1 + 2 * std::sqrt(variance_)); }
+
+  // A batch took so long. Its size's time moves a quarter of the way there, the other
+  // sizes' follow by a sixteenth, since most of what changes (the clock, a neighbour
+  // on the machine) changes all.
+  void Observe(int size, absl::Duration took);
+
+ private:
+  std::vector<absl::Duration> expected_;  // by size; [0] is zero
+  double variance_ = 0.05 * 0.05;         // of what batches took, as a share of what was expected
+  int observed_ = 0;
+};
+
+}  // namespace patchserve
