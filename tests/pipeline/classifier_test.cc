@@ -1,6 +1,7 @@
 #include "server/pipeline/classifier.h"
 
 #include <atomic>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -95,16 +96,16 @@ TEST_F(ClassifierTest, ARequestWithoutADeadlineGetsTheModelsDefault) {
 }
 
 TEST_F(ClassifierTest, ADeadlineThatPassesInTheQueueIsAnsweredAndNotRun) {
-  std::atomic<bool> late = false;
-  const absl::Time now = absl::Now();
-  options.now = [&] { return late ? now + absl::Hours(1) : now; };
+  // Owned by the clock, which a runner reads once more after its last answer.
+  auto late = std::make_shared<std::atomic<bool>>(false);
+  options.now = [late, now = absl::Now()] { return *late ? now + absl::Hours(1) : now; };
   Start();
   model.Hold();
   Classify();
   model.WaitUntilBusy(1);
   Answers second;
   classifier->Classify(RequestFor(red), second.Next());
-  late = true;
+  *late = true;
   model.Release();
   EXPECT_EQ(second.WaitFor(1)[0].status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(answers.WaitFor(1)[0].ok());
