@@ -3,15 +3,19 @@
 #include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/retry_policy.h"
 
 namespace patchserve {
 namespace {
 
 // Only the calls that may be repeated: a stream that has sent answers may not.
-constexpr char kServiceConfig[] = R"({
+std::string ServiceConfig() {
+  return absl::StrFormat(R"({
   "methodConfig": [{
     "name": [
       {"service": "patchserve.v1.ImageClassification", "method": "Classify"},
@@ -19,14 +23,17 @@ constexpr char kServiceConfig[] = R"({
       {"service": "patchserve.v1.ImageClassification", "method": "GetModel"}
     ],
     "retryPolicy": {
-      "maxAttempts": 5,
-      "initialBackoff": "0.05s",
-      "maxBackoff": "2s",
+      "maxAttempts": %d,
+      "initialBackoff": "%gs",
+      "maxBackoff": "%gs",
       "backoffMultiplier": 2,
       "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
     }
   }]
-})";
+})",
+                         kRetryTries, absl::ToDoubleSeconds(kRetryFirstWait),
+                         absl::ToDoubleSeconds(kRetryLongestWait));
+}
 
 // gRPC gives up retrying a call whose request is larger than this; its default of
 // 256 KiB is less than most photos.
@@ -67,7 +74,7 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& server, const ConnectO
   [[maybe_unused]] static const bool kept = (grpc_init(), true);
   grpc::ChannelArguments arguments;
   if (options.retry) {
-    arguments.SetServiceConfigJSON(kServiceConfig);
+    arguments.SetServiceConfigJSON(ServiceConfig());
     arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
   }
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, options.own_connection);

@@ -4,17 +4,16 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "client/retry_policy.h"
 
 namespace patchserve {
 
 std::optional<absl::Duration> RetryDelay(absl::StatusCode code, int tries, double jitter) {
-  constexpr int kTries = 5;
-  constexpr absl::Duration kFirst = absl::Milliseconds(50), kMost = absl::Seconds(2);
   if (code != absl::StatusCode::kUnavailable && code != absl::StatusCode::kResourceExhausted) {
     return std::nullopt;
   }
-  if (tries >= kTries) return std::nullopt;
-  return std::min(kFirst * (1 << (tries - 1)), kMost) * (1 + 0.2 * jitter);
+  if (tries >= kRetryTries) return std::nullopt;
+  return std::min(kRetryFirstWait * (1 << (tries - 1)), kRetryLongestWait) * (1 + 0.2 * jitter);
 }
 
 void PendingRequests::Add(v1::ClassifyRequest request, absl::Duration deadline,

@@ -164,14 +164,13 @@ def write_checkpoint(model, recipe, args, logits, labels, cpu_seconds):
     """The folder as timm writes it, and the model card with its figures."""
     out = args.out
     out.mkdir(parents=True, exist_ok=True)
-    model_args = {k: v for k, v in recipe["model_args"].items()}
     config = {
         "architecture": recipe["architecture"],
         "num_classes": len(CLASSES),
         "num_features": model.num_features,
         "global_pool": "avg" if args.model == "convmixer" else "token",
         "label_names": CLASSES,
-        "model_args": model_args,
+        "model_args": recipe["model_args"],
         "pretrained_cfg": {
             "tag": "cifar10", "input_size": [3, 32, 32], "fixed_input_size": args.model == "vit",
             "interpolation": "bicubic", "crop_pct": 1.0, "crop_mode": "center", "mean": MEAN, "std": STD,
@@ -243,11 +242,12 @@ def main():
         start, cpu = time.time(), time.process_time()
         loss = train_epoch(model, optimizer, recipe, images, labels, generator, epoch, args.epochs)
         top1 = (predict(model, test_images[some]).argmax(1) == test_labels[some]).float().mean()
+        epoch_cpu = time.process_time() - cpu
+        cpu_seconds += epoch_cpu
         print(f"epoch {epoch + 1}/{args.epochs} loss {loss:.4f} top-1 of 1,000 test photos {top1:.3f} "
-              f"{time.time() - start:.0f} s, {time.process_time() - cpu:.0f} CPU-s", flush=True)
-        cpu_seconds += time.process_time() - cpu
-        state = dict(cpu_seconds=cpu_seconds, run=[args.model, args.epochs, args.seed], epoch=epoch + 1, model=model.state_dict(),
-                     optimizer=optimizer.state_dict(), generator=generator.get_state())
+              f"{time.time() - start:.0f} s, {epoch_cpu:.0f} CPU-s", flush=True)
+        state = dict(run=[args.model, args.epochs, args.seed], epoch=epoch + 1, cpu_seconds=cpu_seconds,
+                     model=model.state_dict(), optimizer=optimizer.state_dict(), generator=generator.get_state())
         torch.save(state, str(state_file) + ".new")
         os.replace(str(state_file) + ".new", state_file)
     top1 = write_checkpoint(model, recipe, args, predict(model, test_images), test_labels, cpu_seconds)

@@ -37,6 +37,7 @@ absl::StatusOr<ImageInfo> CheckImage(const ClassifyRequest& request, const Image
 absl::Status CheckRequest(const ModelRegistry& registry, const ImageLimits& limits, Call& call) {
   ClassifyRequest& request = call.request;
   ASSIGN_OR_RETURN(call.model, registry.Find(request.model));
+  call.figures = call.model->metrics;
   RETURN_IF_ERROR(CheckVersion(request, *call.model));
   call.top_k = request.top_k.value_or(kDefaultTopK);
   if (call.top_k < 1) {

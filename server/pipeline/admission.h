@@ -9,7 +9,7 @@
 
 namespace patchserve {
 
-// Finds call.model, and fills call.top_k, call.image and an absent deadline.
+// Finds call.model and its figures, and fills call.top_k, call.image and an absent deadline.
 // Microseconds: of the image only the header is read.
 // Errors: as Classifier::Classify says.
 absl::Status CheckRequest(const ModelRegistry& registry, const ImageLimits& limits, Call& call);

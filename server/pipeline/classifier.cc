@@ -52,7 +52,6 @@ void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
 }
 
 absl::Status Classifier::Admit(Call& call) const {
-  call.figures = FiguresOf(call.request.model);
   if (draining_) return ShuttingDown();
   RETURN_IF_ERROR(CheckRequest(registry_, options_.limits, call));
   if (call.request.deadline <= options_.now()) return Expired();
@@ -67,6 +66,7 @@ absl::Status Classifier::Admit(Call& call) const {
 void Classifier::Classify(ClassifyRequest request, AnswerCallback done) {
   auto call = std::make_unique<Call>(request, metrics_, std::move(done));
   if (absl::Status admitted = Admit(*call); !admitted.ok()) {
+    if (call->model == nullptr) call->figures = FiguresOf(call->request.model);
     call->Finish(std::move(admitted));
     return;
   }

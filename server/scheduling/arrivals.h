@@ -28,7 +28,6 @@ class Arrivals {
   }
 
   absl::Duration usual_budget() const { return usual_budget_; }
-  absl::Time last() const { return last_; }
 
  private:
   static constexpr double kLeastWeight = 0.01;

@@ -38,7 +38,6 @@ class BatchRule {
  public:
   struct ModelOptions {
     int max_queued = 256;
-    absl::Duration max_delay = absl::InfiniteDuration();  // the longest wait for more
   };
   struct Options {
     std::function<bool(const Item&)> cancelled = [](const Item&) { return false; };
@@ -269,9 +268,7 @@ class BatchRule {
     const double kept = std::max(0.0, run - lost);
     const double wait = absl::ToDoubleSeconds(plan.start_by - now);
     if ((wait + kept) / (wait + run) < kept / run + kWorthwhile) return false;
-    const int more = std::min(
-        plan.size + 1 + static_cast<int>(queue.arrivals.Expected(now, plan.start_by - now)),
-        queue.cost.max_batch());
+    const int more = std::min(Forecast(queue, plan, now) + 1, queue.cost.max_batch());
     return queue.cost.Expected(more) - queue.cost.Expected(plan.size) <
            (more - plan.size) * queue.cost.Expected(1) / 2;
   }
@@ -279,10 +276,13 @@ class BatchRule {
   // The time from which on the first item would be late in a batch of those that are
   // likely to be there by then.
   absl::Time WaitUntil(const Queue& queue, const Plan& plan, absl::Time now) const {
+    return queue.entries[plan.first].deadline - queue.cost.Safe(Forecast(queue, plan, now));
+  }
+
+  // How large the batch is likely to be if it starts at the last moment.
+  static int Forecast(const Queue& queue, const Plan& plan, absl::Time now) {
     const double more = queue.arrivals.Expected(now, plan.start_by - now);
-    const int size = std::min<int>(plan.size + static_cast<int>(more), queue.cost.max_batch());
-    const absl::Time latest = queue.entries[plan.first].deadline - queue.cost.Safe(size);
-    return std::min(latest, queue.arrivals.last() + queue.options.max_delay);
+    return static_cast<int>(std::min<double>(plan.size + more, queue.cost.max_batch()));
   }
 
   void TakeBatch(const Plan& plan, Decision& decision) {

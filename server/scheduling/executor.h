@@ -1,7 +1,6 @@
 // A device's runners: threads that ask the BatchRule for work and do it.
 #pragma once
 
-#include <algorithm>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -35,13 +34,12 @@ class Executor {
     Drop drop;  // called on a runner, or on the thread that calls DropDead
   };
 
-  explicit Executor(Options options)
-      : options_(std::move(options)), rule_(options_.rule), busy_until_(options_.rule.runners) {
+  explicit Executor(Options options) : options_(std::move(options)), rule_(options_.rule) {
     for (int i = 0; i < options_.rule.runners; ++i) {
       runners_.emplace_back([this, i] {
         NameThread(absl::StrCat("runner-", i));
         options_.prepare_runner();
-        Loop(i);
+        Loop();
       });
     }
   }
@@ -73,20 +71,6 @@ class Executor {
     return std::nullopt;
   }
 
-  // How long an item with this deadline would wait for its batch, and then run, if it
-  // were pushed now.
-  struct Prediction {
-    absl::Duration wait;
-    absl::Duration run;
-  };
-  Prediction Predict(int model, absl::Time deadline) const {
-    std::lock_guard lock(mutex_);
-    const absl::Time now = options_.now();
-    absl::Duration running;
-    for (absl::Time until : busy_until_) running += std::max(until - now, absl::ZeroDuration());
-    return {rule_.PredictedWait(deadline, running), rule_.cost(model).Safe(1)};
-  }
-
   // Drops the items that are cancelled or late by now, on the calling thread.
   void DropDead() {
     std::vector<typename BatchRule<Item>::Dropped> dead;
@@ -110,7 +94,7 @@ class Executor {
   }
 
  private:
-  void Loop(int runner) {
+  void Loop() {
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [this] { return stopping_ || rule_.queued() > 0; });
@@ -121,17 +105,16 @@ class Executor {
         changed_.wait_for(lock, absl::ToChronoNanoseconds(decision.wake - now));
         continue;
       }
-      Do(runner, std::move(decision), now, lock);
+      Do(std::move(decision), lock);
     }
   }
 
-  void Do(int runner, typename BatchRule<Item>::Decision decision, absl::Time now,
-          std::unique_lock<std::mutex>& lock) {
+  // Unlocks for as long as it calls out.
+  void Do(typename BatchRule<Item>::Decision decision, std::unique_lock<std::mutex>& lock) {
     const int model = decision.model, size = static_cast<int>(decision.batch.size());
     std::shared_ptr<RunBatch> run;
     if (model >= 0) {
       run = run_[model];
-      busy_until_[runner] = now + rule_.cost(model).Expected(size);
       ++busy_;
     }
     lock.unlock();
@@ -142,18 +125,16 @@ class Executor {
     lock.lock();
     if (run == nullptr) return;
     --busy_;
-    busy_until_[runner] = absl::InfinitePast();
     rule_.Observe(model, size, ended - started);
   }
 
   int Idle() const { return options_.rule.runners - busy_; }  // needs mutex_
 
   const Options options_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable changed_;
   BatchRule<Item> rule_;                        // guarded by mutex_
   std::vector<std::shared_ptr<RunBatch>> run_;  // by model; guarded by mutex_
-  std::vector<absl::Time> busy_until_;          // by runner, as expected; guarded by mutex_
   int busy_ = 0;                                // guarded by mutex_
   bool stopping_ = false;                       // guarded by mutex_
   std::vector<std::thread> runners_;

@@ -9,17 +9,13 @@
 // (b) What the server adds to a lone request: p50 of the time through gRPC minus its
 //     decode and its run.
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <mutex>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -31,6 +27,8 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/classifier_client.h"
+#include "client/loadgen/loops.h"
+#include "client/loadgen/own_cpu.h"
 #include "server/image/decode.h"
 #include "server/image/preprocess.h"
 #include "server/model/engine.h"
@@ -58,13 +56,6 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-double OwnCpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
-         1e-6 * (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
-
 // User and system time of another process: fields 14 and 15 of /proc/PID/stat.
 double CpuSecondsOf(pid_t pid) {
   std::string stat;
@@ -84,7 +75,7 @@ double BareRound(const Engine& engine, const std::string& photo, int threads, in
                                        photo.size());
   std::atomic<int64_t> images = 0;
   const absl::Time end = absl::Now() + absl::Seconds(absl::GetFlag(FLAGS_seconds));
-  const double cpu = OwnCpuSeconds();
+  const absl::Duration cpu = OwnCpuTime();
   std::vector<std::thread> workers;
   for (int i = 0; i < threads; ++i) {
     workers.emplace_back([&] {
@@ -103,56 +94,35 @@ double BareRound(const Engine& engine, const std::string& photo, int threads, in
     });
   }
   for (std::thread& worker : workers) worker.join();
-  return (OwnCpuSeconds() - cpu) / static_cast<double>(images);
+  return absl::ToDoubleSeconds(OwnCpuTime() - cpu) / static_cast<double>(images);
 }
-
-// `callers` requests are always under way, until the round ends.
-struct Load {
-  Load(ClassifierClient& client, std::string photo, int callers)
-      : client(client), photo(std::move(photo)), callers(callers) {}
-
-  int64_t Run() {
-    end = absl::Now() + absl::Seconds(absl::GetFlag(FLAGS_seconds));
-    under_way = callers;
-    for (int i = 0; i < callers; ++i) Next();
-    std::unique_lock lock(mutex);
-    all_done.wait(lock, [this] { return under_way == 0; });
-    return answered;
-  }
-
-  void Next() {
-    client.ClassifyAsync(photo, {}, [this](absl::StatusOr<v1::ClassifyResponse> response) {
-      if (response.ok()) {
-        ++answered;
-      } else {
-        std::fprintf(stderr, "%s\n", response.status().ToString().c_str());
-      }
-      if (absl::Now() < end) return Next();
-      std::lock_guard lock(mutex);
-      if (--under_way == 0) all_done.notify_one();
-    });
-  }
-
-  ClassifierClient& client;
-  const std::string photo;
-  const int callers;
-  absl::Time end;
-  std::atomic<int64_t> answered = 0;
-  std::mutex mutex;
-  std::condition_variable all_done;
-  int under_way = 0;  // guarded by mutex
-};
 
 struct Served {
   double cpu = 0;   // seconds an answer
   double rate = 0;  // answers a second
 };
 
+// `callers` requests are always under way, until the round ends.
 Served ServedRound(ClassifierClient& client, pid_t server, const std::string& photo, int callers) {
+  const absl::Duration end = absl::Seconds(absl::GetFlag(FLAGS_seconds));
+  const absl::Duration no_deadline = absl::InfiniteDuration();
+  Recorder recorder(absl::ZeroDuration(), end, no_deadline);
+  const SendFunction send = [&](absl::Duration, auto done) {
+    client.ClassifyAsync(photo, {},
+                         [done = std::move(done)](ClassifierClient::Answer answer) mutable {
+                           std::move(done)(answer.status().code());
+                         });
+  };
   const double cpu = CpuSecondsOf(server);
-  const absl::Time start = absl::Now();
-  const int64_t answers = Load(client, photo, callers).Run();
-  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  const Clock clock = StartClock();
+  RunLoop(ClosedLoop{callers, no_deadline}, end, clock, send, recorder);
+  const double seconds = absl::ToDoubleSeconds(clock.now());
+  const Summary summary = recorder.Summarize();
+  const int64_t answers = summary.ok.count;
+  if (answers < summary.requests) {
+    std::fprintf(stderr, "%d of %d requests failed\n", static_cast<int>(summary.requests - answers),
+                 static_cast<int>(summary.requests));
+  }
   return {(CpuSecondsOf(server) - cpu) / answers, answers / seconds};
 }
 

@@ -1,6 +1,5 @@
 #include "tests/bench/simulate/workloads.h"
 
-#include <cmath>
 #include <memory>
 #include <random>
 #include <utility>
@@ -58,27 +57,6 @@ Workload Bursty(const Traffic& traffic, double peak, double burst_seconds, doubl
       burst = !burst;
       until += source->Exponential(burst ? burst_seconds : burst_seconds * (1 - kShare) / kShare);
     }
-  };
-}
-
-Workload Merge(Workload a, Workload b) {
-  return [a = std::move(a), b = std::move(b), from_a = std::optional<Request>(),
-          from_b = std::optional<Request>(), started = false]() mutable {
-    if (!std::exchange(started, true)) from_a = a(), from_b = b();
-    const bool take_a = from_a && (!from_b || from_a->sent <= from_b->sent);
-    return take_a ? std::exchange(from_a, a()) : std::exchange(from_b, from_b ? b() : from_b);
-  };
-}
-
-Workload WithHeavyDecode(Workload workload, double mean, uint64_t seed) {
-  constexpr double kShape = 2.2;
-  return [=, workload = std::move(workload), random = std::mt19937_64(seed)]() mutable {
-    std::optional<Request> request = workload();
-    if (!request) return request;
-    const double scale = mean * (kShape - 1) / kShape;
-    const double uniform = std::uniform_real_distribution<double>(1e-9, 1)(random);
-    request->ready = request->sent + absl::Seconds(scale / std::pow(uniform, 1 / kShape));
-    return request;
   };
 }
 

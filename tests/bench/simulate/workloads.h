@@ -26,11 +26,4 @@ Workload Poisson(const Traffic& traffic, double seconds, uint64_t seed);
 Workload Bursty(const Traffic& traffic, double peak, double burst_seconds, double seconds,
                 uint64_t seed);
 
-// Both, in the order of `sent`.
-Workload Merge(Workload a, Workload b);
-
-// Requests are ready after a decode of `mean` seconds, Pareto-distributed (shape 2.2:
-// now and then a photo takes fifty times as long).
-Workload WithHeavyDecode(Workload workload, double mean, uint64_t seed);
-
 }  // namespace patchserve::simulate
