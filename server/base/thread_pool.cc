@@ -20,11 +20,11 @@ ThreadPool::ThreadPool(const std::string& name, int threads, size_t max_queued)
 
 ThreadPool::~ThreadPool() { Stop(); }
 
-bool ThreadPool::TryRun(Task&& task) {
+bool ThreadPool::TryRun(Task&& task, absl::Time deadline) {
   {
     std::lock_guard lock(mutex_);
     if (stopping_ || queue_.size() >= max_queued_) return false;
-    queue_.push_back(std::move(task));
+    queue_.emplace(deadline, std::move(task));
   }
   changed_.notify_one();
   return true;
@@ -45,8 +45,8 @@ void ThreadPool::Loop() {
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (queue_.empty()) return;
-    Task task = std::move(queue_.front());
-    queue_.pop_front();
+    Task task = std::move(queue_.begin()->second);
+    queue_.erase(queue_.begin());
     lock.unlock();
     std::move(task)();
     task = nullptr;  // what it holds is freed before the lock is taken again

@@ -1,15 +1,16 @@
-// A fixed number of threads over one bounded queue, first in, first out.
+// A fixed number of threads over one bounded queue, the earliest deadline first.
 #pragma once
 
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
 
 namespace patchserve {
 
@@ -25,7 +26,8 @@ class ThreadPool {
 
   // False, and `task` is left as it is: max_queued tasks wait already, or Stop was
   // called. Thread-safe.
-  [[nodiscard]] bool TryRun(Task&& task);
+  // Tasks start in the order of deadlines, those of the same one in the order of arrival.
+  [[nodiscard]] bool TryRun(Task&& task, absl::Time deadline = absl::InfiniteFuture());
 
   // Finishes what is queued and joins the threads. Call from one thread, not a
   // task's; a second call does nothing.
@@ -37,8 +39,8 @@ class ThreadPool {
   const size_t max_queued_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Task> queue_;  // guarded by mutex_
-  bool stopping_ = false;   // guarded by mutex_
+  std::multimap<absl::Time, Task> queue_;  // by deadline; guarded by mutex_
+  bool stopping_ = false;                  // guarded by mutex_
   std::vector<std::thread> threads_;
 };
 

@@ -185,6 +185,13 @@ absl::Status CheckServer(const Config& config) {
   if (config.max_image_bytes > 500'000'000) {
     return absl::InvalidArgumentError("--max_image_bytes is above 500000000");
   }
+  RETURN_IF_ERROR(
+      CheckAtLeast("max_bytes_in_flight", config.max_bytes_in_flight, config.max_image_bytes));
+  RETURN_IF_ERROR(
+      CheckAtLeast("max_pixels_in_flight", config.max_pixels_in_flight, config.max_image_pixels));
+  if (config.max_batch_delay < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("--max_batch_delay can't be negative");
+  }
   if (config.lame_duck < absl::ZeroDuration() || config.drain_timeout < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--lame_duck and --drain_timeout can't be negative");
   }
@@ -207,6 +214,9 @@ absl::StatusOr<Config> ReadConfig() {
   config.stream_window = absl::GetFlag(FLAGS_stream_window);
   config.max_image_bytes = absl::GetFlag(FLAGS_max_image_bytes);
   config.max_image_pixels = absl::GetFlag(FLAGS_max_image_pixels);
+  config.max_bytes_in_flight = absl::GetFlag(FLAGS_max_bytes_in_flight);
+  config.max_pixels_in_flight = absl::GetFlag(FLAGS_max_pixels_in_flight);
+  config.max_batch_delay = absl::GetFlag(FLAGS_max_batch_delay);
   config.lame_duck = absl::GetFlag(FLAGS_lame_duck);
   config.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
   config.skip_broken_models = absl::GetFlag(FLAGS_skip_broken_models);

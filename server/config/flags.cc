@@ -33,6 +33,13 @@ ABSL_FLAG(int, runners, 0,
 ABSL_FLAG(int, decode_threads, 0, "Threads that decode images. 0: one a core.");
 ABSL_FLAG(int, max_batch, 0, "The most images that run together. 0: 8 on a CPU, 32 on a GPU.");
 ABSL_FLAG(int, max_queue, 256, "The most requests of a model that wait; more are refused.");
+ABSL_FLAG(int64_t, max_bytes_in_flight, 256 << 20,
+          "Bytes of the images that wait for their answers; more are refused.");
+ABSL_FLAG(int64_t, max_pixels_in_flight, 200'000'000,
+          "Pixels of the images that wait to be decoded; more are refused.");
+ABSL_FLAG(absl::Duration, max_batch_delay, absl::InfiniteDuration(),
+          "The longest that a request waits for others to join its batch, while a runner is free. "
+          "inf: as long as more are answered in time so.");
 ABSL_FLAG(int, stream_window, 16, "The most unanswered requests of one ClassifyStream.");
 ABSL_FLAG(int64_t, max_image_bytes, 20'000'000, "The longest image, in bytes as sent.");
 ABSL_FLAG(int64_t, max_image_pixels, 50'000'000, "The largest image, in pixels.");

@@ -25,6 +25,8 @@ using prometheus::Histogram;
 
 constexpr int kStatusCodes = 17;  // absl::StatusCode's 0 to 16 are gRPC's
 constexpr std::array<const char*, 4> kStages = {"decode", "queue", "run", "respond"};
+constexpr std::array<const char*, 6> kShedReasons = {"queue_full", "bytes",   "pixels",
+                                                     "late",       "expired", "draining"};
 
 // Seconds: 250 us to 10 s, each 2 or 2.5 times the one before.
 const Histogram::BucketBoundaries kSeconds = {
@@ -40,7 +42,7 @@ struct Families {
                      .Register(r)),
         request_duration(prometheus::BuildHistogram()
                              .Name("patchserve_request_duration_seconds")
-                             .Help("From a request's arrival to its answer.")
+                             .Help("From a request's arrival to its answer, ok or failed.")
                              .Register(r)),
         stage_duration(prometheus::BuildHistogram()
                            .Name("patchserve_stage_duration_seconds")
@@ -54,6 +56,22 @@ struct Families {
                    .Name("patchserve_images_total")
                    .Help("Images that went through the model.")
                    .Register(r)),
+        images_in_time(prometheus::BuildCounter()
+                           .Name("patchserve_images_in_time_total")
+                           .Help("Images answered with a result by their deadline.")
+                           .Register(r)),
+        dead_images(prometheus::BuildCounter()
+                        .Name("patchserve_dead_images_total")
+                        .Help("Images that ran although nobody waited for them any more.")
+                        .Register(r)),
+        shed(prometheus::BuildCounter()
+                 .Name("patchserve_shed_total")
+                 .Help("Good requests that were not served, by reason.")
+                 .Register(r)),
+        predicted_wait(prometheus::BuildGauge()
+                           .Name("patchserve_predicted_queue_delay_seconds")
+                           .Help("How long a request would wait before it runs, if it came now.")
+                           .Register(r)),
         queue_depth(prometheus::BuildGauge()
                         .Name("patchserve_queue_depth")
                         .Help("Requests admitted and not yet running.")
@@ -88,6 +106,10 @@ struct Families {
   Family<Histogram>& stage_duration;
   Family<Histogram>& batch_size;
   Family<Counter>& images;
+  Family<Counter>& images_in_time;
+  Family<Counter>& dead_images;
+  Family<Counter>& shed;
+  Family<Gauge>& predicted_wait;
   Family<Gauge>& queue_depth;
   Family<Gauge>& model_info;
   Family<Gauge>& model_ready;
@@ -127,27 +149,43 @@ class PrometheusModelMetrics : public ModelMetrics {
       : model_(std::move(model)),
         families_(families),
         requests_(model_, families),
-        request_duration_(families.request_duration.Add({{"model", model_}}, kSeconds)),
+        ok_duration_(
+            families.request_duration.Add({{"model", model_}, {"outcome", "ok"}}, kSeconds)),
+        failed_duration_(
+            families.request_duration.Add({{"model", model_}, {"outcome", "failed"}}, kSeconds)),
         batch_size_(families.batch_size.Add({{"model", model_}}, kBatchSizes)),
         images_(families.images.Add({{"model", model_}})),
+        images_in_time_(families.images_in_time.Add({{"model", model_}})),
+        dead_images_(families.dead_images.Add({{"model", model_}})),
+        predicted_wait_(families.predicted_wait.Add({{"model", model_}})),
         queue_depth_(families.queue_depth.Add({{"model", model_}})),
         ready_(families.model_ready.Add({{"model", model_}})) {
     for (size_t stage = 0; stage < kStages.size(); ++stage) {
       stages_[stage] =
           &families.stage_duration.Add({{"model", model_}, {"stage", kStages[stage]}}, kSeconds);
     }
+    for (size_t reason = 0; reason < kShedReasons.size(); ++reason) {
+      shed_[reason] = &families.shed.Add({{"model", model_}, {"reason", kShedReasons[reason]}});
+    }
   }
 
   void RequestAnswered(absl::StatusCode code, absl::Duration duration) override {
     requests_.Increment(code);
-    request_duration_.Observe(absl::ToDoubleSeconds(duration));
+    Histogram& durations = code == absl::StatusCode::kOk ? ok_duration_ : failed_duration_;
+    durations.Observe(absl::ToDoubleSeconds(duration));
   }
+  void AnsweredInTime() override { images_in_time_.Increment(); }
+  void Shed(ShedReason reason) override { shed_[static_cast<size_t>(reason)]->Increment(); }
   void StageTook(Stage stage, absl::Duration duration) override {
     stages_[static_cast<size_t>(stage)]->Observe(absl::ToDoubleSeconds(duration));
   }
   void BatchRan(int images) override {
     batch_size_.Observe(images);
     images_.Increment(images);
+  }
+  void DeadImageRan() override { dead_images_.Increment(); }
+  void SetPredictedWait(absl::Duration wait) override {
+    predicted_wait_.Set(absl::ToDoubleSeconds(wait));
   }
   void QueueDepthChanged(int difference) override { queue_depth_.Increment(difference); }
   void SetReady(bool ready) override { ready_.Set(ready ? 1 : 0); }
@@ -167,10 +205,15 @@ class PrometheusModelMetrics : public ModelMetrics {
   const std::string model_;
   Families& families_;
   RequestCounters requests_;
-  Histogram& request_duration_;
+  Histogram& ok_duration_;
+  Histogram& failed_duration_;
   std::array<Histogram*, kStages.size()> stages_;
   Histogram& batch_size_;
   Counter& images_;
+  Counter& images_in_time_;
+  Counter& dead_images_;
+  std::array<Counter*, kShedReasons.size()> shed_;
+  Gauge& predicted_wait_;
   Gauge& queue_depth_;
   Gauge& ready_;
   std::mutex mutex_;
@@ -188,6 +231,24 @@ class PrometheusDeviceMetrics : public DeviceMetrics {
  private:
   Counter& busy_;
   Gauge& runners_;
+};
+
+// Collects nothing, but is asked first: it lets gauges be set that no event sets.
+class ScrapeCallback : public prometheus::Collectable {
+ public:
+  void Set(std::function<void()> callback) {
+    std::lock_guard lock(mutex_);
+    callback_ = std::move(callback);
+  }
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    std::lock_guard lock(mutex_);
+    if (callback_) callback_();
+    return {};
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::function<void()> callback_;  // guarded by mutex_
 };
 
 class PrometheusMetrics : public Metrics {
@@ -219,8 +280,13 @@ class PrometheusMetrics : public Metrics {
 
   void InFlightChanged(int difference) override { in_flight_.Increment(difference); }
 
+  void BeforeScrape(std::function<void()> callback) override {
+    before_scrape_->Set(std::move(callback));
+  }
+
   absl::Status Expose(const std::string& address) override try {
     exposer_ = std::make_unique<prometheus::Exposer>(address);
+    exposer_->RegisterCollectable(before_scrape_);  // in this order
     exposer_->RegisterCollectable(registry_);
     exposer_->RegisterCollectable(process_);
     return absl::OkStatus();
@@ -234,6 +300,7 @@ class PrometheusMetrics : public Metrics {
   }
 
   std::string Scrape() const override {
+    before_scrape_->Collect();
     std::vector<prometheus::MetricFamily> families = registry_->Collect();
     for (auto& family : process_->Collect()) families.push_back(std::move(family));
     return prometheus::TextSerializer().Serialize(families);
@@ -242,6 +309,7 @@ class PrometheusMetrics : public Metrics {
  private:
   const std::shared_ptr<prometheus::Registry> registry_;
   const std::shared_ptr<ProcessMetrics> process_;
+  const std::shared_ptr<ScrapeCallback> before_scrape_ = std::make_shared<ScrapeCallback>();
   Families families_;
   RequestCounters unknown_model_;
   Gauge& in_flight_;

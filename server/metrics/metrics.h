@@ -2,6 +2,7 @@
 // and alerts use them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -12,6 +13,9 @@ namespace patchserve {
 
 enum class Stage { kDecode, kQueue, kRun, kRespond };
 
+// Why a request wasn't served although nothing was wrong with it.
+enum class ShedReason { kQueueFull, kBytes, kPixels, kLate, kExpired, kDraining };
+
 // The figures of one model. Thread-safe; each call costs one uncontended lock or
 // atomic operation, no look-up by name.
 class ModelMetrics {
@@ -21,10 +25,20 @@ class ModelMetrics {
   // patchserve_requests_total, patchserve_request_duration_seconds: a request was
   // answered with `code`, `duration` after it came in.
   virtual void RequestAnswered(absl::StatusCode code, absl::Duration duration) = 0;
+  // patchserve_images_in_time_total: one of them was answered with a result by its
+  // deadline.
+  virtual void AnsweredInTime() = 0;
+  // patchserve_shed_total
+  virtual void Shed(ShedReason reason) = 0;
   // patchserve_stage_duration_seconds
   virtual void StageTook(Stage stage, absl::Duration duration) = 0;
   // patchserve_batch_size, patchserve_images_total
   virtual void BatchRan(int images) = 0;
+  // patchserve_dead_images_total: an image ran although its request had expired or been
+  // cancelled before its batch started.
+  virtual void DeadImageRan() = 0;
+  // patchserve_predicted_queue_delay_seconds
+  virtual void SetPredictedWait(absl::Duration wait) = 0;
   // patchserve_queue_depth: requests that are admitted and not yet running.
   virtual void QueueDepthChanged(int difference) = 0;
   // patchserve_model_ready
@@ -60,6 +74,10 @@ class Metrics {
 
   // patchserve_in_flight: requests that are not answered yet.
   virtual void InFlightChanged(int difference) = 0;
+
+  // Called before each scrape, to set what isn't set by events; null: nothing is. No call
+  // is under way when this returns.
+  virtual void BeforeScrape(std::function<void()> callback) = 0;
 
   // Serves /metrics on "host:port" (port 0: any) until this is destroyed, with two
   // threads of its own.

@@ -17,6 +17,7 @@ Call::~Call() {
 
 void Call::Finish(absl::StatusOr<Answer> answer) {
   LeaveQueue();
+  for (Hold* hold : {&bytes, &undecoded, &decode_work, &place}) hold->Release();
   // The requester may go on once it has its answer: its figures come first.
   const absl::Time respond = absl::Now();
   const absl::StatusCode code = answer.status().code();
@@ -24,25 +25,20 @@ void Call::Finish(absl::StatusOr<Answer> answer) {
     metrics_.UnknownModelAnswered(code);
   } else {
     figures->RequestAnswered(code, respond - request.arrival);
+    if (answer.ok() && respond <= request.deadline) figures->AnsweredInTime();
   }
   metrics_.InFlightChanged(-1);
   std::exchange(done_, nullptr)(std::move(answer));
   if (code == absl::StatusCode::kOk) figures->StageTook(Stage::kRespond, absl::Now() - respond);
 }
 
-bool Call::EnterQueue() {
-  if (model->waiting.fetch_add(1) >= model->max_queue) {
-    model->waiting.fetch_sub(1);
-    return false;
-  }
+void Call::EnterQueue() {
   in_queue_ = true;
   model->metrics->QueueDepthChanged(+1);
-  return true;
 }
 
 void Call::LeaveQueue() {
   if (!std::exchange(in_queue_, false)) return;
-  model->waiting.fetch_sub(1);
   model->metrics->QueueDepthChanged(-1);
 }
 

@@ -9,6 +9,7 @@
 #include "server/image/image.h"
 #include "server/metrics/metrics.h"
 #include "server/pipeline/answer.h"
+#include "server/pipeline/budget.h"
 #include "server/pipeline/request.h"
 
 namespace patchserve {
@@ -29,9 +30,9 @@ class Call {
   // afterwards.
   void Finish(absl::StatusOr<Answer> answer);
 
-  // Takes a place in the model's queue, if it has one left; LeaveQueue gives it
-  // back, at the latest when the call is answered.
-  bool EnterQueue();
+  // The call waits from here on, for a decoding thread and for the device, until
+  // LeaveQueue, at the latest when it is answered.
+  void EnterQueue();
   void LeaveQueue();
 
   ClassifyRequest request;
@@ -43,6 +44,10 @@ class Call {
   absl::Duration decode;              // how long decoding took
   absl::Duration waited;              // for a decoding thread
   absl::Time decoded;                 // when it was done: the wait for the device begins
+  // Its part of the budgets (intake.h): until it is answered, decoded, pushed.
+  Hold bytes;
+  Hold undecoded, decode_work;
+  Hold place;
 
  private:
   Metrics& metrics_;

@@ -28,15 +28,29 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
       device_metrics_(metrics.Device(options_.device)),
       executor_({.rule = {.cancelled = [](const CallPtr& call) { return call->cancelled(); },
                           .runners = options_.runners,
-                          .independent_runners = options_.independent_runners},
+                          .independent_runners = options_.independent_runners,
+                          .max_delay = options_.max_batch_delay},
                  .prepare_runner = options_.prepare_runner,
                  .now = options_.now,
                  .drop = [this](CallPtr call, DropReason why) { Drop(std::move(call), why); }}),
+      intake_({.max_bytes = options_.max_bytes_in_flight,
+               .max_pixels = options_.max_pixels_in_flight,
+               .decode_threads = options_.decode_threads},
+              executor_),
       decode_pool_("decode", options_.decode_threads, options_.max_decode_queue) {
   device_metrics_.SetRunners(options_.runners);
+  metrics_.BeforeScrape([this] {
+    for (const ModelEntry& entry : registry_.List()) {
+      if (entry.model == nullptr) continue;
+      entry.model->metrics->SetPredictedWait(intake_.PredictedWait(*entry.model));
+    }
+  });
 }
 
-Classifier::~Classifier() { Stop(); }
+Classifier::~Classifier() {
+  metrics_.BeforeScrape(nullptr);
+  Stop();
+}
 
 void Classifier::Stop() {
   Drain();
@@ -51,15 +65,20 @@ void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
       [this, model](std::vector<CallPtr> batch) { RunBatch(*model, absl::MakeSpan(batch)); });
 }
 
-absl::Status Classifier::Admit(Call& call) const {
-  if (draining_) return ShuttingDown();
-  RETURN_IF_ERROR(CheckRequest(registry_, options_.limits, call));
-  if (call.request.deadline <= options_.now()) return Expired();
-  if (!call.EnterQueue()) {
-    return absl::ResourceExhaustedError(absl::StrCat("model ", call.model->name, " has ",
-                                                     call.model->max_queue,
-                                                     " requests waiting, its limit"));
+absl::Status Classifier::Admit(Call& call) {
+  if (draining_) {
+    call.figures = FiguresOf(call.request.model);
+    if (call.figures != nullptr) call.figures->Shed(ShedReason::kDraining);
+    return ShuttingDown();
   }
+  RETURN_IF_ERROR(CheckRequest(registry_, options_.limits, call));
+  const absl::Time now = options_.now();
+  if (call.request.deadline <= now) {
+    call.figures->Shed(ShedReason::kExpired);
+    return Expired();
+  }
+  RETURN_IF_ERROR(intake_.Admit(call, now));
+  call.EnterQueue();
   return absl::OkStatus();
 }
 
@@ -73,13 +92,11 @@ void Classifier::Classify(ClassifyRequest request, AnswerCallback done) {
   // A task must be copied or dropped as a whole, but a refused call still has to be
   // answered: hence the bare pointer, which one of the two takes back.
   Call* accepted = call.release();
+  const absl::Time deadline = accepted->request.deadline;
   const bool queued = decode_pool_.TryRun(
-      [this, accepted, admitted = absl::Now()] { Decode(CallPtr(accepted), admitted); });
-  if (!queued) {
-    CallPtr(accepted)->Finish(
-        draining_ ? ShuttingDown()
-                  : absl::ResourceExhaustedError("too many requests wait for a decoding thread"));
-  }
+      [this, accepted, admitted = absl::Now()] { Decode(CallPtr(accepted), admitted); }, deadline);
+  // It holds as many as may be admitted.
+  if (!queued) CallPtr(accepted)->Finish(ShuttingDown());
 }
 
 void Classifier::Refuse(ClassifyRequest request, const absl::Status& why, AnswerCallback done) {
@@ -95,8 +112,10 @@ ModelMetrics* Classifier::FiguresOf(absl::string_view model) const {
 
 void Classifier::Decode(CallPtr call, absl::Time admitted) {
   const absl::Time started = absl::Now();
-  if (call->request.deadline <= options_.now()) return Drop(std::move(call), DropReason::kExpired);
   if (call->cancelled()) return Drop(std::move(call), DropReason::kCancelled);
+  if (!intake_.StillInTime(*call, options_.now())) {
+    return Drop(std::move(call), DropReason::kExpired);
+  }
   auto pixels =
       MakeModelInput(call->request.image, call->image, call->model->description.preprocessing);
   if (absl::IsInternal(pixels.status())) {
@@ -108,21 +127,31 @@ void Classifier::Decode(CallPtr call, absl::Time admitted) {
   call->waited = started - admitted;
   call->decode = call->decoded - started;
   call->model->metrics->StageTook(Stage::kDecode, call->decode);
+  intake_.Decoded(*call, call->decode);
 
   const int queue = call->model->scheduled_as;
   const absl::Time deadline = call->request.deadline;
-  if (auto refused = executor_.Push(queue, std::move(call), deadline)) {
+  call->place.Forget();  // from here on the queue's own matter
+  if (auto refused = executor_.Push(queue, std::move(call), deadline, /*reserved=*/true)) {
     (*refused)->Finish(ShuttingDown());
   }
 }
 
 void Classifier::Drop(CallPtr call, DropReason reason) {
-  call->Finish(reason == DropReason::kExpired ? Expired()
-                                              : absl::CancelledError("the caller cancelled"));
+  if (reason == DropReason::kCancelled) {
+    call->Finish(absl::CancelledError("the caller cancelled"));
+  } else {
+    call->figures->Shed(ShedReason::kExpired);
+    call->Finish(Expired());
+  }
 }
 
 void Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch) {
-  for (CallPtr& call : batch) call->LeaveQueue();
+  const absl::Time now = options_.now();
+  for (CallPtr& call : batch) {
+    call->LeaveQueue();
+    if (call->cancelled() || call->request.deadline < now) model.metrics->DeadImageRan();
+  }
   Outcome outcome = Forward(model, batch);
   if (!absl::IsResourceExhausted(outcome.output.status()) || batch.size() == 1) {
     return Deliver(model, batch, outcome);

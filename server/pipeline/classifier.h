@@ -17,6 +17,7 @@
 #include "server/metrics/metrics.h"
 #include "server/pipeline/answer.h"
 #include "server/pipeline/call.h"
+#include "server/pipeline/intake.h"
 #include "server/pipeline/model_registry.h"
 #include "server/pipeline/request.h"
 #include "server/scheduling/executor.h"
@@ -27,7 +28,10 @@ struct ClassifierOptions {
   ImageLimits limits;
   int decode_threads = 1;
   int max_decode_queue = 1024;  // those that wait for a decoding thread: no fewer than admitted
-  std::string device = "cpu";   // label of the device's metrics
+  int64_t max_bytes_in_flight = 256 << 20;     // as sent, and as model input
+  int64_t max_pixels_in_flight = 200'000'000;  // not yet decoded
+  absl::Duration max_batch_delay = absl::InfiniteDuration();
+  std::string device = "cpu";  // label of the device's metrics
   int runners = 1;
   bool independent_runners = true;  // a core each, not one GPU's time
   std::function<void()> prepare_runner = [] {};
@@ -51,8 +55,8 @@ class Classifier {
   // Answers `request` through `done`, exactly once, here or on another thread.
   // Errors: NOT_FOUND, UNAVAILABLE: as ModelRegistry::Find. FAILED_PRECONDITION: the
   // model is at another version. INVALID_ARGUMENT: the image or an option.
-  // RESOURCE_EXHAUSTED: too much waits already. DEADLINE_EXCEEDED, CANCELLED: found
-  // before it ran. INTERNAL.
+  // RESOURCE_EXHAUSTED, with RetryAfter: too much waits already, or the answer would be
+  // late. DEADLINE_EXCEEDED, CANCELLED: found before it ran. INTERNAL.
   void Classify(ClassifyRequest request, AnswerCallback done);
 
   // Answers a request that couldn't be read to its end with `why`, and counts it.
@@ -70,10 +74,8 @@ class Classifier {
   void Stop();
 
  private:
-  using CallPtr = std::unique_ptr<Call>;
-
   ModelMetrics* FiguresOf(absl::string_view model) const;
-  absl::Status Admit(Call& call) const;
+  absl::Status Admit(Call& call);
   void Decode(CallPtr call, absl::Time admitted);
   void Drop(CallPtr call, DropReason reason);
 
@@ -94,6 +96,7 @@ class Classifier {
   std::atomic<bool> draining_ = false;
   std::atomic<bool> device_lost_ = false;
   Executor<CallPtr> executor_;
+  Intake intake_;
   ThreadPool decode_pool_;  // after executor_: it pushes there until it stops
 };
 

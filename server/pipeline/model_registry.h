@@ -1,7 +1,6 @@
 // The models by name, and the state each is in.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,7 +17,7 @@
 namespace patchserve {
 
 // A loaded model, with what the pipeline needs to serve it. Shared by the requests
-// that are on their way through it, and constant but for `waiting`.
+// that are on their way through it, and constant.
 struct ServedModel {
   std::string name;
   ModelDescription description;
@@ -29,9 +28,8 @@ struct ServedModel {
   absl::Duration default_deadline;
 
   // Set by Classifier::Schedule.
-  int scheduled_as = -1;                 // the model's number at the executor
-  ModelMetrics* metrics = nullptr;       // of its name
-  mutable std::atomic<int> waiting = 0;  // requests admitted and not yet running
+  int scheduled_as = -1;            // the model's number at the executor
+  ModelMetrics* metrics = nullptr;  // of its name
 };
 
 enum class ModelState { kLoading, kReady, kFailed, kUnloading };

@@ -11,10 +11,9 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "server/image/decode.h"
+#include "server/scheduling/admission_rule.h"
 
 namespace patchserve {
-
-enum class Criticality { kSheddable, kDefault, kCritical };
 
 struct RawPixels {
   absl::Span<const uint8_t> pixels;

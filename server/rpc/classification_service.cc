@@ -15,18 +15,22 @@ namespace {
 // Finish: so the request's bytes can be borrowed until the answer is there.
 class ClassifyCall final : public grpc::ServerUnaryReactor {
  public:
-  ClassifyCall(Classifier& classifier, OpenCalls& open_calls,
-               const grpc::CallbackServerContext& context, const v1::ClassifyRequest& message,
-               v1::ClassifyResponse& response)
-      : classifier_(classifier), open_calls_(open_calls), message_(message), response_(response) {
+  ClassifyCall(Classifier& classifier, OpenCalls& open_calls, grpc::CallbackServerContext& context,
+               const v1::ClassifyRequest& message, v1::ClassifyResponse& response)
+      : classifier_(classifier),
+        open_calls_(open_calls),
+        context_(context),
+        message_(message),
+        response_(response) {
     open_calls_.Opened();
+    const absl::Time arrival = absl::Now();
     absl::StatusOr<ClassifyRequest> request = ReadRequest(message);
     if (!request.ok()) {
-      classifier.Refuse({.model = message.model(), .arrival = absl::Now()}, request.status(),
+      classifier.Refuse({.model = message.model(), .arrival = arrival}, request.status(),
                         Answering());
       return;
     }
-    request->arrival = absl::Now();
+    request->arrival = arrival;
     request->deadline = DeadlineOf(context);
     request->cancelled = &cancelled_;
     classifier.Classify(*std::move(request), Answering());
@@ -46,12 +50,13 @@ class ClassifyCall final : public grpc::ServerUnaryReactor {
   AnswerCallback Answering() {
     return [this](absl::StatusOr<Answer> answer) {
       if (answer.ok()) WriteResponse(*answer, message_, response_);
-      Finish(ToGrpc(answer.status()));  // this may be gone from here on
+      Finish(ToGrpc(answer.status(), context_));  // this may be gone from here on
     };
   }
 
   Classifier& classifier_;
   OpenCalls& open_calls_;
+  grpc::CallbackServerContext& context_;
   const v1::ClassifyRequest& message_;
   v1::ClassifyResponse& response_;
   std::atomic<bool> cancelled_ = false;

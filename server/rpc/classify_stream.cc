@@ -4,10 +4,12 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/base/retry_after.h"
 #include "server/base/status.h"
 #include "server/rpc/deadline.h"
 #include "server/rpc/messages.h"
@@ -117,6 +119,10 @@ class ClassifyStream final : public ClassifyStreams::Reactor {
     } else {
       response->mutable_error()->set_code(static_cast<int>(answer.status().code()));
       response->mutable_error()->set_message(std::string(answer.status().message()));
+      const std::optional<absl::Duration> pause = RetryAfter(answer.status());
+      if (pause && *pause != absl::InfiniteDuration()) {
+        WriteDuration(*pause, *response->mutable_error()->mutable_retry_after());
+      }
     }
     std::lock_guard lock(mutex_);
     if (cancelled_) {

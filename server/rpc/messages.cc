@@ -84,12 +84,6 @@ const char* CropModeName(CropMode mode) {
   return "";
 }
 
-void WriteDuration(absl::Duration from, google::protobuf::Duration& to) {
-  const int64_t nanoseconds = absl::ToInt64Nanoseconds(from);
-  to.set_seconds(nanoseconds / 1'000'000'000);
-  to.set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
-}
-
 void WritePreprocessing(const Preprocessing& from, v1::Preprocessing& to) {
   to.set_input_width(from.width);
   to.set_input_height(from.height);
@@ -102,6 +96,12 @@ void WritePreprocessing(const Preprocessing& from, v1::Preprocessing& to) {
 }
 
 }  // namespace
+
+void WriteDuration(absl::Duration from, google::protobuf::Duration& to) {
+  const int64_t nanoseconds = absl::ToInt64Nanoseconds(from);
+  to.set_seconds(nanoseconds / 1'000'000'000);
+  to.set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
+}
 
 absl::StatusOr<ClassifyRequest> ReadRequest(const v1::ClassifyRequest& message) {
   ClassifyRequest request;

@@ -20,6 +20,7 @@ absl::StatusOr<ClassifyRequest> ReadRequest(const v1::ClassifyRequest& message);
 void WriteResponse(const Answer& answer, const v1::ClassifyRequest& request,
                    v1::ClassifyResponse& response);
 
+void WriteDuration(absl::Duration from, google::protobuf::Duration& to);
 v1::Model WriteModel(const ModelEntry& entry, bool is_default);
 
 }  // namespace patchserve

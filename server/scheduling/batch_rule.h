@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/scheduling/admission_rule.h"
 #include "server/scheduling/arrivals.h"
 #include "server/scheduling/cost_model.h"
 
@@ -45,6 +46,8 @@ class BatchRule {
     // Whether runners don't slow each other down (a core each), so that two of them do
     // two halves of a batch in half the time.
     bool independent_runners = true;
+    // No item waits longer than this for others to join its batch.
+    absl::Duration max_delay = absl::InfiniteDuration();
   };
   struct Dropped {
     Item item;
@@ -80,7 +83,7 @@ class BatchRule {
     queue.arrivals.Add(now, deadline - now);
     auto place = std::upper_bound(queue.entries.begin(), queue.entries.end(), deadline,
                                   [](absl::Time t, const Entry& e) { return t < e.deadline; });
-    queue.entries.insert(place, {deadline, std::move(item)});
+    queue.entries.insert(place, {deadline, now, std::move(item)});
     ++queued_;
     return std::nullopt;
   }
@@ -122,21 +125,48 @@ class BatchRule {
     return dead;
   }
 
-  // How long an item with this deadline would wait before it runs, if it came now: the
-  // batches of all models that go before it, shared by the runners. `running` is what
-  // is left of the batches under way, summed over the runners.
-  absl::Duration PredictedWait(absl::Time deadline, absl::Duration running) const {
-    absl::Duration ahead = running;
-    for (const Queue& queue : queues_) {
-      if (queue.entries.empty()) continue;
-      const auto before =
-          std::upper_bound(queue.entries.begin(), queue.entries.end(), deadline,
-                           [](absl::Time t, const Entry& e) { return t < e.deadline; }) -
-          queue.entries.begin();
-      ahead += TimeOf(queue.cost, static_cast<int>(before));
-    }
-    return ahead / options_.runners;
+  // An item of `model` is on its way here: until Push or TakeBack it has a place, and
+  // counts as work before that of those who come after it.
+  void Expect(int model, absl::Time now) {
+    ++expected_;
+    ++queues_[model].expected;
+    queues_[model].last_expected = now;
   }
+  void TakeBack(int model) {
+    --expected_;
+    --queues_[model].expected;
+  }
+
+  // What an item of `model` with this deadline would find, if it came now: the batches of
+  // all models that go before it, shared by the runners. `running` is what is left of the
+  // batches under way, summed over the runners; `idle` runners are free.
+  Load Find(int model, absl::Time deadline, absl::Duration running, int idle,
+            absl::Time now) const {
+    Load load;
+    absl::Duration ahead = absl::ZeroDuration();
+    for (const Queue& queue : queues_) {
+      const absl::Duration work = TimeOf(queue.cost, Before(queue, deadline));
+      ahead += work;
+      if (&queue == &queues_[model]) {
+        load.own = work / options_.runners;
+      } else if (now - queue.last_expected < kRecently) {
+        ++load.models;
+      }
+    }
+    const Queue& queue = queues_[model];
+    const int before = Before(queue, deadline);
+    load.places = queue.expected + static_cast<int>(queue.entries.size());
+    load.max_places = queue.options.max_queued;
+    if (ahead > absl::ZeroDuration() || idle == 0) load.wait = (running + ahead) / options_.runners;
+    load.run =
+        queue.cost.Safe(Worthwhile(queue.cost, std::min(before + 1, queue.cost.max_batch())));
+    load.makes_others_late = MakesOthersLate(queue, before, now + load.wait);
+    load.idle = idle == options_.runners && queued_ == 0 && expected_ == 0;
+    return load;
+  }
+
+  // A prediction kept a model from being run, and so from being measured: it fades.
+  void Doubt(int model) { queues_[model].cost.Fade(); }
 
   int queued() const { return queued_; }
   int queued(int model) const { return static_cast<int>(queues_[model].entries.size()); }
@@ -148,9 +178,12 @@ class BatchRule {
   static constexpr double kWorthwhile = 0.03;
   // A run that makes fewer than this late is no reason to wait.
   static constexpr double kFewLost = 0.1;
+  // A model that nothing came for since doesn't share the device.
+  static constexpr absl::Duration kRecently = absl::Seconds(10);
 
   struct Entry {
     absl::Time deadline;
+    absl::Time pushed;
     Item item;
   };
   struct Queue {
@@ -158,6 +191,8 @@ class BatchRule {
     CostModel cost;
     std::vector<Entry> entries = {};  // by deadline; equal ones in order of arrival
     Arrivals arrivals = {};
+    int expected = 0;  // on their way here
+    absl::Time last_expected = absl::InfinitePast();
   };
   struct Plan {
     int model = 0;
@@ -172,6 +207,29 @@ class BatchRule {
     const int largest = cost.max_batch();
     if (images == 0) return absl::ZeroDuration();
     return images / largest * cost.Expected(largest) + cost.Expected(images % largest);
+  }
+
+  // How many items of a queue go before one with this deadline.
+  static int Before(const Queue& queue, absl::Time deadline) {
+    const auto place =
+        std::upper_bound(queue.entries.begin(), queue.entries.end(), deadline,
+                         [](absl::Time t, const Entry& e) { return t < e.deadline; });
+    return queue.expected + static_cast<int>(place - queue.entries.begin());
+  }
+
+  // Whether one more item at place `before` would make a later one late that isn't now;
+  // an item at that place would start at `start`.
+  bool MakesOthersLate(const Queue& queue, int before, absl::Time start) const {
+    const absl::Duration one_more =
+        (TimeOf(queue.cost, before + 1) - TimeOf(queue.cost, before)) / options_.runners;
+    for (size_t i = before - queue.expected; i < queue.entries.size(); ++i) {
+      const int between = static_cast<int>(i) - (before - queue.expected);
+      const absl::Time done =
+          start + TimeOf(queue.cost, between) / options_.runners + queue.cost.Safe(1);
+      if (done <= queue.entries[i].deadline && done + one_more > queue.entries[i].deadline)
+        return true;
+    }
+    return false;
   }
 
   // The most entries from `first` on that can run together from `start` and all be in
@@ -235,7 +293,12 @@ class BatchRule {
     plan.size = Worthwhile(queue.cost, most);
     plan.start_by = queue.entries[plan.first].deadline - queue.cost.Safe(plan.size);
     TakeAlong(queue, now, plan);
-    plan.wait_until = ShouldWait(queue, plan, now) ? WaitUntil(queue, plan, now) : now;
+    if (ShouldWait(queue, plan, now)) {
+      plan.wait_until = std::min(WaitUntil(queue, plan, now),
+                                 queue.entries[plan.first].pushed + options_.max_delay);
+    } else {
+      plan.wait_until = now;
+    }
     return plan;
   }
 
@@ -299,6 +362,7 @@ class BatchRule {
   Options options_;
   std::vector<Queue> queues_;
   int queued_ = 0;
+  int expected_ = 0;
 };
 
 }  // namespace patchserve

@@ -14,6 +14,8 @@ constexpr int kVarianceOver = 50;
 constexpr int kVariancePrior = 10;  // as many batches as the first guess counts for
 constexpr double kFarOff = 1.0;     // one batch that took ten times as long isn't all that counts
 
+constexpr double kFade = 0.98;
+
 absl::Duration Between(const CostModel::Sample& a, const CostModel::Sample& b, int size) {
   const double share = static_cast<double>(size - a.size) / (b.size - a.size);
   return a.took + share * (b.took - a.took);
@@ -51,6 +53,10 @@ void CostModel::Observe(int size, absl::Duration took) {
   for (int other = 1; other < size; ++other) {
     expected_[other] = std::min(expected_[other], expected_[size]);
   }
+}
+
+void CostModel::Fade() {
+  for (absl::Duration& expected : expected_) expected *= kFade;
 }
 
 }  // namespace patchserve

@@ -40,6 +40,10 @@ class CostModel {
   // on the machine) changes all.
   void Observe(int size, absl::Duration took);
 
+  // Every size takes a little less than was thought: for an estimate that nothing can
+  // put right, since because of it nothing runs.
+  void Fade();
+
  private:
   std::vector<absl::Duration> expected_;  // by size; [0] is zero
   double variance_ = 0.05 * 0.05;         // of what batches took, as a share of what was expected

@@ -1,6 +1,7 @@
 // A device's runners: threads that ask the BatchRule for work and do it.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -35,11 +36,12 @@ class Executor {
   };
 
   explicit Executor(Options options) : options_(std::move(options)), rule_(options_.rule) {
+    busy_until_.resize(options_.rule.runners, absl::InfinitePast());
     for (int i = 0; i < options_.rule.runners; ++i) {
       runners_.emplace_back([this, i] {
         NameThread(absl::StrCat("runner-", i));
         options_.prepare_runner();
-        Loop();
+        Loop(busy_until_[i]);
       });
     }
   }
@@ -59,10 +61,43 @@ class Executor {
     rule_.LimitBatch(model, most);
   }
 
+  // Asks for a place for an item that is still to be decoded. Who is admitted must push
+  // it as `reserved`, or give the place back with TakeBack. For the other arguments see
+  // admission_rule.h.
+  [[nodiscard]] Admission Reserve(int model, Criticality criticality, absl::Time deadline,
+                                  absl::Duration decode_wait, absl::Duration decode) {
+    std::lock_guard lock(mutex_);
+    const absl::Time now = options_.now();
+    const Load load = Find(model, deadline, now);
+    const absl::Duration budget = deadline - now;
+    if (load.idle && load.run + decode > budget) rule_.Doubt(model);
+    const Admission admission = Admit(load, criticality, budget, decode_wait, decode);
+    if (admission.answer == Admission::Answer::kAdmitted) rule_.Expect(model, now);
+    return admission;
+  }
+  void TakeBack(int model) {
+    std::lock_guard lock(mutex_);
+    rule_.TakeBack(model);
+  }
+
+  // How long one more item would wait before it runs.
+  absl::Duration PredictedWait(int model) {
+    std::lock_guard lock(mutex_);
+    return Find(model, absl::InfiniteFuture(), options_.now()).wait;
+  }
+
+  // How long an item of this model runs alone, at best.
+  absl::Duration ExpectedRun(int model) {
+    std::lock_guard lock(mutex_);
+    return rule_.cost(model).Expected(1);
+  }
+
   // Gives the item back if its model's queue is full, or after Stop.
-  [[nodiscard]] std::optional<Item> Push(int model, Item item, absl::Time deadline) {
+  [[nodiscard]] std::optional<Item> Push(int model, Item item, absl::Time deadline,
+                                         bool reserved = false) {
     {
       std::lock_guard lock(mutex_);
+      if (reserved) rule_.TakeBack(model);
       if (stopping_) return item;
       std::optional<Item> refused = rule_.Push(model, std::move(item), deadline, options_.now());
       if (refused.has_value()) return refused;
@@ -94,7 +129,7 @@ class Executor {
   }
 
  private:
-  void Loop() {
+  void Loop(absl::Time& busy_until) {
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [this] { return stopping_ || rule_.queued() > 0; });
@@ -105,7 +140,12 @@ class Executor {
         changed_.wait_for(lock, absl::ToChronoNanoseconds(decision.wake - now));
         continue;
       }
+      if (decision.model >= 0) {
+        const int size = static_cast<int>(decision.batch.size());
+        busy_until = now + rule_.cost(decision.model).Expected(size);
+      }
       Do(std::move(decision), lock);
+      busy_until = absl::InfinitePast();
     }
   }
 
@@ -128,7 +168,13 @@ class Executor {
     rule_.Observe(model, size, ended - started);
   }
 
-  int Idle() const { return options_.rule.runners - busy_; }  // needs mutex_
+  // Both need mutex_.
+  int Idle() const { return options_.rule.runners - busy_; }
+  Load Find(int model, absl::Time deadline, absl::Time now) const {
+    absl::Duration running = absl::ZeroDuration();
+    for (absl::Time until : busy_until_) running += std::max(until - now, absl::ZeroDuration());
+    return rule_.Find(model, deadline, running, Idle(), now);
+  }
 
   const Options options_;
   std::mutex mutex_;
@@ -136,6 +182,7 @@ class Executor {
   BatchRule<Item> rule_;                        // guarded by mutex_
   std::vector<std::shared_ptr<RunBatch>> run_;  // by model; guarded by mutex_
   int busy_ = 0;                                // guarded by mutex_
+  std::vector<absl::Time> busy_until_;          // as expected, by runner; guarded by mutex_
   bool stopping_ = false;                       // guarded by mutex_
   std::vector<std::thread> runners_;
 };

@@ -8,6 +8,8 @@
 #include <mutex>
 #include <vector>
 
+#include "absl/time/clock.h"
+
 namespace patchserve {
 namespace {
 
@@ -19,6 +21,20 @@ TEST(ThreadPoolTest, TasksOfOneThreadRunInTheOrderOfArrival) {
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(pool.TryRun([&ran, i] { ran.push_back(i); }));
   pool.Stop();
   EXPECT_THAT(ran, ElementsAre(0, 1, 2));
+}
+
+TEST(ThreadPoolTest, TheEarliestDeadlineRunsFirst) {
+  std::vector<int> ran;
+  std::latch go_on(1);
+  ThreadPool pool("test", 1, 10);
+  const absl::Time now = absl::Now();
+  ASSERT_TRUE(pool.TryRun([&] { go_on.wait(); }, absl::InfinitePast()));
+  for (int i : {3, 1, 2}) {
+    ASSERT_TRUE(pool.TryRun([&ran, i] { ran.push_back(i); }, now + absl::Seconds(i)));
+  }
+  go_on.count_down();
+  pool.Stop();
+  EXPECT_THAT(ran, ElementsAre(1, 2, 3));
 }
 
 TEST(ThreadPoolTest, TwoThreadsRunTwoTasksAtOnce) {

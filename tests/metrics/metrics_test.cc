@@ -25,12 +25,10 @@ TEST_F(MetricsTest, ARequestIsCountedUnderItsCodeAndTimed) {
   const std::string scrape = metrics->Scrape();
   EXPECT_THAT(scrape,
               HasSubstr("patchserve_requests_total{code=\"INVALID_ARGUMENT\",model=\"vit\"} 1\n"));
-  EXPECT_THAT(
-      scrape,
-      HasSubstr("patchserve_request_duration_seconds_bucket{model=\"vit\",le=\"0.0025\"} 0\n"));
-  EXPECT_THAT(
-      scrape,
-      HasSubstr("patchserve_request_duration_seconds_bucket{model=\"vit\",le=\"0.005\"} 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("patchserve_request_duration_seconds_bucket{model=\"vit\",outcome="
+                                "\"failed\",le=\"0.0025\"} 0\n"));
+  EXPECT_THAT(scrape, HasSubstr("patchserve_request_duration_seconds_bucket{model=\"vit\",outcome="
+                                "\"failed\",le=\"0.005\"} 1\n"));
 }
 
 TEST_F(MetricsTest, ACodeThatNeverCameIsNotShown) {

@@ -121,6 +121,30 @@ TEST_F(ClassificationServiceTest, TheClientsDeadlineReachesTheQueue) {
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
 }
 
+TEST_F(ClassificationServiceTest, ARefusalSaysWhenToTryAgain) {
+  model.Hold();
+  std::vector<std::thread> waiting;
+  for (int i = 0; i < 101; ++i) {  // one runs, a hundred may wait, the last ten critical ones
+    waiting.emplace_back([this] {
+      v1::ClassifyResponse response;
+      v1::ClassifyRequest request = ColourRequest(1, 2, 3);
+      request.set_criticality(v1::CRITICALITY_CRITICAL);
+      EXPECT_TRUE(Call(request, &response).ok());
+    });
+    if (i == 0) model.WaitUntilBusy(1);
+  }
+  while (!Shows("patchserve_queue_depth{model=\"fake\"} 100")) std::this_thread::yield();
+  grpc::ClientContext context;
+  v1::ClassifyResponse response;
+  const grpc::Status status = stub->Classify(&context, ColourRequest(1, 2, 3), &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  const auto trailer = context.GetServerTrailingMetadata().find("grpc-retry-pushback-ms");
+  ASSERT_NE(trailer, context.GetServerTrailingMetadata().end());
+  EXPECT_GE(std::stoi(std::string(trailer->second.data(), trailer->second.size())), 10);
+  model.Release();
+  for (std::thread& thread : waiting) thread.join();
+}
+
 TEST_F(ClassificationServiceTest, ListsEveryModelWithItsState) {
   grpc::ClientContext context;
   v1::ListModelsResponse response;

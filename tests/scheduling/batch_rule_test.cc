@@ -33,6 +33,10 @@ class BatchRuleTest : public ::testing::Test {
     }
   }
 
+  Load Find(int model, double deadline, absl::Duration running, int idle = 0) const {
+    return rule.Find(model, t0 + deadline * ms, running, idle, t0);
+  }
+
   static std::vector<int> Dropped(const std::vector<BatchRule<int>::Dropped>& all,
                                   DropReason reason) {
     std::vector<int> items;
@@ -222,11 +226,59 @@ TEST_F(BatchRuleTest, WithTimeForTwoBatchesNobodyWaits) {
   }
 }
 
-TEST_F(BatchRuleTest, ThePredictedWaitIsThatOfWhatGoesBefore) {
-  const int model = rule.AddModel({}, Flat(2));
+TEST_F(BatchRuleTest, ANewcomerFindsTheBatchesThatGoBeforeIt) {
+  const int model = rule.AddModel({.max_queued = 9}, Flat(2));
   Push(model, {50, 60, 70});
-  EXPECT_EQ(rule.PredictedWait(t0 + 55 * ms, /*running=*/4 * ms), 14 * ms);
-  EXPECT_EQ(rule.PredictedWait(t0 + 99 * ms, /*running=*/4 * ms), 24 * ms);
+  EXPECT_EQ(Find(model, 55, /*running=*/4 * ms).wait, 14 * ms);
+  EXPECT_EQ(Find(model, 99, /*running=*/4 * ms).wait, 24 * ms);
+  EXPECT_EQ(Find(model, 99, /*running=*/4 * ms).places, 3);
+  EXPECT_EQ(Find(model, 99, /*running=*/4 * ms).max_places, 9);
+}
+
+TEST_F(BatchRuleTest, ANewcomerFindsThoseThatAreBeingDecodedBeforeIt) {
+  const int model = rule.AddModel({}, Linear(1));
+  EXPECT_TRUE(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).idle);
+  rule.Expect(model, t0);
+  EXPECT_FALSE(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).idle);
+  EXPECT_EQ(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).wait, 10 * ms);
+  rule.TakeBack(model);
+  EXPECT_TRUE(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).idle);
+}
+
+TEST_F(BatchRuleTest, AFreeRunnerMeansNoWait) {
+  const int model = rule.AddModel({}, Linear(1));
+  EXPECT_EQ(Find(model, 99, /*running=*/30 * ms, /*idle=*/1).wait, absl::ZeroDuration());
+}
+
+TEST_F(BatchRuleTest, ANewcomerFindsWhetherItWouldMakeOthersLate) {
+  const int model = rule.AddModel({}, Linear(1));
+  Push(model, {35, 90});  // a batch takes 10 ms, and nearly always less than 11
+  EXPECT_FALSE(Find(model, 30, /*running=*/4 * ms).makes_others_late);
+  EXPECT_TRUE(Find(model, 30, /*running=*/20 * ms).makes_others_late);
+  EXPECT_FALSE(Find(model, 40, /*running=*/20 * ms).makes_others_late);  // it goes second
+  EXPECT_FALSE(Find(model, 30, /*running=*/40 * ms).makes_others_late);  // it is late anyway
+}
+
+TEST_F(BatchRuleTest, OnlyModelsThatSomethingCameForOfLateShareTheDevice) {
+  const int a = rule.AddModel({}, Flat(2));
+  const int b = rule.AddModel({}, Flat(2));
+  EXPECT_EQ(Find(a, 50, 4 * ms).models, 1);
+  rule.Expect(b, t0);
+  EXPECT_EQ(Find(a, 50, 4 * ms).models, 2);
+  EXPECT_EQ(rule.Find(a, t0 + absl::Minutes(1), 4 * ms, 0, t0 + absl::Seconds(30)).models, 1);
+}
+
+TEST_F(WaitingTest, NobodyWaitsLongerThanTheLongestDelay) {
+  BatchRule<int> impatient({.max_delay = 2 * ms});
+  ASSERT_EQ(impatient.AddModel({}, Flat(64)), model);
+  for (int i = 0; i < 50; ++i) {
+    const absl::Time then = t0 + i * 0.5 * ms;
+    impatient.Push(model, i, then + 15 * ms, then);
+    impatient.Next(then, 1, /*may_wait=*/false);
+  }
+  impatient.Push(model, 100, now + 15 * ms, now);
+  EXPECT_EQ(impatient.Next(now, 1).wake, now + 2 * ms);
+  EXPECT_THAT(impatient.Next(now + 2 * ms, 1).batch, ElementsAre(100));
 }
 
 }  // namespace

@@ -22,14 +22,25 @@ TEST(MetricsSystemTest, AScrapeShowsEveryMetricAndPromtoolFindsNoFault) {
   for (const char* expected :
        {"patchserve_requests_total{code=\"OK\",model=\"vit\"} 1",
         "patchserve_requests_total{code=\"INVALID_ARGUMENT\",model=\"vit\"} 1",
-        "patchserve_request_duration_seconds_count{model=\"vit\"} 2",
+        "patchserve_request_duration_seconds_count{model=\"vit\",outcome=\"ok\"} 1",
+        "patchserve_request_duration_seconds_count{model=\"vit\",outcome=\"failed\"} 1",
+        "patchserve_images_in_time_total{model=\"vit\"} 1",
+        "patchserve_dead_images_total{model=\"vit\"} 0",
+        "patchserve_shed_total{model=\"vit\",reason=\"late\"} 0",
+        "patchserve_predicted_queue_delay_seconds{model=\"vit\"} ",
         "patchserve_stage_duration_seconds_count{model=\"vit\",stage=\"decode\"} 1",
-        "patchserve_batch_size_sum{model=\"vit\"} 1", "patchserve_images_total{model=\"vit\"} 1",
-        "patchserve_queue_depth{model=\"vit\"} 0", "patchserve_in_flight 0",
+        "patchserve_batch_size_sum{model=\"vit\"} 1",
+        "patchserve_images_total{model=\"vit\"} 1",
+        "patchserve_queue_depth{model=\"vit\"} 0",
+        "patchserve_in_flight 0",
         "patchserve_device_busy_seconds_total{device=\"cpu\"} ",
-        "patchserve_device_runners{device=\"cpu\"} ", "patchserve_model_info{",
-        "patchserve_model_ready{model=\"vit\"} 1", "patchserve_build_info{version=",
-        "process_cpu_seconds_total ", "process_resident_memory_bytes ", "process_open_fds "}) {
+        "patchserve_device_runners{device=\"cpu\"} ",
+        "patchserve_model_info{",
+        "patchserve_model_ready{model=\"vit\"} 1",
+        "patchserve_build_info{version=",
+        "process_cpu_seconds_total ",
+        "process_resident_memory_bytes ",
+        "process_open_fds "}) {
     EXPECT_THAT(scrape, HasSubstr(expected));
   }
 

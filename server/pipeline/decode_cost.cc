@@ -1,0 +1,31 @@
+#include "server/pipeline/decode_cost.h"
+
+#include <algorithm>
+
+namespace patchserve {
+namespace {
+
+// The newest image counts for a tenth, and no image for more than four times what was
+// expected: a thread that was held up says little of the format.
+constexpr double kShare = 0.1;
+constexpr double kFarOff = 4;
+
+// A small image costs as much as one of so many pixels.
+double Pixels(const ImageInfo& image) {
+  return std::max(static_cast<double>(image.width) * image.height, 10'000.0);
+}
+
+}  // namespace
+
+absl::Duration DecodeCost::Expected(const ImageInfo& image) const {
+  return absl::Nanoseconds(per_pixel_[static_cast<size_t>(image.format)] * Pixels(image));
+}
+
+void DecodeCost::Observe(const ImageInfo& image, absl::Duration took) {
+  std::atomic<double>& known = per_pixel_[static_cast<size_t>(image.format)];
+  const double now = known;
+  const double seen = absl::ToDoubleNanoseconds(took) / Pixels(image);
+  known = now + kShare * (std::min(seen, kFarOff * now) - now);  // of two at once one may be lost
+}
+
+}  // namespace patchserve

@@ -1,0 +1,99 @@
+#include "server/pipeline/intake.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/retry_after.h"
+
+namespace patchserve {
+namespace {
+
+int64_t BytesOf(const RequestImage& image) {
+  if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&image)) return file->size();
+  if (const auto* raw = std::get_if<RawPixels>(&image)) return raw->pixels.size();
+  return 0;
+}
+
+constexpr absl::Duration kShortestPause = absl::Milliseconds(10);
+
+absl::Status Refuse(const Call& call, ShedReason reason, absl::Duration wait, absl::Time now,
+                    absl::string_view why) {
+  call.figures->Shed(reason);
+  // What would come too late anyway is better not repeated.
+  const absl::Duration pause = std::max(wait, kShortestPause);
+  const bool in_time = now + pause < call.request.deadline;
+  return WithRetryAfter(absl::ResourceExhaustedError(why),
+                        in_time ? pause : absl::InfiniteDuration());
+}
+
+}  // namespace
+
+Intake::Intake(const Options& options, Executor<CallPtr>& executor)
+    : decode_threads_(options.decode_threads),
+      bytes_(options.max_bytes),
+      pixels_(options.max_pixels),
+      decode_work_(std::numeric_limits<int64_t>::max()),
+      executor_(executor) {}
+
+absl::Status Intake::Admit(Call& call, absl::Time now) {
+  const ServedModel& model = *call.model;
+  const double room = RoomFor(call.request.criticality);
+  const int64_t input = static_cast<int64_t>(model.description.preprocessing.bytes());
+  call.bytes = bytes_.Take(BytesOf(call.request.image) + input, room);
+  if (!call.bytes) {
+    return Refuse(call, ShedReason::kBytes, PredictedWait(model), now,
+                  absl::StrCat("the images in flight hold ", bytes_.used(), " bytes of ",
+                               bytes_.limit(), " allowed"));
+  }
+  call.undecoded = pixels_.Take(int64_t{call.image.width} * call.image.height, room);
+  if (!call.undecoded) {
+    return Refuse(call, ShedReason::kPixels, PredictedWait(model), now,
+                  absl::StrCat("the images in flight have ", pixels_.used(), " pixels of ",
+                               pixels_.limit(), " allowed"));
+  }
+  const absl::Duration decode = decode_cost_.Expected(call.image);
+  const Admission admission = executor_.Reserve(model.scheduled_as, call.request.criticality,
+                                                call.request.deadline, DecodeWait(), decode);
+  switch (admission.answer) {
+    case Admission::Answer::kAdmitted:
+      break;
+    case Admission::Answer::kNoPlace:
+      return Refuse(call, ShedReason::kQueueFull, admission.wait, now,
+                    absl::StrCat("model ", model.name, " has as many requests waiting as it may (",
+                                 model.max_queue, ", the last ones for the more critical)"));
+    case Admission::Answer::kLate:
+      return Refuse(
+          call, ShedReason::kLate, admission.wait, now,
+          absl::StrCat("too much waits before this request: about ",
+                       absl::FormatDuration(absl::Trunc(admission.wait, absl::Milliseconds(1))),
+                       ", and its deadline is in ",
+                       absl::FormatDuration(
+                           absl::Trunc(call.request.deadline - now, absl::Milliseconds(1)))));
+  }
+  call.place = Hold([this, queue = model.scheduled_as] { executor_.TakeBack(queue); });
+  call.decode_work = decode_work_.Take(absl::ToInt64Nanoseconds(decode));
+  return absl::OkStatus();
+}
+
+void Intake::Decoded(Call& call, absl::Duration took) {
+  decode_cost_.Observe(call.image, took);
+  call.undecoded.Release();
+  call.decode_work.Release();
+}
+
+bool Intake::StillInTime(const Call& call, absl::Time now) {
+  return now + executor_.ExpectedRun(call.model->scheduled_as) <= call.request.deadline;
+}
+
+absl::Duration Intake::PredictedWait(const ServedModel& model) {
+  return std::max(executor_.PredictedWait(model.scheduled_as), DecodeWait());
+}
+
+absl::Duration Intake::DecodeWait() const {
+  return absl::Nanoseconds(decode_work_.used()) / decode_threads_;
+}
+
+}  // namespace patchserve

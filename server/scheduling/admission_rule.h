@@ -1,0 +1,70 @@
+// Whether a request is taken in: the decision alone, in numbers.
+//
+// What can't be answered in time is refused before it costs anything, and so is what
+// would make others late who were taken in before. So a server that gets ten times what
+// it can do works as well as one that gets just enough (and its queue holds as much work
+// as the deadlines allow, not as much as comes).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/time/time.h"
+
+namespace patchserve {
+
+enum class Criticality { kSheddable, kDefault, kCritical };
+
+// What part of the waiting room a request of this level may fill: of the places, and of
+// the time that its deadline lets it wait. The rest is kept for the levels above it, so
+// that under pressure the lowest is refused first.
+inline double RoomFor(Criticality criticality) {
+  switch (criticality) {
+    case Criticality::kSheddable:
+      return 0.5;
+    case Criticality::kDefault:
+      return 0.9;
+    case Criticality::kCritical:
+      return 1;
+  }
+  return 1;
+}
+
+// What waits, as a newcomer would find it.
+struct Load {
+  int places = 0;                              // taken, of its model
+  int max_places = 0;                          //
+  absl::Duration wait = absl::ZeroDuration();  // before it would run
+  absl::Duration own = absl::ZeroDuration();   // the part of it that is its own model's work
+  absl::Duration run = absl::ZeroDuration();   // of the batch that it would run in
+  int models = 1;                              // that share the device, of late
+  bool makes_others_late = false;              // those that were taken in before
+  bool idle = false;                           // nothing waits and nothing runs
+};
+
+struct Admission {
+  enum class Answer { kAdmitted, kNoPlace, kLate };
+  Answer answer = Answer::kAdmitted;
+  absl::Duration wait = absl::ZeroDuration();  // that was predicted
+};
+
+// `budget`: from now to the deadline; `decode_wait`, `decode`: before the item is decoded,
+// and its own decoding, which goes on while others run.
+inline Admission Admit(const Load& load, Criticality criticality, absl::Duration budget,
+                       absl::Duration decode_wait, absl::Duration decode) {
+  using Answer = Admission::Answer;
+  const double room = RoomFor(criticality);
+  const absl::Duration wait = std::max(load.wait, decode_wait);
+  if (load.places >= std::ceil(room * load.max_places)) return {Answer::kNoPlace, wait};
+  // An idle device serves who comes, whatever was predicted: so a prediction that is
+  // wrong is put right.
+  if (load.idle) return {Answer::kAdmitted, wait};
+  const absl::Duration may_wait = (budget - decode - load.run) * room;
+  // Of the time that all models together may make others wait each has its part: a burst
+  // of one leaves the others room.
+  const bool late = wait > may_wait || load.own > may_wait / load.models;
+  const bool harms = load.makes_others_late && criticality != Criticality::kCritical;
+  return {late || harms ? Answer::kLate : Answer::kAdmitted, wait};
+}
+
+}  // namespace patchserve

@@ -1,0 +1,110 @@
+// What the classifier refuses for want of room or time, and what that leaves behind.
+#include "server/pipeline/intake.h"
+
+#include <atomic>
+#include <thread>
+
+#include "server/base/retry_after.h"
+#include "tests/pipeline/classifier_fixture.h"
+
+namespace patchserve {
+namespace {
+
+using ::testing::HasSubstr;
+
+class IntakeTest : public ClassifierTest {
+ protected:
+  // One request runs until Release, and so many wait.
+  void Busy(int waiting) {
+    model.Hold();
+    Classify();
+    model.WaitUntilBusy(1);
+    for (int i = 0; i < waiting; ++i) Classify();
+  }
+
+  absl::Status Refused(const ClassifyRequest& request) { return ClassifyAndWait(request).status(); }
+};
+
+TEST_F(IntakeTest, BytesInFlightAreBounded) {
+  options.max_bytes_in_flight = 100;  // a picture's 12 as sent, 12 as model input
+  Start();
+  Busy(2);
+  const absl::Status refused = Refused(RequestFor(red));
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("72 bytes of 100 allowed"));
+  EXPECT_TRUE(Shows("patchserve_shed_total{model=\"fake\",reason=\"bytes\"} 1"));
+  model.Release();
+  answers.WaitFor(3);
+  EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
+}
+
+TEST_F(IntakeTest, ARefusalSaysWhenToTryAgainUnlessThatWouldBeTooLate) {
+  const absl::Time now = absl::Now();
+  options.now = [now] { return now; };
+  Start([](ServedModel& served) { served.max_queue = 1; });
+  Busy(1);
+  ClassifyRequest request = RequestFor(red);
+  EXPECT_EQ(RetryAfter(Refused(request)), absl::Milliseconds(10));  // the shortest pause
+  request.deadline = now + absl::Milliseconds(10);
+  EXPECT_EQ(RetryAfter(Refused(request)), absl::InfiniteDuration());
+}
+
+TEST_F(IntakeTest, WhoWouldBeLateIsRefusedBeforeItIsDecoded) {
+  Start([](ServedModel& served) {
+    served.measured = {{1, absl::Seconds(20)}};
+    served.default_deadline = absl::Seconds(50);
+  });
+  Busy(1);  // done in 40 seconds, as is expected
+  const absl::Status refused = Refused(RequestFor(red));
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("its deadline is in"));
+  EXPECT_TRUE(Shows("patchserve_shed_total{model=\"fake\",reason=\"late\"} 1"));
+  model.Release();
+  answers.WaitFor(2);
+  EXPECT_TRUE(Shows("patchserve_stage_duration_seconds_count{model=\"fake\",stage=\"decode\"} 2"));
+}
+
+TEST_F(IntakeTest, TheLowerLevelIsRefusedFirst) {
+  Start([](ServedModel& served) { served.max_queue = 10; });
+  Busy(5);
+  ClassifyRequest request = RequestFor(red);
+  request.criticality = Criticality::kSheddable;
+  EXPECT_EQ(Refused(request).code(), absl::StatusCode::kResourceExhausted);
+  Classify();  // of the default level
+  EXPECT_TRUE(Shows("patchserve_queue_depth{model=\"fake\"} 6"));
+  model.Release();
+}
+
+TEST_F(IntakeTest, ACallThatFailsWhileDecodingGivesItsPlaceBack) {
+  options.max_pixels_in_flight = 4;
+  Start([](ServedModel& served) { served.max_queue = 1; });
+  // A JPEG's header, and then nothing.
+  const std::vector<uint8_t> broken = {0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 2, 0, 2, 1, 1, 0x11, 0};
+  for (int i = 0; i < 3; ++i) {
+    ClassifyRequest request;
+    request.image = absl::Span<const uint8_t>(broken);
+    request.arrival = absl::Now();
+    EXPECT_EQ(Refused(request).code(), absl::StatusCode::kInvalidArgument);
+  }
+  EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
+}
+
+TEST_F(IntakeTest, ThePredictedDelayIsShownAndGoesWithTheQueue) {
+  Start([](ServedModel& served) { served.measured = {{1, absl::Seconds(2)}}; });
+  Busy(1);
+  EXPECT_FALSE(Shows("patchserve_predicted_queue_delay_seconds{model=\"fake\"} 0"));
+  model.Release();
+  answers.WaitFor(2);
+  classifier->Stop();
+  EXPECT_TRUE(Shows("patchserve_predicted_queue_delay_seconds{model=\"fake\"} 0"));
+}
+
+TEST_F(IntakeTest, AnswersInTimeAreCounted) {
+  Start();
+  EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
+  EXPECT_TRUE(Shows("patchserve_images_in_time_total{model=\"fake\"} 1"));
+  EXPECT_TRUE(Shows("patchserve_dead_images_total{model=\"fake\"} 0"));
+}
+
+}  // namespace
+}  // namespace patchserve
