@@ -14,12 +14,10 @@ A small {family}, trained from scratch on CIFAR-10 by `tools/train_cifar10.py`, 
 something true to serve.
 
 - **Top-1 accuracy**: {top1:.2%} of the {test_photos:,} CIFAR-10 test photos, float32, measured by PyTorch
-  {when}.
+  {when}; `tests/bench/measure_accuracy.py` measures it through the server.
 - **Architecture**: {architecture}, `{model_args}`; {parameters:,} parameters, {precision}.
 - **Data**: the 50,000 CIFAR-10 training photos (Krizhevsky, 2009; 32x32), as JPEG files.
-- **Recipe**: {recipe}; random crops after reflecting 4 pixels at each side, mirrored half the time.
-- **Command**: `tools/train_cifar10.py --model {model} --data CIFAR --out {folder} --epochs {epochs} --seed {seed}
-  --threads {threads}` ({device}; about {cpu_minutes:.0f} CPU-minutes).
+- **Training**: {runs}
 - **Licence of the weights**: Apache-2.0, as the project.
 
 ## What it can't do
@@ -42,16 +40,22 @@ def confusion_table(confusion):
     return "\n".join(rows)
 
 
+def training(runs):
+    """Each run in words and as its command, the first one first."""
+    one = "\n  {number}. {recipe}:\n     `tools/train_cifar10.py --data CIFAR --out FOLDER {command}`\n     ({device}, {cpu_minutes:.0f} CPU-minutes)."
+    return "".join(one.format(number=number, **run) for number, run in enumerate(runs, 1))
+
+
 def write_card(folder):
     folder = pathlib.Path(folder)
     config = json.loads((folder / "config.json").read_text())
     results = json.loads((folder / "results.json").read_text())
     card = CARD.format(
-        name=folder.name, folder=f"models/{folder.name}", architecture=config["architecture"],
+        name=folder.name, runs=training(results["runs"]), architecture=config["architecture"],
         family={"convmixer": "ConvMixer", "vit": "plain ViT"}[results["model"]],
         model_args=", ".join(f"{k}={v}" for k, v in config["model_args"].items()),
         confusion=confusion_table(results["confusion"]),
-        **{k: v for k, v in results.items() if k != "confusion"})
+        **{k: v for k, v in results.items() if k not in ("confusion", "runs")})
     (folder / "README.md").write_text(card)
 
 

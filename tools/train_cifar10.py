@@ -5,10 +5,11 @@
   tools/train_cifar10.py --model convmixer --data CIFAR --out models/convmixer_cifar10
   tools/train_cifar10.py --model vit       --data CIFAR --out models/vit_cifar10
 
-CIFAR holds train/<class>/*.jpg and test/<class>/*.jpg. After every epoch the
-whole state goes to STATE (default: OUT with ".train" appended), so a run that is
-stopped goes on from there when it is started again with the same command. On one
-machine with one thread count the seed fixes the result.
+The cards of the bundled models give the flags of the runs that made them. CIFAR
+holds train/<class>/*.jpg and test/<class>/*.jpg. After every epoch the whole state
+goes to STATE (default: OUT with ".train" appended), so a run that is stopped goes on
+from there when it is started again with the same command. On one machine with one
+thread count the seed fixes the result.
 """
 
 import argparse
@@ -68,7 +69,8 @@ MODELS = {
         model_args=dict(dim=128, depth=8, kernel_size=5, patch_size=2),
         first_conv="stem.0",
         initialise=lambda model: None,
-        schedule="piecewise", peak_lr=0.01, weight_decay=0.01, batch=128, label_smoothing=0.0,
+        schedule="piecewise",
+        defaults=dict(peak_lr=0.006, weight_decay=0.01, batch=64, label_smoothing=0.0, small_until=0.5, muon_factor=1),
     ),
     "vit": dict(
         architecture="vit_tiny_patch16_224",
@@ -76,19 +78,34 @@ MODELS = {
         model_args=dict(img_size=32, patch_size=4, embed_dim=128, depth=6, num_heads=4, mlp_ratio=2.0),
         first_conv="patch_embed.proj",
         initialise=mimetic,
-        schedule="cosine", peak_lr=0.0015, weight_decay=0.05, batch=128, label_smoothing=0.1,
+        schedule="cosine",
+        defaults=dict(peak_lr=0.001, weight_decay=0.05, batch=64, label_smoothing=0.1, small_until=0.0, muon_factor=4),
     ),
 }
 
-# For the model cards.
-RECIPE = {
-    "convmixer": "AdamW, learning rate linear to {peak_lr} at 2/5 of the run, to a twentieth at 4/5, to 0 at the end "
-                 "(the ConvMixer authors' CIFAR-10 schedule), weight decay {weight_decay}, batches of {batch}, "
-                 "gradient norm clipped to 1",
-    "vit": "AdamW, warm-up then cosine from {peak_lr}, weight decay {weight_decay}, batches of {batch}, label "
-           "smoothing {label_smoothing}, gradient norm clipped to 1; mimetic initialisation (Trockman and Kolter, "
-           "2023)",
+SCHEDULE = {
+    "piecewise": "linear to {peak_lr} at 2/5 of the run, to a twentieth at 4/5, to 0 at the end (the ConvMixer "
+                 "authors' CIFAR-10 schedule)",
+    "cosine": "warm-up to {peak_lr}, then cosine",
 }
+
+
+def describe(args):
+    """The recipe in words, for the model card."""
+    parts = [{"adamw": "AdamW", "muon": f"Muon for the blocks' matrices (learning rate times {args.muon_factor}), "
+                                        "AdamW for the rest"}[args.optimizer],
+             "learning rate " + SCHEDULE[MODELS[args.model]["schedule"]].format(peak_lr=args.peak_lr),
+             f"weight decay {args.weight_decay}", f"batches of {args.batch}", "gradient norm clipped to 1",
+             "random crops and mirroring"]
+    if args.small_until:
+        parts.append(f"crops of 24 pixels in the first {args.small_until:.0%} of the run, of 32 afterwards")
+    if args.label_smoothing:
+        parts.append(f"label smoothing {args.label_smoothing}")
+    if args.start:
+        parts.append("started from the weights of the run before")
+    elif args.model == "vit":
+        parts.append("mimetic initialisation (Trockman and Kolter, 2023)")
+    return ", ".join(parts)
 
 
 def read_photos(root):
@@ -109,23 +126,22 @@ def normalise(images):
     return (images.float() / 255 - mean) / std
 
 
-def augment(images, generator):
-    """A random crop after reflecting 4 pixels at each side, and a mirror half the time."""
+def augment(images, size, generator):
+    """A random crop of size x size after reflecting 4 pixels at each side, and a mirror half the time."""
     n = len(images)
     padded = F.pad(images.float(), (4, 4, 4, 4), mode="reflect")
-    top, left = torch.randint(0, 9, (2, n), generator=generator).to(images.device)
-    rows = (top[:, None] + torch.arange(32, device=images.device))[:, None, :, None]
-    columns = left[:, None] + torch.arange(32, device=images.device)
+    top, left = torch.randint(0, 41 - size, (2, n), generator=generator).to(images.device)
+    rows = (top[:, None] + torch.arange(size, device=images.device))[:, None, :, None]
+    columns = left[:, None] + torch.arange(size, device=images.device)
     mirror = (torch.rand(n, generator=generator) < 0.5).to(images.device)
     columns = torch.where(mirror[:, None], columns.flip(1), columns)[:, None, None, :]
     which = torch.arange(n, device=images.device)[:, None, None, None]
     return padded[which, torch.arange(3, device=images.device)[None, :, None, None], rows, columns]
 
 
-def learning_rate(recipe, progress):
+def learning_rate(schedule, peak, progress):
     """progress: 0 at the first step, 1 at the end."""
-    peak = recipe["peak_lr"]
-    if recipe["schedule"] == "piecewise":
+    if schedule == "piecewise":
         return float(np.interp(progress, [0, 0.4, 0.8, 1], [0, peak, peak / 20, 0]))
     warm_up = 0.1
     if progress < warm_up:
@@ -136,28 +152,108 @@ def learning_rate(recipe, progress):
 @torch.no_grad()
 def predict(model, images):
     model.eval()
-    logits = torch.cat([model(normalise(part)).float().cpu() for part in images.split(500)])
+    logits = torch.cat([model(normalise(part)).float().cpu() for part in images.split(250)])
     model.train()
     return logits
 
 
-def train_epoch(model, optimizer, recipe, images, labels, generator, epoch, epochs):
+def orthogonal(matrix):
+    """Nearly the closest matrix whose singular values are all 1: five Newton-Schulz steps, as Muon takes them.
+
+    In float32: torch.optim.Muon takes them in bfloat16, which is slow on most CPUs.
+    """
+    x = matrix / (matrix.norm() + 1e-7)
+    if x.shape[0] > x.shape[1]:
+        return orthogonal(matrix.T).T
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose steps are made orthogonal (Jordan et al., 2024), for the matrices of the blocks.
+
+    A step has the size of one of AdamW (Liu et al., arXiv 2502.16982). A pointwise
+    convolution's kernel is a matrix too.
+    """
+
+    def __init__(self, matrices, weight_decay):
+        super().__init__(matrices, dict(lr=0.0, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                momentum.lerp_(p.grad, 0.05)
+                step = orthogonal(p.grad.lerp(momentum, 0.95).flatten(1)).view_as(p)
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(step, alpha=-0.2 * max(p.shape[:2]) ** 0.5 * group["lr"])
+
+
+class Optimizers:
+    """Muon for the matrices of the blocks, AdamW for everything else; or AdamW for all."""
+
+    def __init__(self, model, args):
+        matrices, weights, others = [], [], []
+        for name, p in model.named_parameters():
+            is_matrix = name.startswith("blocks") and p.ndim > 1 and p[0].numel() == p.shape[1]
+            if args.optimizer == "muon" and is_matrix:
+                matrices.append(p)
+            else:
+                (weights if p.ndim > 1 else others).append(p)
+        adamw = torch.optim.AdamW([dict(params=weights, weight_decay=args.weight_decay),
+                                   dict(params=others, weight_decay=0.0)], foreach=True)
+        self.parts = [(adamw, 1)]
+        if matrices:
+            self.parts.append((Muon(matrices, args.weight_decay), args.muon_factor))
+
+    def set_learning_rate(self, rate):
+        for optimizer, factor in self.parts:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+
+    def step(self):
+        for optimizer, _ in self.parts:
+            optimizer.step()
+            optimizer.zero_grad()
+
+    def state_dict(self):
+        return [optimizer.state_dict() for optimizer, _ in self.parts]
+
+    def load_state_dict(self, states):
+        for (optimizer, _), state in zip(self.parts, states):
+            optimizer.load_state_dict(state)
+
+
+def train_epoch(model, optimizer, schedule, args, images, labels, generator, epoch):
     order = torch.randperm(len(images), generator=generator)
-    steps = len(images) // recipe["batch"]
+    steps = len(images) // args.batch
     total = 0.0
     for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, (epoch + step / steps) / epochs)
-        rows = order[step * recipe["batch"]:(step + 1) * recipe["batch"]].to(images.device)
-        batch = normalise(augment(images[rows], generator))
+        progress = (epoch + step / steps) / args.epochs
+        optimizer.set_learning_rate(learning_rate(schedule, args.peak_lr, progress))
+        rows = order[step * args.batch:(step + 1) * args.batch].to(images.device)
+        batch = normalise(augment(images[rows], 24 if progress < args.small_until else 32, generator))
         loss = F.cross_entropy(model(batch.contiguous(memory_format=torch.channels_last)), labels[rows],
-                               label_smoothing=recipe["label_smoothing"])
+                               label_smoothing=args.label_smoothing)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        optimizer.zero_grad()
         total += loss.item()
     return total / steps
+
+
+def command(args):
+    """What repeats this run, but for the folders."""
+    flags = ["model", "epochs", "seed", "threads", "optimizer", *MODELS[args.model]["defaults"]]
+    start = " --start RUN_BEFORE" if args.start else ""
+    return " ".join(f"--{f} {getattr(args, f)}" for f in flags) + start
+
+
+def runs_before(args):
+    return json.loads((args.start / "results.json").read_text())["runs"] if args.start else []
 
 
 def write_checkpoint(model, recipe, args, logits, labels, cpu_seconds):
@@ -188,8 +284,8 @@ def write_checkpoint(model, recipe, args, logits, labels, cpu_seconds):
         "model": args.model, "when": f"{datetime.date.today():%Y-%m-%d}",
         "top1": (logits.argmax(1) == labels).float().mean().item(), "test_photos": len(labels),
         "parameters": sum(p.numel() for p in model.parameters()), "precision": "float32",
-        "recipe": RECIPE[args.model].format(**recipe), "cpu_minutes": cpu_seconds / 60,
-        "epochs": args.epochs, "seed": args.seed, "threads": args.threads, "device": args.device,
+        "runs": [*runs_before(args), {"recipe": describe(args), "command": command(args), "device": args.device,
+                                      "cpu_minutes": cpu_seconds / 60}],
         "confusion": {name: row.tolist() for name, row in zip(CLASSES, confusion)},
     }
     (out / "results.json").write_text(json.dumps(results) + "\n")
@@ -205,27 +301,37 @@ def main():
     parser.add_argument("--state", type=pathlib.Path, help="where a stopped run goes on from; default OUT.train")
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=pathlib.Path, help="a checkpoint folder to go on from, instead of afresh")
+    parser.add_argument("--optimizer", choices=["muon", "adamw"], default="muon")
+    parser.add_argument("--batch", type=int)
+    for name in ["peak_lr", "weight_decay", "label_smoothing", "muon_factor"]:
+        parser.add_argument(f"--{name}", type=float)
+    parser.add_argument("--small_until", type=float, help="the part of the run with crops of 24 pixels")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     state_file = args.state or args.out.with_name(args.out.name + ".train")
 
+    state_file.parent.mkdir(parents=True, exist_ok=True)  # now, and not after an hour's epoch
     os.nice(19)
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     generator = torch.Generator().manual_seed(args.seed)
     recipe = MODELS[args.model]
+    for name, value in recipe["defaults"].items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
     model = recipe["make"](num_classes=len(CLASSES), **recipe["model_args"])
-    recipe["initialise"](model)
+    if args.start:
+        model.load_state_dict(safetensors.torch.load_file(args.start / "model.safetensors"))
+    else:
+        recipe["initialise"](model)
     model = model.to(args.device, memory_format=torch.channels_last)
-    decay = [p for p in model.parameters() if p.ndim > 1]
-    no_decay = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([dict(params=decay, weight_decay=recipe["weight_decay"]),
-                                   dict(params=no_decay, weight_decay=0.0)], foreach=True)
+    optimizer = Optimizers(model, args)
     first_epoch, cpu_seconds = 0, 0.0
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
-        if state["run"] != [args.model, args.epochs, args.seed]:
+        if state["run"] != command(args):
             raise SystemExit(f"{state_file} is of another run: {state['run']}")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -240,13 +346,13 @@ def main():
     some = torch.randperm(len(test_images), generator=torch.Generator().manual_seed(0))[:1000]
     for epoch in range(first_epoch, args.epochs):
         start, cpu = time.time(), time.process_time()
-        loss = train_epoch(model, optimizer, recipe, images, labels, generator, epoch, args.epochs)
+        loss = train_epoch(model, optimizer, recipe["schedule"], args, images, labels, generator, epoch)
         top1 = (predict(model, test_images[some]).argmax(1) == test_labels[some]).float().mean()
         epoch_cpu = time.process_time() - cpu
         cpu_seconds += epoch_cpu
         print(f"epoch {epoch + 1}/{args.epochs} loss {loss:.4f} top-1 of 1,000 test photos {top1:.3f} "
               f"{time.time() - start:.0f} s, {epoch_cpu:.0f} CPU-s", flush=True)
-        state = dict(run=[args.model, args.epochs, args.seed], epoch=epoch + 1, cpu_seconds=cpu_seconds,
+        state = dict(run=command(args), epoch=epoch + 1, cpu_seconds=cpu_seconds,
                      model=model.state_dict(), optimizer=optimizer.state_dict(), generator=generator.get_state())
         torch.save(state, str(state_file) + ".new")
         os.replace(str(state_file) + ".new", state_file)
