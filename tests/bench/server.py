@@ -1,0 +1,39 @@
+"""A patchserve of one's own for a script: `with Server(binary, "--models=models") as server:`."""
+
+import pathlib
+import re
+import signal
+import subprocess
+import threading
+
+BIN = pathlib.Path(__file__).resolve().parents[2] / "build" / "bin"
+
+
+class Server:
+    """Started on free ports of 127.0.0.1, and stopped at the end of the block.
+
+    Inside the block its models are loaded; address is "127.0.0.1:PORT", pid the process.
+    Raises RuntimeError, with its log, if it ends instead of serving.
+    """
+
+    def __init__(self, binary, *flags):
+        self._command = [str(binary), "--address=127.0.0.1:0", "--metrics_address=127.0.0.1:0", "--lame_duck=0s",
+                         *map(str, flags)]
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True)
+        self.pid = self._process.pid
+        log = []
+        for line in self._process.stderr:
+            log.append(line)
+            if port := re.search(r"gRPC on port (\d+)", line):
+                self.address = f"127.0.0.1:{port[1]}"
+            if line.endswith(" serving\n"):
+                # Whoever doesn't read a full pipe stops the writer.
+                threading.Thread(target=self._process.stderr.read, daemon=True).start()
+                return self
+        raise RuntimeError("patchserve ended:\n" + "".join(log))
+
+    def __exit__(self, *_):
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
