@@ -1,8 +1,6 @@
 #include "server/model/engine.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/tensor.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -19,6 +17,7 @@
 #include "server/model/device.h"
 #include "server/model/exceptions.h"
 #include "server/model/file.h"
+#include "server/model/normalization.h"
 #include "server/model/version.h"
 #include "server/model/vit.h"
 
@@ -73,9 +72,7 @@ class TorchEngine : public Engine {
       : description_(std::move(description)),
         network_(std::move(network)),
         target_(target),
-        levels_(at::full({1}, 255.0f, target.dtype(at::kFloat))),
-        mean_(PerColor(description_.preprocessing.mean)),
-        std_(PerColor(description_.preprocessing.std)) {}
+        normalize_(description_.preprocessing, target) {}
 
   const ModelDescription& description() const override { return description_; }
 
@@ -86,7 +83,7 @@ class TorchEngine : public Engine {
       const c10::InferenceMode no_autograd;
       c10::OptionalStreamGuard stream;
       if (!target_.device().is_cpu()) stream.reset_stream(StreamOfThisThread(target_.device()));
-      const NetworkOutput output = network_(Normalize(ToDevice(images)));
+      const NetworkOutput output = network_(normalize_(ToDevice(images)));
       return BatchOutput{ToHost(output.logits),
                          embeddings ? ToHost(output.embedding) : std::vector<float>()};
     } catch (...) {
@@ -95,12 +92,6 @@ class TorchEngine : public Engine {
   }
 
  private:
-  at::Tensor PerColor(const std::array<float, 3>& values) const {  // -> [1, 3, 1, 1]
-    return at::tensor(at::ArrayRef<float>(values), at::kFloat)
-        .view({1, 3, 1, 1})
-        .to(target_.device());
-  }
-
   // -> uint8 [N, H, W, 3].
   at::Tensor ToDevice(absl::Span<const uint8_t* const> images) const {
     const Preprocessing& input = description_.preprocessing;
@@ -116,23 +107,10 @@ class TorchEngine : public Engine {
     return on_cpu ? batch : batch.to(target_.device(), /*non_blocking=*/true);
   }
 
-  // uint8 [N, H, W, 3] -> [N, 3, H, W] channels last, in the network's precision. The
-  // order of steps, in float32, is torchvision's ToTensor and Normalize: equal bits.
-  at::Tensor Normalize(const at::Tensor& batch) const {
-    return batch.permute({0, 3, 1, 2})
-        .to(at::kFloat)
-        .div_(levels_)
-        .sub_(mean_)
-        .div_(std_)
-        .to(target_.dtype());
-  }
-
   const ModelDescription description_;
   const Network network_;
   const at::TensorOptions target_;
-  const at::Tensor levels_;  // 255, as a tensor: CUDA multiplies by a plain number's inverse
-  const at::Tensor mean_;
-  const at::Tensor std_;
+  const Normalization normalize_;
 };
 
 absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path& folder,

@@ -62,7 +62,8 @@ def ask_pytorch(folder, photos):
 
 def ask_server(binaries, folder, precision, data):
     """-> {photo: class name}"""
-    with Server(binaries / "patchserve", f"--models={folder}", f"--precision={precision}") as server:
+    with Server(binaries / "patchserve", f"--models={folder}", f"--precision={precision}",
+                "--default_deadline=1h") as server:
         lines = subprocess.run(
             [binaries / "classify", f"--server={server.address}", "--stream", "--concurrency=16", "--top_k=1",
              "--deadline=inf", "--output=json", data], stdout=subprocess.PIPE, text=True).stdout

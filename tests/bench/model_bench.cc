@@ -1,31 +1,57 @@
-// Images a second of the engine, one intra-op thread, random weights.
+// How long a network takes on one thread, and its input's normalisation. Argument:
+// images in the batch.
 //
-//   build/bin/model_bench --benchmark_filter=vit_tiny
+//   build/bin/model_bench --benchmark_filter=Forward/vit_tiny
+#include <ATen/ops/zeros.h>
 #include <benchmark/benchmark.h>
+#include <c10/core/InferenceMode.h>
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/model/engine.h"
+#include "server/model/normalization.h"
+#include "tests/bench/checkpoint.h"
 #include "tests/model/pixels.h"
-#include "tests/model/random_checkpoint.h"
 
 namespace patchserve {
 namespace {
 
-void Forward(benchmark::State& state, const std::string& architecture, Precision precision) {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("patchserve_bench_" + architecture);
-  const auto written =
-      WriteRandomCheckpoint(folder, NamedCheckpoint(architecture).value(), /*seed=*/1);
-  const auto engine = Engine::Load(folder, {.device = "cpu", .precision = precision});
-  std::filesystem::remove_all(folder);
-  if (!written.ok() || !engine.ok()) {
+void Normalize(benchmark::State& state, at::ScalarType precision) {
+  PrepareRunnerThread(1);
+  const c10::InferenceMode no_autograd;
+  const Normalization normalize(Preprocessing(), precision);
+  const at::Tensor batch = at::zeros({state.range(0), 224, 224, 3}, at::kByte);
+  for (auto _ : state) benchmark::DoNotOptimize(normalize(batch).const_data_ptr());
+}
+BENCHMARK_CAPTURE(Normalize, float32, at::kFloat)->Arg(1)->Arg(8)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(Normalize, bfloat16, at::kBFloat16)
+    ->Arg(1)
+    ->Arg(8)
+    ->Unit(benchmark::kMillisecond);
+
+// Loads it, unless it is the one that was asked for last: Google Benchmark calls the
+// same function many times.
+const absl::StatusOr<std::unique_ptr<Engine>>& EngineOf(const std::string& model,
+                                                        Precision precision) {
+  static std::pair<std::string, Precision> last;
+  static absl::StatusOr<std::unique_ptr<Engine>> engine = absl::UnavailableError("none yet");
+  if (std::pair(model, precision) != last) {
+    const Checkpoint checkpoint(model);
+    engine = Engine::Load(checkpoint.folder(), {.device = "cpu", .precision = precision});
+    last = {model, precision};
+  }
+  return engine;
+}
+
+void Forward(benchmark::State& state, const std::string& model, Precision precision) {
+  const auto& engine = EngineOf(model, precision);
+  if (!engine.ok()) {
     state.SkipWithError(engine.status().ToString().c_str());
     return;
   }
-
   PrepareRunnerThread(1);
   const size_t bytes = (*engine)->description().preprocessing.bytes();
   const std::vector<uint8_t> image = Pixels(0, bytes);
@@ -36,14 +62,14 @@ void Forward(benchmark::State& state, const std::string& architecture, Precision
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
-void Register(const char* architecture) {
-  for (const auto& [precision, name] :
+void RegisterForward(const std::string& model, const std::vector<int64_t>& batches) {
+  const std::string name = std::filesystem::path(model).filename();
+  for (const auto& [precision, suffix] :
        {std::pair(Precision::kFloat32, "float32"), std::pair(Precision::kBFloat16, "bfloat16")}) {
-    benchmark::RegisterBenchmark((std::string(architecture) + "/" + name).c_str(), Forward,
-                                 std::string(architecture), precision)
-        ->Arg(1)
-        ->Arg(8)
-        ->Unit(benchmark::kMillisecond);
+    auto* benchmark = benchmark::RegisterBenchmark(("Forward/" + name + "/" + suffix).c_str(),
+                                                   Forward, model, precision);
+    benchmark->Unit(benchmark::kMillisecond);
+    for (int64_t batch : batches) benchmark->Arg(batch);
   }
 }
 
@@ -51,10 +77,11 @@ void Register(const char* architecture) {
 }  // namespace patchserve
 
 int main(int argc, char** argv) {
-  for (const char* architecture : {"vit_small_patch8_32", "convmixer_small", "vit_tiny_patch16_224",
-                                   "vit_base_patch16_224", "convmixer_768_32"}) {
-    patchserve::Register(architecture);
-  }
+  patchserve::RegisterForward(PATCHSERVE_MODELS "/convmixer_cifar10", {1, 2, 4, 8});
+  patchserve::RegisterForward(PATCHSERVE_MODELS "/vit_cifar10", {1, 2, 4, 8});
+  patchserve::RegisterForward("vit_tiny_patch16_224", {1, 2, 4, 8});
+  patchserve::RegisterForward("vit_base_patch16_224", {1, 4});
+  patchserve::RegisterForward("convmixer_768_32", {1, 4});
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   return 0;

@@ -1,5 +1,6 @@
 """A patchserve of one's own for a script: `with Server(binary, "--models=models") as server:`."""
 
+import os
 import pathlib
 import re
 import signal
@@ -37,3 +38,20 @@ class Server:
     def __exit__(self, *_):
         self._process.send_signal(signal.SIGTERM)
         self._process.wait()
+
+
+def cpu_seconds(pid):
+    """User and system time of a process and all its descendants."""
+    ticks, parents = {}, {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
+        process = int(stat.parent.name)
+        parents[process] = int(fields[1])
+        ticks[process] = sum(map(int, fields[11:15]))  # with that of children that ended
+    tree = {pid}
+    while more := {child for child, parent in parents.items() if parent in tree} - tree:
+        tree |= more
+    return sum(ticks[process] for process in tree) / os.sysconf("SC_CLK_TCK")

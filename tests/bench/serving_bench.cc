@@ -1,6 +1,7 @@
 // What serving costs over the bare work: the figures of README.md's "Speed".
 //
-//   build/bin/serving_bench [--seconds=5] [--rounds=5] [--only=bfloat16]
+//   build/bin/serving_bench [--seconds=5] [--rounds=5] [--only=bfloat16] [--json=FILE]
+//     [--model=vit_small_patch8_32|models/vit_cifar10]
 //
 // (a) The server's CPU time an answer through gRPC, at 8 and at 32 callers, over the
 //     CPU time an image of decode + forward called in a loop in this process: same
@@ -14,8 +15,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -32,15 +34,16 @@
 #include "server/image/decode.h"
 #include "server/image/preprocess.h"
 #include "server/model/engine.h"
-#include "tests/model/random_checkpoint.h"
+#include "tests/bench/checkpoint.h"
 #include "tests/system/server_process.h"
-#include "tests/temporary_folder.h"
 
 ABSL_FLAG(double, seconds, 5, "Length of one round.");
 ABSL_FLAG(int, rounds, 5, "Rounds of each kind.");
 ABSL_FLAG(std::string, only, "", "float32 or bfloat16; empty: both.");
 ABSL_FLAG(std::string, photo, PATCHSERVE_TEST_DATA "/images/500x375.jpg", "What is classified.");
-ABSL_FLAG(std::string, model, "vit_tiny_patch16_224", "Architecture, with random weights.");
+ABSL_FLAG(std::string, model, "vit_tiny_patch16_224",
+          "A checkpoint folder (with a slash in it), or an architecture, given random weights.");
+ABSL_FLAG(std::string, json, "", "Also write the figures to this file, a JSON list.");
 
 namespace patchserve {
 namespace {
@@ -158,7 +161,8 @@ double RefusedRequest(ClassifierClient& client, const std::string& photo) {
   return Median(took);
 }
 
-void Compare(const std::string& folder, const std::string& precision) {
+// The figures of one precision; "served" is by callers.
+nlohmann::ordered_json Compare(const std::string& folder, const std::string& precision) {
   const std::string photo = ReadPhoto();
   const int runners = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const auto engine =
@@ -184,27 +188,47 @@ void Compare(const std::string& folder, const std::string& precision) {
   }
   ServedRound(client, server.pid(), photo, 8);  // warms both sides
 
-  std::vector<double> bare, at8, at32, rate8, rate32;
+  std::vector<double> bare;
+  std::map<int, std::vector<double>> cpu = {{8, {}}, {32, {}}}, rate = cpu;
   for (int round = 0; round < absl::GetFlag(FLAGS_rounds); ++round) {
     bare.push_back(BareRound(*engine, photo, runners, best_batch));
-    const Served eight = ServedRound(client, server.pid(), photo, 8);
-    const Served many = ServedRound(client, server.pid(), photo, 32);
-    at8.push_back(eight.cpu);
-    rate8.push_back(eight.rate);
-    at32.push_back(many.cpu);
-    rate32.push_back(many.rate);
+    for (auto& [callers, values] : cpu) {
+      const Served served = ServedRound(client, server.pid(), photo, callers);
+      values.push_back(served.cpu);
+      rate[callers].push_back(served.rate);
+    }
   }
   const auto [added, total] = LoneRequest(client, photo);
+  nlohmann::ordered_json figures = {{"precision", precision},
+                                    {"bare_batch", best_batch},
+                                    {"threads", runners},
+                                    {"bare_cpu_ms", Median(bare) * 1e3},
+                                    {"lone_p50_ms", total},
+                                    {"lone_added_p50_ms", added},
+                                    {"refused_p50_ms", RefusedRequest(client, photo)}};
+  for (const auto& [callers, values] : cpu) {
+    figures["served"][std::to_string(callers)] = {{"cpu_ms", Median(values) * 1e3},
+                                                  {"ratio", Median(values) / Median(bare)},
+                                                  {"answers_per_s", Median(rate[callers])}};
+  }
+  return figures;
+}
+
+void Print(const nlohmann::ordered_json& figures) {
+  const std::string precision = figures["precision"];
   std::printf("%s  bare, batches of %d, %d threads: %.2f CPU-ms an image\n", precision.c_str(),
-              best_batch, runners, Median(bare) * 1e3);
-  std::printf("%s  served,  8 callers: %.2f CPU-ms an answer, ratio %.3f, %.1f answers/s\n",
-              precision.c_str(), Median(at8) * 1e3, Median(at8) / Median(bare), Median(rate8));
-  std::printf("%s  served, 32 callers: %.2f CPU-ms an answer, ratio %.3f, %.1f answers/s\n",
-              precision.c_str(), Median(at32) * 1e3, Median(at32) / Median(bare), Median(rate32));
+              figures["bare_batch"].get<int>(), figures["threads"].get<int>(),
+              figures["bare_cpu_ms"].get<double>());
+  for (const auto& [callers, served] : figures["served"].items()) {
+    std::printf("%s  served, %2s callers: %.2f CPU-ms an answer, ratio %.3f, %.1f answers/s\n",
+                precision.c_str(), callers.c_str(), served["cpu_ms"].get<double>(),
+                served["ratio"].get<double>(), served["answers_per_s"].get<double>());
+  }
   std::printf(
       "%s  lone request: p50 %.2f ms, of which beside decode and run %.3f ms; the same "
       "message refused at once: %.3f ms\n",
-      precision.c_str(), total, added, RefusedRequest(client, photo));
+      precision.c_str(), figures["lone_p50_ms"].get<double>(),
+      figures["lone_added_p50_ms"].get<double>(), figures["refused_p50_ms"].get<double>());
 }
 
 }  // namespace
@@ -212,18 +236,16 @@ void Compare(const std::string& folder, const std::string& precision) {
 
 int main(int argc, char** argv) {
   absl::ParseCommandLine(argc, argv);
-  patchserve::TemporaryFolder folder;
-  const std::string architecture = absl::GetFlag(FLAGS_model);
-  const std::string path = folder.path() + "/" + architecture;
-  if (!patchserve::WriteRandomCheckpoint(path, patchserve::NamedCheckpoint(architecture).value(),
-                                         /*seed=*/1)
-           .ok()) {
-    return 1;
-  }
-  std::printf("%s, random weights, %s\n", architecture.c_str(), absl::GetFlag(FLAGS_photo).c_str());
+  const std::string model = absl::GetFlag(FLAGS_model);
+  const patchserve::Checkpoint checkpoint(model);
+  std::printf("%s, %s\n", model.c_str(), absl::GetFlag(FLAGS_photo).c_str());
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const std::string precision : {"float32", "bfloat16"}) {
     if (absl::GetFlag(FLAGS_only).empty() || absl::GetFlag(FLAGS_only) == precision) {
-      patchserve::Compare(path, precision);
+      all.push_back(patchserve::Compare(checkpoint.folder(), precision));
+      patchserve::Print(all.back());
     }
   }
+  const std::string json = absl::GetFlag(FLAGS_json);
+  return json.empty() || std::ofstream(json) << all.dump(1) << "\n" << std::flush ? 0 : 1;
 }
