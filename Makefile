@@ -1,7 +1,8 @@
 # make run       install what is missing, build, serve the models under models/
 # make test      install, build, pass the tests that need no GPU
 # make build     install and build: build/bin/{patchserve,classify}
-# make bench     print the figures of README.md's "Speed"
+# make bench     print what serving costs, and how long each part takes
+# make performance  measure and write docs/performance.md: 20 minutes on a quiet machine
 # make simulate  the batching rule against its peers' policies, in virtual time
 # make sanitize  the tests under the address and the thread sanitizer
 # make format    clang-format every source file
@@ -12,7 +13,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test build deps test-deps bench simulate sanitize format check-format check-proto clean
+.PHONY: run test build deps test-deps bench performance simulate sanitize format check-format check-proto clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -33,6 +34,9 @@ test-deps:
 
 bench: build
 	tests/bench/run.sh $(BUILD)/bin
+
+performance: build
+	tests/bench/python.sh tests/bench/requirements.txt tests/bench/performance_page.py
 
 simulate: build
 	$(BUILD)/bin/simulate

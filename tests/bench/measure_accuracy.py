@@ -11,6 +11,8 @@ weights. In float32 the two must name the same class for every photo but those w
 PyTorch's two best logits differ by less than 1e-4; if they don't, or a photo isn't
 answered, the exit code is 1.
 
+bfloat16 is slow on a CPU without instructions for it: --precisions float32 leaves it out.
+
 --data is a folder of <class>/*.jpg, the classes named as the models' label_names. The
 10,000 test photos come from the authors of CIFAR-10 (https://www.cs.toronto.edu/~kriz/cifar.html);
 save them as JPEG files at quality 95 or above.

@@ -171,7 +171,7 @@ nlohmann::ordered_json Compare(const std::string& folder, const std::string& pre
                                                                 : Precision::kBFloat16})
           .value();
   ServerProcess server({"--models=" + folder, "--device=cpu", "--precision=" + precision,
-                        absl::StrCat("--runners=", runners)});
+                        absl::StrCat("--runners=", runners), "--default_deadline=1h"});
   if (!server.WaitUntilServing()) {
     std::fprintf(stderr, "%s\n", server.log().c_str());
     std::exit(1);
