@@ -8,6 +8,7 @@
 import argparse
 import concurrent.futures
 import contextlib
+import itertools
 import json
 import pathlib
 import statistics
@@ -17,7 +18,7 @@ import tempfile
 import threading
 import time
 
-from peers import BIN, Mosec, Patchserve, Triton
+from peers import BIN, CORES, Mosec, Patchserve, Triton
 from server import cpu_seconds
 
 PHOTO = pathlib.Path(__file__).resolve().parents[2] / "data" / "images" / "500x375.jpg"
@@ -79,7 +80,9 @@ def main():
     with contextlib.ExitStack() as stack:
         checkpoint = stack.enter_context(tempfile.TemporaryDirectory())
         subprocess.run([BIN / "make_random_checkpoint", MODEL, checkpoint], check=True)
-        peers = [stack.enter_context(kind(checkpoint)) for kind in (Patchserve, Triton, Mosec)]
+        peers = [stack.enter_context(Patchserve(checkpoint))]
+        for kind, processes in itertools.product((Triton, Mosec), sorted({1, CORES})):
+            peers.append(stack.enter_context(kind(checkpoint, processes)))
         expected = peers[0].connect()(photo)
         for peer in peers[1:]:
             if (got := peer.wait_for_answer(photo)) != expected:
@@ -87,7 +90,7 @@ def main():
         rows = interleaved(peers, photo, args.concurrency, args.rounds, args.seconds, args.warm_up)
     print(f"{MODEL}, float32, {PHOTO.name}: answers/s, p50, server CPU an answer")
     for row in rows:
-        print("  {server:10} {concurrency:3} callers: {answers_per_s:6.1f}/s {p50_ms:7.1f} ms {cpu_ms:6.1f} CPU-ms"
+        print("  {server:14} {concurrency:3} callers: {answers_per_s:6.1f}/s {p50_ms:7.1f} ms {cpu_ms:6.1f} CPU-ms"
               .format(**row))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")

@@ -1,6 +1,6 @@
-"""PhotoClassifier behind mosec: WORKERS processes, each decodes and runs its own batches.
+"""PhotoClassifier behind mosec: each process decodes and runs its own batches.
 
-  CHECKPOINT=FOLDER WORKERS=N python mosec_server.py --address 127.0.0.1 --port PORT --timeout 60000
+  CHECKPOINT=FOLDER PROCESSES=N THREADS=M python mosec_server.py --address 127.0.0.1 --port PORT --timeout 60000
 """
 
 import os
@@ -11,7 +11,7 @@ from photo_classifier import PhotoClassifier
 
 class Photos(Worker):
     def __init__(self):
-        self._classifier = PhotoClassifier(os.environ["CHECKPOINT"], threads=1)
+        self._classifier = PhotoClassifier(os.environ["CHECKPOINT"], threads=int(os.environ["THREADS"]))
 
     def deserialize(self, data):
         return data
@@ -22,5 +22,5 @@ class Photos(Worker):
 
 if __name__ == "__main__":
     server = Server()
-    server.append_worker(Photos, num=int(os.environ["WORKERS"]), max_batch_size=8, max_wait_time=1)
+    server.append_worker(Photos, num=int(os.environ["PROCESSES"]), max_batch_size=8, max_wait_time=1)
     server.run()

@@ -48,11 +48,16 @@ class Patchserve(Server):
 
 
 class Peer:
-    """A server that is another's: a command, and a folder for its files and its log."""
+    """A server that is another's: a command, and a folder for its files and its log.
 
-    def __init__(self, checkpoint):
+    processes: how many copies of the model it has; PyTorch's threads in each are as many as cores are left for it.
+    """
+
+    def __init__(self, checkpoint, processes):
+        self.name = f"{self.program}, {processes} x {CORES // processes}"
+        self._processes = str(processes)
         self._environment = dict(os.environ, CHECKPOINT=str(pathlib.Path(checkpoint).resolve()),
-                                 OMP_WAIT_POLICY="PASSIVE")
+                                 PROCESSES=self._processes, THREADS=str(CORES // processes), OMP_WAIT_POLICY="PASSIVE")
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory()
@@ -83,7 +88,7 @@ class Peer:
 
 
 class Triton(Peer):
-    name = "Triton"
+    program = "Triton"
 
     def prepare(self, folder):
         """The model repository, and the python backend with the stub that is made for this interpreter."""
@@ -94,7 +99,8 @@ class Triton(Peer):
         model = folder / "repository" / "photos"
         (model / "1").mkdir(parents=True)
         shutil.copy(HERE / "triton_model.py", model / "1" / "model.py")
-        (model / "config.pbtxt").write_text((HERE / "triton_config.pbtxt").read_text().replace("CORES", str(CORES)))
+        config = (HERE / "triton_config.pbtxt").read_text()
+        (model / "config.pbtxt").write_text(config.replace("PROCESSES", self._processes))
         self._environment["PEER_PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, sys.path)])
         self._environment["LD_LIBRARY_PATH"] = str(root.parents[1] / "nvidia_pytriton.libs")
         self._port = free_port()
@@ -116,11 +122,10 @@ class Triton(Peer):
 
 
 class Mosec(Peer):
-    name = "mosec"
+    program = "mosec"
 
     def prepare(self, folder):
         self._port = free_port()
-        self._environment["WORKERS"] = str(CORES)
         return [sys.executable, HERE / "mosec_server.py", "--address", "127.0.0.1", "--port", str(self._port),
                 "--timeout", "60000", "--path", folder / "socket"]
 

@@ -12,7 +12,7 @@ from photo_classifier import PhotoClassifier  # noqa: E402
 
 class TritonPythonModel:
     def initialize(self, args):
-        self._classifier = PhotoClassifier(os.environ["CHECKPOINT"], threads=1)
+        self._classifier = PhotoClassifier(os.environ["CHECKPOINT"], threads=int(os.environ["THREADS"]))
 
     def execute(self, requests):
         photos = [triton.get_input_tensor_by_name(request, "PHOTO").as_numpy()[0, 0] for request in requests]
