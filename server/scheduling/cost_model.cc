@@ -1,13 +1,17 @@
 #include "server/scheduling/cost_model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 namespace patchserve {
 namespace {
 
 constexpr double kOwnShare = 0.25;
-constexpr double kOthersShare = 1.0 / 16;
+// Of the logarithm of what its own size's time was multiplied by: so the others' times go
+// nowhere when that goes up and down. With a share of the ratio itself they would grow without
+// bound, since there noise adds up: a time half as long again outweighs one that is half.
+constexpr double kOthersShare = 0.25;
 
 // The variance is the mean over about so many batches.
 constexpr int kVarianceOver = 50;
@@ -43,8 +47,10 @@ void CostModel::Observe(int size, absl::Duration took) {
   const double stray = std::clamp(ratio - 1, -kFarOff, kFarOff);
   observed_ = std::min(observed_ + 1, kVarianceOver);
   variance_ += (stray * stray - variance_) / (kVariancePrior + observed_);
+  const double factor = 1 + kOwnShare * (ratio - 1);
+  const double others_factor = std::pow(factor, kOthersShare);
   for (int other = 1; other <= max_batch(); ++other) {
-    expected_[other] *= 1 + (other == size ? kOwnShare : kOthersShare) * (ratio - 1);
+    expected_[other] *= other == size ? factor : others_factor;
   }
   // What was learned of one size holds for its neighbours: more images take no less.
   for (int other = size + 1; other <= max_batch(); ++other) {

@@ -36,7 +36,7 @@ class CostModel {
   absl::Duration Safe(int size) const { return expected_[size] * (1 + 2 * std::sqrt(variance_)); }
 
   // A batch took so long. Its size's time moves a quarter of the way there, the other
-  // sizes' follow by a sixteenth, since most of what changes (the clock, a neighbour
+  // sizes' by about a quarter of that, since most of what changes (the clock, a neighbour
   // on the machine) changes all.
   void Observe(int size, absl::Duration took);
 

@@ -33,6 +33,12 @@ TEST(CostModelTest, WhatBatchesTakeIsLearnedOfTheirSizeFirstAndOfTheOthersToo) {
   EXPECT_LE(cost.Expected(3), cost.Expected(4));
 }
 
+TEST(CostModelTest, NoiseDoesNotMoveTheSizesThatNeverRun) {
+  CostModel cost({{1, 10 * ms}, {8, 80 * ms}}, 8);
+  for (int i = 0; i < 100000; ++i) cost.Observe(1, i % 2 == 0 ? 5 * ms : 15 * ms);
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(cost.Expected(8)), 80, 10);
+}
+
 TEST(CostModelTest, TheSafeTimeFollowsHowMuchBatchesStray) {
   CostModel steady({{1, 10 * ms}}, 1), shaky({{1, 10 * ms}}, 1);
   for (int i = 0; i < 200; ++i) {
