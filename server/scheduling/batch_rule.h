@@ -155,12 +155,12 @@ class BatchRule {
     }
     const Queue& queue = queues_[model];
     const int before = Before(queue, deadline);
-    load.places = queue.expected + static_cast<int>(queue.entries.size());
+    load.places = queue.expected + Waiting(queue);
     load.max_places = queue.options.max_queued;
     if (ahead > absl::ZeroDuration() || idle == 0) load.wait = (running + ahead) / options_.runners;
     load.run =
         queue.cost.Safe(Worthwhile(queue.cost, std::min(before + 1, queue.cost.max_batch())));
-    load.makes_others_late = MakesOthersLate(queue, before, now + load.wait);
+    load.makes_others_late = MakesOthersLate(model, deadline, running, now);
     load.idle = idle == options_.runners && queued_ == 0 && expected_ == 0;
     return load;
   }
@@ -217,17 +217,26 @@ class BatchRule {
     return queue.expected + static_cast<int>(place - queue.entries.begin());
   }
 
-  // Whether one more item at place `before` would make a later one late that isn't now;
-  // an item at that place would start at `start`.
-  bool MakesOthersLate(const Queue& queue, int before, absl::Time start) const {
+  static int Waiting(const Queue& queue) { return static_cast<int>(queue.entries.size()); }
+
+  // Whether one more item of `model` would make one late that isn't now: one of any model,
+  // with a later deadline, so that the newcomer goes before it.
+  bool MakesOthersLate(int model, absl::Time deadline, absl::Duration running,
+                       absl::Time now) const {
+    const Queue& own = queues_[model];
+    const int before = Before(own, deadline);
     const absl::Duration one_more =
-        (TimeOf(queue.cost, before + 1) - TimeOf(queue.cost, before)) / options_.runners;
-    for (size_t i = before - queue.expected; i < queue.entries.size(); ++i) {
-      const int between = static_cast<int>(i) - (before - queue.expected);
-      const absl::Time done =
-          start + TimeOf(queue.cost, between) / options_.runners + queue.cost.Safe(1);
-      if (done <= queue.entries[i].deadline && done + one_more > queue.entries[i].deadline)
-        return true;
+        (TimeOf(own.cost, before + 1) - TimeOf(own.cost, before)) / options_.runners;
+    for (const Queue& queue : queues_) {
+      for (int i = Before(queue, deadline); i < queue.expected + Waiting(queue); ++i) {
+        const absl::Time due = queue.entries[i - queue.expected].deadline;
+        absl::Duration ahead = running + TimeOf(queue.cost, i);
+        for (const Queue& other : queues_) {
+          if (&other != &queue) ahead += TimeOf(other.cost, Before(other, due));
+        }
+        const absl::Time done = now + ahead / options_.runners + queue.cost.Safe(1);
+        if (done <= due && done + one_more > due) return true;
+      }
     }
     return false;
   }

@@ -259,6 +259,15 @@ TEST_F(BatchRuleTest, ANewcomerFindsWhetherItWouldMakeOthersLate) {
   EXPECT_FALSE(Find(model, 30, /*running=*/40 * ms).makes_others_late);  // it is late anyway
 }
 
+TEST_F(BatchRuleTest, ANewcomerFindsWhetherItWouldMakeAnotherModelsItemLate) {
+  const int urgent = rule.AddModel({}, Linear(4));
+  const int other = rule.AddModel({}, Linear(4));
+  Push(other, {40});
+  EXPECT_FALSE(Find(urgent, 30, /*running=*/10 * ms).makes_others_late);
+  EXPECT_TRUE(Find(urgent, 30, /*running=*/20 * ms).makes_others_late);
+  EXPECT_FALSE(Find(urgent, 45, /*running=*/20 * ms).makes_others_late);  // it goes second
+}
+
 TEST_F(BatchRuleTest, OnlyModelsThatSomethingCameForOfLateShareTheDevice) {
   const int a = rule.AddModel({}, Flat(2));
   const int b = rule.AddModel({}, Flat(2));
