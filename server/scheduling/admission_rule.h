@@ -35,11 +35,12 @@ struct Load {
   int places = 0;                              // taken, of its model
   int max_places = 0;                          //
   absl::Duration wait = absl::ZeroDuration();  // before it would run
-  absl::Duration own = absl::ZeroDuration();   // the part of it that is its own model's work
+  absl::Duration own = absl::ZeroDuration();   // its model's part of it, with itself; 0 if none
   absl::Duration run = absl::ZeroDuration();   // of the batch that it would run in
   int models = 1;                              // that share the device, of late
-  bool makes_others_late = false;              // those that were taken in before
-  bool idle = false;                           // nothing waits and nothing runs
+  double crowding = 0;  // the part of the others' waiting time that its model's work fills
+  bool makes_others_late = false;  // those that were taken in before
+  bool idle = false;               // nothing waits and nothing runs
 };
 
 struct Admission {
@@ -61,8 +62,9 @@ inline Admission Admit(const Load& load, Criticality criticality, absl::Duration
   if (load.idle) return {Answer::kAdmitted, wait};
   const absl::Duration may_wait = (budget - decode - load.run) * room;
   // Of the time that all models together may make others wait each has its part: a burst
-  // of one leaves the others room.
-  const bool late = wait > may_wait || load.own > may_wait / load.models;
+  // of one leaves the others room, though retries with little time left go before them.
+  const bool late =
+      wait > may_wait || load.own > may_wait / load.models || load.crowding > room / load.models;
   const bool harms = load.makes_others_late && criticality != Criticality::kCritical;
   return {late || harms ? Answer::kLate : Answer::kAdmitted, wait};
 }

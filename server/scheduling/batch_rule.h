@@ -148,8 +148,8 @@ class BatchRule {
       const absl::Duration work = TimeOf(queue.cost, Before(queue, deadline));
       ahead += work;
       if (&queue == &queues_[model]) {
-        load.own = work / options_.runners;
-      } else if (now - queue.last_expected < kRecently) {
+        load.own = WithOneMore(queue, Before(queue, deadline));
+      } else if (SharesTheDevice(queue, now)) {
         ++load.models;
       }
     }
@@ -161,6 +161,7 @@ class BatchRule {
     load.run =
         queue.cost.Safe(Worthwhile(queue.cost, std::min(before + 1, queue.cost.max_batch())));
     load.makes_others_late = MakesOthersLate(model, deadline, running, now);
+    load.crowding = Crowding(model, deadline, now);
     load.idle = idle == options_.runners && queued_ == 0 && expected_ == 0;
     return load;
   }
@@ -215,6 +216,33 @@ class BatchRule {
         std::upper_bound(queue.entries.begin(), queue.entries.end(), deadline,
                          [](absl::Time t, const Entry& e) { return t < e.deadline; });
     return queue.expected + static_cast<int>(place - queue.entries.begin());
+  }
+
+  // How long the runners take for so many items of a queue and one more; nothing where there
+  // are none, since a model's first item has its part of the device in any case.
+  absl::Duration WithOneMore(const Queue& queue, int before) const {
+    if (before == 0) return absl::ZeroDuration();
+    return TimeOf(queue.cost, before + 1) / options_.runners;
+  }
+
+  static bool SharesTheDevice(const Queue& queue, absl::Time now) {
+    return now - queue.last_expected < kRecently;
+  }
+
+  // What part of the time that a usual item of another model may wait is filled by the
+  // items of `model` that would go before it, now that one more with this deadline comes.
+  double Crowding(int model, absl::Time deadline, absl::Time now) const {
+    const Queue& own = queues_[model];
+    double most = 0;
+    for (const Queue& other : queues_) {
+      const absl::Duration budget = other.arrivals.usual_budget();
+      const absl::Duration may_wait = budget - other.cost.Safe(1);
+      if (&other == &own || !SharesTheDevice(other, now)) continue;
+      if (deadline > now + budget || may_wait <= absl::ZeroDuration()) continue;
+      most =
+          std::max(most, absl::FDivDuration(WithOneMore(own, Before(own, now + budget)), may_wait));
+    }
+    return most;
   }
 
   static int Waiting(const Queue& queue) { return static_cast<int>(queue.entries.size()); }

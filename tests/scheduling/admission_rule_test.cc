@@ -79,6 +79,8 @@ TEST_F(AdmissionRuleTest, AModelThatSharesTheDeviceFillsNoMoreThanItsPart) {
   EXPECT_EQ(Ask(100 * ms), Answer::kLate);
   load.own = 0 * ms;  // the others' work
   EXPECT_EQ(Ask(100 * ms), Answer::kAdmitted);
+  load.crowding = 0.6;
+  EXPECT_EQ(Ask(100 * ms), Answer::kLate);
 }
 
 }  // namespace

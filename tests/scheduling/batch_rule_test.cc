@@ -277,6 +277,16 @@ TEST_F(BatchRuleTest, OnlyModelsThatSomethingCameForOfLateShareTheDevice) {
   EXPECT_EQ(rule.Find(a, t0 + absl::Minutes(1), 4 * ms, 0, t0 + absl::Seconds(30)).models, 1);
 }
 
+TEST_F(BatchRuleTest, ANewcomerFindsHowMuchOfAnothersWaitingTimeItsModelFills) {
+  const int burst = rule.AddModel({}, Linear(4));
+  const int other = rule.AddModel({}, Linear(4));
+  rule.Expect(other, t0);
+  Push(other, {51});  // 11 ms of them a run that is sure to be in time: 40 ms to wait
+  Push(burst, {30, 40, 300});
+  EXPECT_DOUBLE_EQ(Find(burst, 20, 4 * ms).crowding, 0.75);  // itself included
+  EXPECT_DOUBLE_EQ(Find(burst, 90, 4 * ms).crowding, 0);     // it goes after them
+}
+
 TEST_F(WaitingTest, NobodyWaitsLongerThanTheLongestDelay) {
   BatchRule<int> impatient({.max_delay = 2 * ms});
   ASSERT_EQ(impatient.AddModel({}, Flat(64)), model);
