@@ -248,7 +248,8 @@ class BatchRule {
   static int Waiting(const Queue& queue) { return static_cast<int>(queue.entries.size()); }
 
   // Whether one more item of `model` would make one late that isn't now: one of any model,
-  // with a later deadline, so that the newcomer goes before it.
+  // with a later deadline, so that the newcomer goes before it. All that runs before an item
+  // may take as long as a Safe run does: who was taken in is to be in time for sure.
   bool MakesOthersLate(int model, absl::Time deadline, absl::Duration running,
                        absl::Time now) const {
     const Queue& own = queues_[model];
@@ -256,13 +257,14 @@ class BatchRule {
     const absl::Duration one_more =
         (TimeOf(own.cost, before + 1) - TimeOf(own.cost, before)) / options_.runners;
     for (const Queue& queue : queues_) {
+      const double safe = absl::FDivDuration(queue.cost.Safe(1), queue.cost.Expected(1));
       for (int i = Before(queue, deadline); i < queue.expected + Waiting(queue); ++i) {
         const absl::Time due = queue.entries[i - queue.expected].deadline;
         absl::Duration ahead = running + TimeOf(queue.cost, i);
         for (const Queue& other : queues_) {
           if (&other != &queue) ahead += TimeOf(other.cost, Before(other, due));
         }
-        const absl::Time done = now + ahead / options_.runners + queue.cost.Safe(1);
+        const absl::Time done = now + safe * (ahead / options_.runners + queue.cost.Expected(1));
         if (done <= due && done + one_more > due) return true;
       }
     }
