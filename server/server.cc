@@ -161,6 +161,8 @@ void Server::Stop(absl::Duration lame_duck) {
   grpc_->Shutdown(absl::ToChronoTime(absl::Now() + kFarewell));
   classifier_.Stop();
   spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(absl::Now() - start));
+  // What happened since Prometheus last came would be lost.
+  spdlog::debug("the last figures\n{}", metrics_->Scrape());
 }
 
 }  // namespace patchserve
