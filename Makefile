@@ -3,6 +3,7 @@
 # make build     install and build: build/bin/{patchserve,classify}
 # make bench     print what serving costs, and how long each part takes
 # make performance  measure and write docs/performance.md: 20 minutes on a quiet machine
+# make bench-overload  the live server under overload, bad clients and SIGTERM; 15 minutes
 # make simulate  the batching rule against its peers' policies, in virtual time
 # make sanitize  the tests under the address and the thread sanitizer
 # make format    clang-format every source file
@@ -13,7 +14,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test build deps test-deps bench performance simulate sanitize format check-format check-proto clean
+.PHONY: run test build deps test-deps bench performance bench-overload simulate sanitize format check-format check-proto clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -37,6 +38,12 @@ bench: build
 
 performance: build
 	tests/bench/python.sh tests/bench/requirements.txt tests/bench/performance_page.py
+
+# BENCH_FLAGS=--quick: 3 minutes, to see that it works.
+bench-overload: build
+	tests/bench/python.sh tests/bench/overload/requirements.txt tests/bench/overload/run.py \
+	  --bin=$(BUILD)/bin --json=$(BUILD)/overload.json --markdown=docs/scheduling-live.md \
+	  --svg=docs/scheduling-overload.svg $(BENCH_FLAGS)
 
 simulate: build
 	$(BUILD)/bin/simulate

@@ -20,24 +20,48 @@ class Server:
     def __init__(self, binary, *flags):
         self._command = [str(binary), "--address=127.0.0.1:0", "--metrics_address=127.0.0.1:0", "--lame_duck=0s",
                          *map(str, flags)]
+        self._serving_or_ended = threading.Event()
+        self._log = []
 
     def __enter__(self):
         self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True)
         self.pid = self._process.pid
-        log = []
-        for line in self._process.stderr:
-            log.append(line)
-            if port := re.search(r"gRPC on port (\d+)", line):
-                self.address = f"127.0.0.1:{port[1]}"
-            if line.endswith(" serving\n"):
-                # Whoever doesn't read a full pipe stops the writer.
-                threading.Thread(target=self._process.stderr.read, daemon=True).start()
-                return self
-        raise RuntimeError("patchserve ended:\n" + "".join(log))
+        # To the end: whoever doesn't read a full pipe stops the writer.
+        self._reader = threading.Thread(target=self._read_log)
+        self._reader.start()
+        self._serving_or_ended.wait()
+        if " serving\n" not in self.log:
+            raise RuntimeError("patchserve ended:\n" + self.log)
+        self.address = self._address_after("gRPC on port ")
+        return self
 
     def __exit__(self, *_):
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait()
+        self.signal(signal.SIGTERM)
+        self.wait()
+
+    def _read_log(self):
+        for line in self._process.stderr:
+            self._log.append(line)
+            if line.endswith(" serving\n"):
+                self._serving_or_ended.set()
+        self._serving_or_ended.set()
+
+    def _address_after(self, text):
+        return "127.0.0.1:" + re.search(text + r"(\d+)", self.log)[1]
+
+    @property
+    def log(self):
+        return "".join(self._log)
+
+    def signal(self, which):
+        """Does nothing if it has ended."""
+        self._process.send_signal(which)
+
+    def wait(self):
+        """-> the exit code, once it has ended and its log is complete."""
+        code = self._process.wait()
+        self._reader.join()
+        return code
 
 
 def cpu_seconds(pid):

@@ -1,0 +1,106 @@
+"""The server under test: pinned to a core of its own, watched from outside."""
+
+import collections
+import os
+import pathlib
+import re
+import signal
+import urllib.request
+
+from server import Server
+
+SERVER_CORE, CLIENT_CORE = 0, 1
+
+
+class LiveServer(Server):
+    """Killed at the end of the block if it still runs.
+
+    It has one runner and one decoding thread, as a server of one core has.
+    """
+
+    def __init__(self, binary, *flags):
+        super().__init__(binary, "--runners=1", "--decode_threads=1", *flags)
+        self._command = ["taskset", "-c", str(SERVER_CORE), *self._command]
+
+    def __enter__(self):
+        super().__enter__()
+        self._metrics_url = f"http://{self._address_after('metrics on port ')}/metrics"
+        return self
+
+    def __exit__(self, *_):
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def metrics(self):
+        with urllib.request.urlopen(self._metrics_url, timeout=30) as answer:
+            return Metrics(answer.read().decode())
+
+    def rss_mb(self):
+        """Now, and the most since the last reset_peak_rss."""
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return tuple(int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024 for name in ("VmRSS", "VmHWM"))
+
+    def reset_peak_rss(self):
+        pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def cpu(self):
+        """CPU seconds so far: of the whole process, and of the threads that decode and run images.
+
+        The difference is what RPCs cost. The kernel rounds a thread's time down to 10 ms.
+        """
+        working = [_ticks(stat) for stat in self._thread_stats() if re.search(r"\((runner|decode)-", stat)]
+        return _ticks(pathlib.Path(f"/proc/{self.pid}/stat").read_text()), sum(working)
+
+    def _thread_stats(self):
+        for stat in pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            try:
+                yield stat.read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # one of gRPC's has ended meanwhile
+
+
+def _ticks(stat):
+    user, system = map(int, stat.rpartition(")")[2].split()[11:13])
+    return (user + system) / os.sysconf("SC_CLK_TCK")
+
+
+class Metrics:
+    """What /metrics said: metrics["patchserve_requests_total", "model=vit", "code=OK"] is a sum over all that match."""
+
+    def __init__(self, text):
+        self._values = collections.defaultdict(float)
+        for name, labels, value in re.findall(r"^(\w+)(?:\{(.*?)\})? (\S+)$", text, re.MULTILINE):
+            self._values[name, frozenset(re.findall(r'(\w+)="(.*?)"', labels))] += float(value)
+
+    def __getitem__(self, key):
+        name, *labels = [key] if isinstance(key, str) else key
+        wanted = {tuple(label.split("=")) for label in labels}
+        return sum(value for (n, have), value in self._values.items() if n == name and wanted <= have)
+
+    def by(self, name, label):
+        """{a label's value: the sum of what has it}"""
+        sums = collections.Counter()
+        for (n, have), value in self._values.items():
+            if n == name:
+                sums[dict(have)[label]] += value
+        return dict(sums)
+
+    def __sub__(self, earlier):
+        difference = Metrics("")
+        for key, value in self._values.items():
+            difference._values[key] = value - earlier._values.get(key, 0)
+        return difference
+
+
+# Answered before they had a place in the queue; "expired" may have had one.
+REFUSALS = ("queue_full", "bytes", "pixels", "late", "draining")
+
+
+def refused(metrics):
+    shed = metrics.by("patchserve_shed_total", "reason")
+    return sum(shed.get(reason, 0) for reason in REFUSALS)
+
+
+def admitted(metrics):
+    """Those that got a place; also those whose deadline had passed when they came, which is the stricter count."""
+    return metrics["patchserve_requests_total"] - refused(metrics)
