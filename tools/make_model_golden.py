@@ -47,7 +47,7 @@ def randomise(model, seed):
                 tensor.fill_(7)
             elif tensor.ndim == 1 and name.endswith("weight"):
                 normal(tensor, 1, 0.2)
-            elif tensor.ndim == 1 or name.endswith(("pos_embed", "cls_token")):
+            elif tensor.ndim == 1 or name.endswith(("pos_embed", "token", "latent")):
                 normal(tensor, 0, 0.2)
             else:
                 normal(tensor, 0, (tensor[0].numel()) ** -0.5)
@@ -79,9 +79,13 @@ def write(folder, model, cfg, config, dtype=torch.float32):
         (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     weights = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    save_weights(folder, weights)
+    (folder / "golden.json").write_text(json.dumps(answers(model, cfg)) + "\n")
+
+
+def save_weights(folder, weights):
     safetensors.torch.save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     os.chmod(folder / "model.safetensors", 0o644)  # save_file leaves 0600
-    (folder / "golden.json").write_text(json.dumps(answers(model, cfg)) + "\n")
 
 
 def convmixer(seed, **model_args):
@@ -94,6 +98,49 @@ def vit(seed, name="vit_tiny_patch16_224", **model_args):
     model = timm.create_model(name, num_classes=CLASSES, **model_args).eval()
     randomise(model, seed)
     return model
+
+
+SMALL = dict(img_size=16, patch_size=8, embed_dim=12, depth=2, num_heads=3)
+
+# Folder: the entry point, the arguments beside SMALL that its weights were made with, and
+# those that it is served with on top.
+VITS = {
+    "vit_clip": ("vit_base_patch16_clip_224", {}, {}),
+    "vit_clip_quickgelu": ("vit_base_patch16_clip_quickgelu_224", {}, {}),
+    "vit_deit3": ("deit3_small_patch16_224", {}, {}),
+    "vit_avg_class_token": ("eva_large_patch14_196", {}, {}),
+    "vit_reg4_gap": ("vit_little_patch16_reg4_gap_256", {}, {}),
+    "vit_reg1_gap_no_qkv_bias": ("vit_so150m2_patch16_reg1_gap_256", {}, {}),
+    "vit_siglip_map": ("vit_base_patch32_siglip_256", dict(img_size=(23, 17)), {}),  # 2x2 patches, and some pixels
+    "vit_siglip_gap": ("vit_base_patch16_siglip_gap_224", {}, {}),
+    "vit_map_with_register": ("test_vit3", {}, {}),
+    "vit_avgmax": ("vit_tiny_patch16_224", dict(global_pool="avgmax", fc_norm=False, pool_include_prefix=True), {}),
+    "vit_max_qk_norm_silu": ("vit_tiny_patch16_224", dict(global_pool="max", qk_norm=True, act_layer="silu"), {}),
+    "vit_rms_scale_norms": ("beit3_base_patch16_224", dict(norm_layer="rmsnorm"), {}),
+    "vit_post_norm": ("vit_base_patch16_rpn_224", {}, {}),
+    "vit_no_final_norm": ("vit_base_patch16_radio_v3", {}, {}),
+    "vit_packed_glu": ("vit_giant_patch14_dinov2", {}, {}),
+    "vit_aimv2": ("aimv2_large_patch14_224", {}, {}),
+    "vit_resized": ("vit_tiny_patch16_224", dict(img_size=24), dict(img_size=(40, 32))),
+    "vit_resized_bilinear": ("flexivit_small", dict(img_size=32), dict(img_size=(24, 16))),
+    "vit_dynamic_size": ("test_vit2", dict(img_size=(24, 16)), dict(input_size=(32, 40))),
+}
+
+
+def write_as_timm(folder, name, trained_args, served_args):
+    """A folder that timm wrote and reads again, perhaps for another size of picture than it wrote."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = vit(7, name, **{**SMALL, **trained_args})
+    save_config_for_hf(trained, folder / "config.json", model_args={**SMALL, **trained_args, "num_classes": CLASSES})
+    config = json.loads((folder / "config.json").read_text())
+    served_args = dict(served_args)
+    if "input_size" in served_args:
+        config["pretrained_cfg"]["input_size"] = [3, *served_args.pop("input_size")]
+    config["model_args"].update(served_args)
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    save_weights(folder, trained.state_dict())
+    served = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    (folder / "golden.json").write_text(json.dumps(answers(served, served.pretrained_cfg)) + "\n")
 
 
 def main():
@@ -127,6 +174,15 @@ def main():
           vit(4, name="deit_tiny_patch16_224", img_size=(24, 16), patch_size=8, embed_dim=12, depth=2, mlp_ratio=3),
           cfg, dict(architecture="deit_tiny_patch16_224", num_classes=CLASSES, num_features=12,
                     global_pool="token", pretrained_cfg=cfg), torch.bfloat16)
+
+    for folder, (name, trained_args, served_args) in VITS.items():
+        write_as_timm(root / folder, name, trained_args, served_args)
+
+    # As published before 1.0.30, two heads; the flat form.
+    cfg = pretrained_cfg((16, 16), num_classes=CLASSES, classifier=["head", "head_dist"])
+    write(root / "deit_distilled_flat",
+          vit(6, name="deit_tiny_distilled_patch16_224", img_size=16, patch_size=8, embed_dim=12, depth=2), cfg,
+          dict(architecture="deit_tiny_distilled_patch16_224", num_features=12, **cfg))
 
     args = dict(dim=8, depth=2, kernel_size=3, patch_size=4, act_layer="relu")
     cfg = pretrained_cfg((16, 16), num_classes=CLASSES)

@@ -1,6 +1,5 @@
 #include "server/model/architecture.h"
 
-#include <map>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -8,23 +7,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "server/model/vit_architectures.h"
 
 namespace patchserve {
 namespace {
 
-int HeadsOf(const std::string& size) {
-  static const std::map<std::string, int> kHeads = {
-      {"tiny", 3},   {"small", 6}, {"medium", 8}, {"base", 12},
-      {"large", 16}, {"huge", 16}, {"giant", 16}, {"gigantic", 16},
-  };
-  const auto found = kHeads.find(size);
-  return found == kHeads.end() ? 0 : found->second;
-}
-
-// vit_SIZE_patchP_S or deit_SIZE_patchP_S. More words in a name mean another network:
-// "clip" has another epsilon, "distilled" two heads, "reg4" more tokens, "gap" no class
-// token; and so do digits in SIZE ("so400m").
-bool IsPlainViT(const std::vector<std::string>& words) {
+// More words in a name than these four mean another network, and so do digits in SIZE:
+// one that the table doesn't have may have another epsilon, or two heads.
+bool IsPlainViT(const std::string& name) {
+  const std::vector<std::string> words = absl::StrSplit(name, '_');
   if (words.size() != 4 || (words[0] != "vit" && words[0] != "deit")) return false;
   absl::string_view patch = words[2];
   int number;
@@ -36,18 +27,24 @@ bool IsPlainViT(const std::vector<std::string>& words) {
 }  // namespace
 
 absl::StatusOr<Architecture> LookUpArchitecture(const std::string& name) {
-  const std::vector<std::string> words = absl::StrSplit(name, '_');
-  if (IsPlainViT(words)) {
-    return Architecture{Family::kViT, Activation::kGelu, HeadsOf(words[1])};
-  }
   if (absl::StartsWith(name, "convmixer_")) {
     return Architecture{Family::kConvMixer,
                         name == "convmixer_768_32" ? Activation::kRelu : Activation::kGelu};
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("architecture is \"", name.substr(0, 100),
-                   "\"; supported are convmixer_* and the plain vision transformers "
-                   "vit_SIZE_patchP_S and deit_SIZE_patchP_S, such as vit_base_patch16_224"));
+  const auto found = ViTArchitectures().find(name);
+  if (found == ViTArchitectures().end()) {
+    if (IsPlainViT(name)) return Architecture{Family::kViT};
+    return absl::InvalidArgumentError(
+        absl::StrCat("architecture is \"", name.substr(0, 100),
+                     "\"; supported are convmixer_* and the vision transformers of timm 1.0.31's "
+                     "vision_transformer.py and deit.py, such as vit_base_patch16_224"));
+  }
+  const ViTArchitecture& vit = found->second;
+  if (vit.unsupported != nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("architecture ", name, " is built with ",
+                                                   vit.unsupported, ", which isn't supported"));
+  }
+  return Architecture{Family::kViT, vit.activation, vit.options};
 }
 
 }  // namespace patchserve

@@ -4,21 +4,25 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "server/model/vit_options.h"
 
 namespace patchserve {
 
 enum class Family { kConvMixer, kViT };
-enum class Activation { kGelu, kRelu };  // GELU by the error function, not by tanh
+
+// kGelu is by the error function, kQuickGelu is x * sigmoid(1.702 * x).
+enum class Activation { kGelu, kGeluTanh, kQuickGelu, kRelu, kSilu };
 
 struct Architecture {
   Family family = Family::kConvMixer;
   Activation activation = Activation::kGelu;
-  int heads = 0;  // of a ViT's attention; 0 if the name doesn't say
+  ViTOptions vit;
 };
 
-// `name` is config.json's, such as "convmixer_768_32" or "deit_small_patch16_224"
-// (timm/models/convmixer.py, vision_transformer.py, deit.py).
-// Errors: INVALID_ARGUMENT: not a ConvMixer or a plain ViT, with what is supported.
+// `name` is config.json's: an entry point of timm's vision_transformer.py or deit.py,
+// such as "deit_small_patch16_224"; convmixer_* with any words; or vit_SIZE_patchP_S or
+// deit_SIZE_patchP_S with any words for them, of which the number of heads isn't known.
+// Errors: INVALID_ARGUMENT: another name, or a network that convmixer.h and vit.h aren't.
 absl::StatusOr<Architecture> LookUpArchitecture(const std::string& name);
 
 }  // namespace patchserve

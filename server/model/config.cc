@@ -7,6 +7,7 @@
 #include "server/base/status.h"
 #include "server/model/json.h"
 #include "server/model/labels.h"
+#include "server/model/vit_args.h"
 
 namespace patchserve {
 namespace {
@@ -106,21 +107,34 @@ absl::StatusOr<int> ParseNumClasses(const JsonFields& config, const JsonFields& 
   return static_cast<int>(*count);
 }
 
-absl::StatusOr<int> ParseHeads(const ModelConfig& config, const Architecture& architecture) {
-  const int heads = config.model_args.num_heads.value_or(architecture.heads);
-  if (config.family == Family::kViT && heads == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("model_args.num_heads is missing, and the architecture's name, ",
-                     config.architecture, ", doesn't say it"));
+// A ViT as the root's global_pool, the architecture's name and model_args say.
+absl::Status ReadViT(const JsonFields& config, const JsonFields& args, Architecture& architecture,
+                     ModelArgs& model_args) {
+  ViTOptions& vit = architecture.vit;
+  ASSIGN_OR_RETURN(const bool pool_at_root, ReadViTPool(config, vit.pool));
+  const Pool root_pool = vit.pool;
+  ASSIGN_OR_RETURN(model_args, ParseModelArgs(args, architecture));
+  if (pool_at_root && vit.pool != root_pool) {
+    return config.Unexpected("global_pool", "what model_args.global_pool says");
   }
-  return heads;
+  if (vit.pool == Pool::kToken && !vit.class_token) {
+    return absl::InvalidArgumentError("global_pool is \"token\" without a class_token");
+  }
+  if (vit.distilled && vit.pool != Pool::kToken) {
+    return absl::InvalidArgumentError("global_pool of a distilled model is not \"token\"");
+  }
+  if (vit.num_heads == 0) {
+    return absl::InvalidArgumentError(
+        "model_args.num_heads is missing, and the architecture's name is not one of timm's");
+  }
+  return absl::OkStatus();
 }
 
-// timm keeps global_pool at the root for information only, so it must at least agree.
-absl::Status CheckGlobalPool(const JsonFields& config, Family family) {
-  const std::string expected = family == Family::kConvMixer ? "avg" : "token";
+absl::Status ReadConvMixer(const JsonFields& config, const JsonFields& args,
+                           Architecture& architecture, ModelArgs& model_args) {
   ASSIGN_OR_RETURN(const auto pool, config.String("global_pool"));
-  if (pool && *pool != expected) return config.Unexpected("global_pool", expected);
+  if (pool && *pool != "avg") return config.Unexpected("global_pool", "avg");
+  ASSIGN_OR_RETURN(model_args, ParseModelArgs(args, architecture));
   return absl::OkStatus();
 }
 
@@ -128,10 +142,13 @@ absl::Status CheckGlobalPool(const JsonFields& config, Family family) {
 // built for.
 absl::Status ApplyImageSize(const JsonFields& pretrained, ModelConfig& config) {
   ASSIGN_OR_RETURN(const auto fixed, pretrained.Bool("fixed_input_size"));
-  if (config.model_args.img_size && fixed.value_or(false)) {
-    config.preprocessing.height = (*config.model_args.img_size)[0];
-    config.preprocessing.width = (*config.model_args.img_size)[1];
+  const ModelArgs& args = config.model_args;
+  Preprocessing& input = config.preprocessing;
+  if (args.img_size && fixed.value_or(false) && !args.dynamic_img_size) {
+    input.height = (*args.img_size)[0];
+    input.width = (*args.img_size)[1];
   }
+  config.trained_size = args.img_size.value_or(std::array<int, 2>{input.height, input.width});
   return absl::OkStatus();
 }
 
@@ -149,13 +166,13 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text) {
   ASSIGN_OR_RETURN(auto name, fields.String("architecture"));
   if (!name) return absl::InvalidArgumentError("architecture is missing");
   config.architecture = *std::move(name);
-  ASSIGN_OR_RETURN(const Architecture architecture, LookUpArchitecture(config.architecture));
+  ASSIGN_OR_RETURN(Architecture architecture, LookUpArchitecture(config.architecture));
   config.family = architecture.family;
-  ASSIGN_OR_RETURN(config.model_args,
-                   ParseModelArgs(model_args.value_or(JsonFields(none, "")), config.family));
-  config.activation = config.model_args.activation.value_or(architecture.activation);
-  ASSIGN_OR_RETURN(config.num_heads, ParseHeads(config, architecture));
-  RETURN_IF_ERROR(CheckGlobalPool(fields, config.family));
+  const auto& read = config.family == Family::kViT ? ReadViT : ReadConvMixer;
+  RETURN_IF_ERROR(
+      read(fields, model_args.value_or(JsonFields(none, "")), architecture, config.model_args));
+  config.activation = architecture.activation;
+  config.vit = architecture.vit;
 
   ASSIGN_OR_RETURN(const int num_classes, ParseNumClasses(fields, pretrained, config.model_args));
   ASSIGN_OR_RETURN(config.classes, ParseLabels(fields, pretrained, num_classes));

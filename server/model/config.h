@@ -1,6 +1,7 @@
 // config.json of a checkpoint folder, as timm writes it (timm/models/_hub.py).
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,17 +18,20 @@ struct ModelConfig {
   std::string architecture;
   Family family = Family::kConvMixer;
   Activation activation = Activation::kGelu;
-  int num_heads = 0;  // ViT; from model_args or by the architecture's name
+  ViTOptions vit;
   std::vector<ClassName> classes;
   Preprocessing preprocessing;
-  ModelArgs model_args;  // empty for folders from before timm 1.0.30
+  ModelArgs model_args;                          // empty for folders from before timm 1.0.30
+  std::array<int, 2> trained_size = {224, 224};  // height, width: what positions are for
 
   int num_classes() const { return static_cast<int>(classes.size()); }
 };
 
 // Understands today's form (model_args and pretrained_cfg), folders without
 // model_args, and the flat form without pretrained_cfg. What the root says of
-// classes wins over pretrained_cfg. timm's defaults fill in for absent fields.
+// classes wins over pretrained_cfg. timm's defaults fill in for absent fields; where
+// model_args doesn't say the pool, the root's global_pool does. Classes get ImageNet's
+// names if the folder gives none, there are 1000, and pretrained_cfg.tag ends in "in1k".
 // Errors: INVALID_ARGUMENT: not JSON, or naming the field, what it is and what was
 // expected: architecture, num_classes or a ViT's heads missing; a wrong type or
 // value; something that would need another network than those of convmixer.h and

@@ -1,10 +1,14 @@
 #include "server/model/labels.h"
 
 #include <string>
+#include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "server/base/status.h"
+#include "server/model/imagenet_names.h"
 
 namespace patchserve {
 namespace {
@@ -53,9 +57,24 @@ absl::Status ReadDescriptions(const JsonFields& fields, std::vector<ClassName>& 
   ASSIGN_OR_RETURN(const auto descriptions, fields.Object("label_descriptions"));
   for (ClassName& name : classes) {
     ASSIGN_OR_RETURN(auto text, descriptions->String(name.label));
-    name.description = std::move(text).value_or("");
+    if (text) name.description = *std::move(text);
   }
   return absl::OkStatus();
+}
+
+// ImageNet-1k's own number of classes, and a tag such as "augreg_in21k_ft_in1k".
+absl::StatusOr<bool> IsImageNet(const JsonFields& pretrained, int num_classes) {
+  ASSIGN_OR_RETURN(const auto tag, pretrained.String("tag"));
+  return num_classes == 1000 && tag && absl::EndsWith(*tag, "in1k");
+}
+
+std::vector<ClassName> ImageNetClasses() {
+  std::vector<ClassName> classes;
+  for (absl::string_view line : absl::StrSplit(kImageNetNames, '\n', absl::SkipEmpty())) {
+    const std::pair<std::string, std::string> name = absl::StrSplit(line, '\t');
+    classes.push_back({name.first, name.second});
+  }
+  return classes;
 }
 
 }  // namespace
@@ -65,12 +84,16 @@ absl::StatusOr<std::vector<ClassName>> ParseLabels(const JsonFields& config,
   std::vector<ClassName> classes(num_classes);
   for (int i = 0; i < num_classes; ++i) classes[i].label = absl::StrCat(i);
 
+  bool named = false;
   for (const Place& place : {Place{&config, "label_names"}, Place{&config, "labels"},
                              Place{&pretrained, "label_names"}, Place{&pretrained, "labels"}}) {
     if (place.fields->Find(place.key) == nullptr) continue;
     RETURN_IF_ERROR(ReadNames(place, classes));
+    named = true;
     break;
   }
+  ASSIGN_OR_RETURN(const bool imagenet, IsImageNet(pretrained, num_classes));
+  if (!named && imagenet) classes = ImageNetClasses();
   for (const JsonFields* fields : {&config, &pretrained}) {
     if (fields->Find("label_descriptions") == nullptr) continue;
     RETURN_IF_ERROR(ReadDescriptions(*fields, classes));

@@ -5,40 +5,62 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/rms_norm.h>
 #include <ATen/ops/rsqrt.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/silu.h>
+
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
 
 namespace patchserve {
+namespace {
+
+absl::StatusOr<at::Tensor> TakePlaced(Weights& weights, const std::string& name,
+                                      const std::vector<int64_t>& shape) {
+  ASSIGN_OR_RETURN(const at::Tensor tensor, weights.Take(name, shape));
+  return weights.Place(tensor);
+}
+
+}  // namespace
 
 at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
 
-at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
-  constexpr double kEpsilon = 1e-6;  // timm's, not PyTorch's 1e-5
-  return at::layer_norm(x, weight.sizes(), weight, bias, kEpsilon);
+at::Tensor Norm::operator()(const at::Tensor& x) const {
+  if (!weight.defined()) return x;
+  if (!bias.defined()) return at::rms_norm(x, weight.sizes(), weight, epsilon);
+  return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
 }
 
 absl::StatusOr<Linear> TakeLinear(Weights& weights, const std::string& name, int64_t in,
-                                  int64_t out) {
-  ASSIGN_OR_RETURN(const at::Tensor weight, weights.Take(name + ".weight", {out, in}));
-  ASSIGN_OR_RETURN(const at::Tensor bias, weights.Take(name + ".bias", {out}));
-  return Linear{weights.Place(weight), weights.Place(bias)};
+                                  int64_t out, Bias bias) {
+  Linear linear;
+  ASSIGN_OR_RETURN(linear.weight, TakePlaced(weights, name + ".weight", {out, in}));
+  if (bias == Bias::kNone) return linear;
+  ASSIGN_OR_RETURN(linear.bias, TakePlaced(weights, name + ".bias", {out}));
+  return linear;
 }
 
-absl::StatusOr<LayerNorm> TakeLayerNorm(Weights& weights, const std::string& name, int64_t dim) {
-  ASSIGN_OR_RETURN(const at::Tensor weight, weights.Take(name + ".weight", {dim}));
-  ASSIGN_OR_RETURN(const at::Tensor bias, weights.Take(name + ".bias", {dim}));
-  return LayerNorm{weights.Place(weight), weights.Place(bias)};
+absl::StatusOr<Norm> TakeNorm(Weights& weights, const std::string& name, int64_t dim, NormKind kind,
+                              double epsilon) {
+  Norm norm{.epsilon = epsilon};
+  ASSIGN_OR_RETURN(norm.weight, TakePlaced(weights, name + ".weight", {dim}));
+  if (kind == NormKind::kRms) return norm;
+  ASSIGN_OR_RETURN(norm.bias, TakePlaced(weights, name + ".bias", {dim}));
+  return norm;
 }
 
 absl::StatusOr<Convolution> TakeConvolution(Weights& weights, const std::string& name, int64_t in,
-                                            int64_t out, int64_t kernel) {
-  ASSIGN_OR_RETURN(const at::Tensor weight,
-                   weights.Take(name + ".weight", {out, in, kernel, kernel}));
-  ASSIGN_OR_RETURN(const at::Tensor bias, weights.Take(name + ".bias", {out}));
-  return Convolution{weights.Place(weight).contiguous(at::MemoryFormat::ChannelsLast),
-                     weights.Place(bias)};
+                                            int64_t out, int64_t kernel, Bias bias) {
+  Convolution convolution;
+  ASSIGN_OR_RETURN(convolution.weight,
+                   TakePlaced(weights, name + ".weight", {out, in, kernel, kernel}));
+  convolution.weight = convolution.weight.contiguous(at::MemoryFormat::ChannelsLast);
+  if (bias == Bias::kNone) return convolution;
+  ASSIGN_OR_RETURN(convolution.bias, TakePlaced(weights, name + ".bias", {out}));
+  return convolution;
 }
 
 absl::StatusOr<BatchNorm> TakeBatchNorm(Weights& weights, const std::string& name,
@@ -61,8 +83,17 @@ void Activate(Activation activation, at::Tensor& x) {
     case Activation::kGelu:
       at::gelu_(x);
       return;
+    case Activation::kGeluTanh:
+      at::gelu_(x, "tanh");
+      return;
+    case Activation::kQuickGelu:
+      x.mul_(at::sigmoid(x * 1.702));
+      return;
     case Activation::kRelu:
       at::relu_(x);
+      return;
+    case Activation::kSilu:
+      at::silu_(x);
       return;
   }
 }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
+#include "server/model/vit_args.h"
 
 namespace patchserve {
 namespace {
@@ -25,24 +26,7 @@ const std::set<std::string>& Ignored() {
 const std::map<std::string, json>& Fixed(Family family) {
   static const std::map<std::string, json> kConvMixer = {{"in_chans", 3}, {"global_pool", "avg"}};
   static const std::map<std::string, json> kViT = {
-      {"in_chans", 3},
-      {"global_pool", "token"},
-      {"qkv_bias", true},
-      {"qk_norm", false},
-      {"scale_attn_norm", false},
-      {"scale_mlp_norm", false},
-      {"proj_bias", true},
-      {"class_token", true},
-      {"pos_embed", "learn"},
-      {"no_embed_class", false},
-      {"reg_tokens", 0},
-      {"pre_norm", false},
-      {"final_norm", true},
-      {"fc_norm", false},
-      {"pool_include_prefix", false},
-      {"dynamic_img_size", false},
-      {"dynamic_img_pad", false},
-  };
+      {"in_chans", 3}, {"pos_embed", "learn"}, {"dynamic_img_pad", false}, {"attn_layer", "attn"}};
   return family == Family::kConvMixer ? kConvMixer : kViT;
 }
 
@@ -50,14 +34,16 @@ const std::map<std::string, json>& Fixed(Family family) {
 const std::set<std::string>& Read(Family family) {
   static const std::set<std::string> kConvMixer = {"num_classes", "dim",         "depth",
                                                    "patch_size",  "kernel_size", "act_layer"};
-  static const std::set<std::string> kViT = {"num_classes", "embed_dim", "depth",    "patch_size",
-                                             "num_heads",   "mlp_ratio", "img_size", "act_layer"};
+  static const std::set<std::string> kViT = {"num_classes", "embed_dim",       "depth",
+                                             "patch_size",  "mlp_ratio",       "img_size",
+                                             "act_layer",   "dynamic_img_size"};
   return family == Family::kConvMixer ? kConvMixer : kViT;
 }
 
 absl::Status CheckKeys(const JsonFields& fields, Family family) {
   for (const auto& [key, value] : fields.object().items()) {
     if (value.is_null() || Ignored().contains(key) || Read(family).contains(key)) continue;
+    if (family == Family::kViT && IsViTArg(key)) continue;
     const auto fixed = Fixed(family).find(key);
     if (fixed == Fixed(family).end()) return fields.Unexpected(key, "no such field");
     if (value != fixed->second) {
@@ -91,17 +77,26 @@ absl::Status ReadImageSize(const JsonFields& fields, std::optional<std::array<in
   return absl::OkStatus();
 }
 
-absl::Status ReadActivation(const JsonFields& fields, std::optional<Activation>& activation) {
+absl::Status ReadActivation(const JsonFields& fields, Activation& activation) {
+  static const std::map<std::string, Activation> kActivations = {
+      {"gelu", Activation::kGelu}, {"gelu_tanh", Activation::kGeluTanh},
+      {"relu", Activation::kRelu}, {"quick_gelu", Activation::kQuickGelu},
+      {"silu", Activation::kSilu}, {"swish", Activation::kSilu},
+  };
   ASSIGN_OR_RETURN(const auto name, fields.String("act_layer"));
   if (!name) return absl::OkStatus();
-  if (*name != "gelu" && *name != "relu") return fields.Unexpected("act_layer", "gelu or relu");
-  activation = *name == "gelu" ? Activation::kGelu : Activation::kRelu;
+  const auto found = kActivations.find(*name);
+  if (found == kActivations.end()) {
+    return fields.Unexpected("act_layer", "gelu, gelu_tanh, quick_gelu, relu or silu");
+  }
+  activation = found->second;
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<ModelArgs> ParseModelArgs(const JsonFields& fields, Family family) {
+absl::StatusOr<ModelArgs> ParseModelArgs(const JsonFields& fields, Architecture& architecture) {
+  const Family family = architecture.family;
   RETURN_IF_ERROR(CheckKeys(fields, family));
   ModelArgs args;
   const std::string dim = family == Family::kConvMixer ? "dim" : "embed_dim";
@@ -110,10 +105,12 @@ absl::StatusOr<ModelArgs> ParseModelArgs(const JsonFields& fields, Family family
   RETURN_IF_ERROR(ReadSize(fields, "depth", 1000, args.depth));
   RETURN_IF_ERROR(ReadSize(fields, "patch_size", 1024, args.patch_size));
   RETURN_IF_ERROR(ReadSize(fields, "kernel_size", 1024, args.kernel_size));
-  RETURN_IF_ERROR(ReadSize(fields, "num_heads", 1024, args.num_heads));
   ASSIGN_OR_RETURN(args.mlp_ratio, fields.Number("mlp_ratio", 0, 1000));
   RETURN_IF_ERROR(ReadImageSize(fields, args.img_size));
-  RETURN_IF_ERROR(ReadActivation(fields, args.activation));
+  ASSIGN_OR_RETURN(const auto dynamic, fields.Bool("dynamic_img_size"));
+  args.dynamic_img_size = dynamic.value_or(false);
+  RETURN_IF_ERROR(ReadActivation(fields, architecture.activation));
+  if (family == Family::kViT) RETURN_IF_ERROR(ReadViTArgs(fields, architecture.vit));
   return args;
 }
 

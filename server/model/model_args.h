@@ -11,22 +11,22 @@
 
 namespace patchserve {
 
-// Only what was given. Sizes are known from the weights too: these are compared with
-// those, so that a folder which contradicts itself is refused.
+// Sizes, if they were given. The weights show them too: these are compared with those, so
+// that a folder which contradicts itself is refused.
 struct ModelArgs {
   std::optional<int> num_classes;
   std::optional<int> dim;  // ConvMixer's dim, ViT's embed_dim
   std::optional<int> depth;
   std::optional<int> patch_size;
   std::optional<int> kernel_size;              // ConvMixer
-  std::optional<int> num_heads;                // ViT
   std::optional<double> mlp_ratio;             // ViT
   std::optional<std::array<int, 2>> img_size;  // ViT: height, width
-  std::optional<Activation> activation;
+  bool dynamic_img_size = false;               // ViT: img_size is no rule
 };
 
+// Reads the sizes, and changes `architecture` as the other arguments say.
 // Errors: INVALID_ARGUMENT, naming the field: a key this program doesn't know, or a
 // value that asks for a network other than the ones in convmixer.h and vit.h.
-absl::StatusOr<ModelArgs> ParseModelArgs(const JsonFields& fields, Family family);
+absl::StatusOr<ModelArgs> ParseModelArgs(const JsonFields& fields, Architecture& architecture);
 
 }  // namespace patchserve

@@ -1,7 +1,8 @@
 // The Vision Transformer of Dosovitskiy et al., "An Image is Worth 16x16 Words"
-// (arXiv 2010.11929), section 3.1, with timm's weight names
-// (timm/models/vision_transformer.py): class token, learned positions, LayerNorm
-// before each part. DeiT (arXiv 2012.12877) without distillation is the same network.
+// (arXiv 2010.11929), section 3.1, with what others changed since and timm's
+// VisionTransformer knows (timm/models/vision_transformer.py, deit.py), under its
+// weight names: DeiT with distillation (arXiv 2012.12877) and LayerScale (2103.17239),
+// registers (2309.16588), average and attention pools, CLIP's and AIMv2's variants.
 #pragma once
 
 #include <cstdint>
@@ -15,31 +16,60 @@
 
 namespace patchserve {
 
-struct ViTBlock {
-  LayerNorm norm1;
-  Linear qkv;   // [3 * D, D]: queries, keys and values of all heads
-  Linear proj;  // [D, D]
-  LayerNorm norm2;
-  Linear fc1;  // [hidden, D]
+// What a network doesn't have is a Norm without weight or an undefined tensor.
+
+struct ViTAttention {
+  Linear qkv;           // [3 * D, D]: queries, keys and values of all heads
+  Norm q_norm, k_norm;  // of a head's queries and keys
+  Norm norm;            // of what the heads give
+  Linear proj;          // [D, D]
+};
+
+struct ViTMlp {
+  bool gated = false;  // fc1's first half, activated, multiplies its second
+  Linear fc1;          // [hidden, D], [2 * hidden, D] if gated
+  Norm norm;
   Linear fc2;  // [D, hidden]
 };
 
-struct ViTWeights {
-  Activation activation = Activation::kGelu;
-  int64_t heads = 0;
-  Convolution patch_embed;     // [D, 3, patch, patch]
-  at::Tensor class_token;      // [1, 1, D], its position embedding added
-  at::Tensor patch_positions;  // [1, patches, D]
-  std::vector<ViTBlock> blocks;
-  LayerNorm norm;
-  Linear head;  // [classes, D]
+struct ViTBlock {
+  Norm norm1, norm2;            // before the attention and the MLP
+  ViTAttention attention;       //
+  ViTMlp mlp;                   //
+  Norm post_norm1, post_norm2;  // after them
+  at::Tensor scale1, scale2;    // [D]: LayerScale, after them
 };
 
-// Width, depth, patch and the MLPs' width are those of the tensors. Errors:
-// INVALID_ARGUMENT, naming the tensor or the field of config.json.
+// "map": one more attention, by a query that was learned, and an MLP.
+struct ViTAttentionPool {
+  at::Tensor query;  // [1, heads, 1, D / heads]; undefined: no such pool
+  Linear kv;         // [2 * D, D]
+  Linear proj;       // [D, D]
+  Norm norm;
+  ViTMlp mlp;
+};
+
+struct ViTWeights {
+  ViTOptions options;
+  Activation activation = Activation::kGelu;
+  Convolution patch_embed;     // [D, 3, patch, patch]
+  Norm patch_norm;             //
+  at::Tensor prefix;           // [1, prefix, D]: the tokens before the patches, positions added
+  at::Tensor patch_positions;  // [1, patches, D]
+  Norm norm_pre;
+  std::vector<ViTBlock> blocks;
+  Norm norm;  // before the pool
+  ViTAttentionPool attention_pool;
+  Norm fc_norm;      // after it
+  Linear head;       // [classes, D]
+  Linear head_dist;  // the distillation token's; no weight: not distilled
+};
+
+// Width, depth, patch and the MLPs' width are those of the tensors, the rest is as
+// config.vit says. Errors: INVALID_ARGUMENT, naming the tensor or the field of config.json.
 absl::StatusOr<ViTWeights> TakeViT(Weights& weights, const ModelConfig& config);
 
-// images: [N, 3, H, W], normalised, channels last, of the size that the positions are for.
+// images: [N, 3, H, W], normalised, channels last, of the size in config.preprocessing.
 NetworkOutput ViT(const ViTWeights& w, const at::Tensor& images);
 
 }  // namespace patchserve

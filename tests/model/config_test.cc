@@ -32,7 +32,7 @@ TEST(ModelConfigTest, TodaysFormIsRead) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->architecture, "vit_tiny_patch16_224");
   EXPECT_EQ(config->family, Family::kViT);
-  EXPECT_EQ(config->num_heads, 3);
+  EXPECT_EQ(config->vit.num_heads, 3);
   EXPECT_EQ(config->num_classes(), 3);
   EXPECT_EQ(config->preprocessing.crop_pct, 0.9);
   EXPECT_THAT(config->preprocessing.mean, ElementsAre(0.5f, 0.5f, 0.5f));
@@ -77,10 +77,46 @@ TEST(ModelConfigTest, TheActivationComesFromTheArchitectureUnlessGiven) {
 }
 
 TEST(ModelConfigTest, ModelArgsSayTheHeadsOrTheNameDoes) {
-  EXPECT_EQ(Parse({{"architecture", "deit_base_patch16_384"}})->num_heads, 12);
-  EXPECT_EQ(Parse({{"model_args", {{"num_heads", 5}}}})->num_heads, 5);
+  EXPECT_EQ(Parse({{"architecture", "deit_base_patch16_384"}})->vit.num_heads, 12);
+  EXPECT_EQ(Parse({{"model_args", {{"num_heads", 5}}}})->vit.num_heads, 5);
   EXPECT_THAT(Parse({{"architecture", "vit_wide_patch16_224"}}),
               Refused("model_args.num_heads is missing"));
+}
+
+TEST(ModelConfigTest, TheArchitecturesNameSaysWhatModelArgsDont) {
+  const auto clip = Parse({{"architecture", "vit_base_patch16_clip_quickgelu_224"}});
+  EXPECT_EQ(clip->activation, Activation::kQuickGelu);
+  EXPECT_EQ(clip->vit.norm_epsilon, 1e-5);
+  EXPECT_TRUE(clip->vit.pre_norm);
+  const auto deit3 =
+      Parse({{"architecture", "deit3_small_patch16_224"}, {"model_args", {{"init_values", 0}}}});
+  EXPECT_TRUE(deit3->vit.no_embed_class);
+  EXPECT_FALSE(deit3->vit.layer_scale);
+}
+
+TEST(ModelConfigTest, ANormThatIsNamedHasTimmsUsualEpsilon) {
+  const auto config = Parse({{"architecture", "vit_base_patch16_clip_224"},
+                             {"model_args", {{"norm_layer", "layernorm"}}}});
+  EXPECT_EQ(config->vit.norm_epsilon, 1e-6);
+}
+
+TEST(ModelConfigTest, TheRootSaysThePoolWhereModelArgsDont) {
+  EXPECT_EQ(Parse({{"global_pool", "avg"}})->vit.pool, Pool::kAvg);
+  const auto args = Parse({{"global_pool", "max"}, {"model_args", {{"global_pool", "max"}}}});
+  EXPECT_EQ(args->vit.pool, Pool::kMax);
+  EXPECT_THAT(Parse({{"model_args", {{"global_pool", "avg"}}}}),
+              Refused("global_pool is \"token\", expected what model_args.global_pool says"));
+}
+
+TEST(ModelConfigTest, ATokenPoolNeedsAClassToken) {
+  EXPECT_THAT(Parse({{"model_args", {{"class_token", false}}}}),
+              Refused("global_pool is \"token\" without a class_token"));
+}
+
+TEST(ModelConfigTest, AnyPictureSizeMeansThatInputSizeCounts) {
+  const auto config = Parse({{"model_args", {{"img_size", {64, 32}}, {"dynamic_img_size", true}}}});
+  EXPECT_EQ(config->preprocessing.height, 224);
+  EXPECT_THAT(config->trained_size, ElementsAre(64, 32));
 }
 
 TEST(ModelConfigTest, AFixedSizeNetworkIsFedWhatItWasBuiltFor) {
@@ -97,6 +133,31 @@ TEST(ModelConfigTest, LabelsMayBeAListOrIdsWithGaps) {
   EXPECT_EQ(ids->classes[1].label, "1");
   EXPECT_EQ(ids->classes[2].label, "c");
   EXPECT_EQ(ids->classes[2].description, "the third");
+}
+
+TEST(ModelConfigTest, ImageNetsNamesAreBuiltIn) {
+  const json imagenet = {{"num_classes", 1000},
+                         {"model_args", {{"num_classes", 1000}}},
+                         {"pretrained_cfg", {{"tag", "augreg_in21k_ft_in1k"}}}};
+  const auto config = Parse(imagenet);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->classes[281].label, "n02123045");
+  EXPECT_EQ(config->classes[281].description, "tabby, tabby cat");
+  EXPECT_EQ(config->classes[999].description, "toilet tissue, toilet paper, bathroom tissue");
+}
+
+TEST(ModelConfigTest, ImageNetsNamesAreNotForOthers) {
+  const auto first = [](int classes, const char* tag, const json& names) {
+    return Parse({{"num_classes", classes},
+                  {"model_args", {{"num_classes", classes}}},
+                  {"label_names", names},
+                  {"pretrained_cfg", {{"tag", tag}}}})
+        ->classes[0]
+        .label;
+  };
+  EXPECT_EQ(first(1000, "sw_in12k", nullptr), "0");
+  EXPECT_EQ(first(10, "augreg_in1k", nullptr), "0");
+  EXPECT_EQ(first(1000, "augreg_in1k", {{"0", "mine"}}), "mine");
 }
 
 TEST(ModelConfigTest, TheRootsClassesWin) {
@@ -118,12 +179,16 @@ TEST(ModelConfigTest, LabelsThatDontFitAreRefused) {
 
 TEST(ModelConfigTest, OtherNetworksAreRefusedByName) {
   for (const char* name :
-       {"resnet50", "deit_tiny_distilled_patch16_224", "vit", "", "vit_base_patch16_clip_224",
-        "deit3_small_patch16_224", "vit_medium_patch16_reg4_gap_256", "vit_small_patch14_dinov2"}) {
+       {"resnet50", "vit", "", "vit_base_patch16_later_224", "swin_tiny_patch4_window7_224"}) {
     EXPECT_THAT(Parse({{"architecture", name}}),
                 IsError(absl::StatusCode::kInvalidArgument,
                         AllOf(HasSubstr(name), HasSubstr("supported are convmixer_*"))));
   }
+}
+
+TEST(ModelConfigTest, AnArchitectureThatIsBuiltOtherwiseIsRefusedWithTheReason) {
+  EXPECT_THAT(Parse({{"architecture", "vit_base_patch16_xp_224"}}),
+              Refused("vit_base_patch16_xp_224 is built with block_fn=ParallelScalingBlock"));
 }
 
 TEST(ModelConfigTest, MissingFieldsAreNamed) {
@@ -137,7 +202,7 @@ TEST(ModelConfigTest, WrongTypesAndValuesAreNamedWithWhatWasExpected) {
   EXPECT_THAT(Parse({{"num_classes", -1}}), Refused("num_classes is -1"));
   EXPECT_THAT(Parse({{"num_classes", 18446744073709551615u}}), Refused("num_classes is"));
   EXPECT_THAT(Parse({{"num_classes", 4}}), Refused("model_args.num_classes is 3"));
-  EXPECT_THAT(Parse({{"global_pool", "avg"}}), Refused("global_pool is \"avg\""));
+  EXPECT_THAT(Parse({{"global_pool", "prr"}}), Refused("global_pool is \"prr\""));
   EXPECT_THAT(Parse({{"model_args", {1}}}), Refused("model_args is [1], expected an object"));
   EXPECT_THAT(Parse({{"pretrained_cfg", {{"crop_pct", "a lot"}}}}),
               Refused("pretrained_cfg.crop_pct is \"a lot\""));
@@ -163,10 +228,14 @@ TEST(ModelConfigTest, ModelArgsForAnotherNetworkAreRefused) {
   const auto with = [](const char* key, const json& value) {
     return Parse({{"model_args", {{key, value}}}});
   };
-  EXPECT_THAT(with("class_token", false), Refused("model_args.class_token is false"));
-  EXPECT_THAT(with("global_pool", "avg"), Refused("model_args.global_pool is \"avg\""));
-  EXPECT_THAT(with("act_layer", "quick_gelu"), Refused("model_args.act_layer"));
-  EXPECT_THAT(with("init_values", 1e-5), Refused("model_args.init_values"));
+  EXPECT_THAT(with("pos_embed", "none"), Refused("model_args.pos_embed is \"none\""));
+  EXPECT_THAT(with("attn_layer", "diff"), Refused("model_args.attn_layer is \"diff\""));
+  EXPECT_THAT(with("global_pool", "prr"), Refused("model_args.global_pool is \"prr\""));
+  EXPECT_THAT(with("act_layer", "mish"), Refused("model_args.act_layer"));
+  EXPECT_THAT(with("norm_layer", "batchnorm"), Refused("model_args.norm_layer"));
+  EXPECT_THAT(with("init_values", "x"), Refused("model_args.init_values"));
+  EXPECT_THAT(with("dynamic_img_pad", true), Refused("model_args.dynamic_img_pad"));
+  EXPECT_THAT(with("rope", true), Refused("model_args.rope is true, expected no such field"));
   EXPECT_THAT(with("in_chans", 1), Refused("model_args.in_chans is 1"));
   EXPECT_THAT(with("kernel_size", 9), Refused("model_args.kernel_size is 9"));  // a ConvMixer's
   EXPECT_THAT(with("num_heads", 0), Refused("model_args.num_heads is 0"));

@@ -126,11 +126,16 @@ TEST_F(EngineTest, WeightsThatContradictModelArgsAreRefused) {
   EXPECT_THAT(Load("convmixer_small"), Refused("model_args.depth is 2"));
 }
 
-TEST_F(EngineTest, PositionsForAnotherPictureSizeAreRefused) {
-  RandomCheckpoint larger = NamedCheckpoint("vit_small_patch8_32").value();
-  larger.image_size = 64;
-  tensors_ = RandomTensors(larger, 1);
-  EXPECT_THAT(Load("vit_small_patch8_32"), Refused("tensor pos_embed is for 64 patches"));
+TEST_F(EngineTest, PositionsThatAreNoGridAreRefused) {
+  tensors_ = RandomTensors(NamedCheckpoint("vit_small_patch8_32").value(), 1);
+  tensors_["pos_embed"] = FloatTensor({1, 6, 48}, std::vector<float>(6 * 48));
+  EXPECT_THAT(Load("vit_small_patch8_32"), Refused("tensor pos_embed is for 5 patches"));
+}
+
+TEST_F(EngineTest, PositionsForTheClassTokenAloneAreRefused) {
+  tensors_ = RandomTensors(NamedCheckpoint("vit_small_patch8_32").value(), 1);
+  tensors_["pos_embed"] = FloatTensor({1, 1, 48}, std::vector<float>(48));
+  EXPECT_THAT(Load("vit_small_patch8_32"), Refused("tensor pos_embed has 1 positions"));
 }
 
 TEST_F(EngineTest, WeightsThatAreNotNumbersAreRefused) {

@@ -1,9 +1,12 @@
 // The folders of tests/data/models answer as timm does (tools/make_model_golden.py).
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "nlohmann/json.hpp"
 #include "server/model/engine.h"
@@ -14,10 +17,21 @@ namespace {
 
 using Rows = std::vector<std::vector<float>>;
 
-class GoldenTest : public testing::TestWithParam<const char*> {
+const char kModels[] = PATCHSERVE_TEST_DATA "/models";
+
+std::vector<std::string> Folders() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(kModels)) {
+    names.push_back(entry.path().filename());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+class GoldenTest : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    const std::string folder = std::string(PATCHSERVE_TEST_DATA "/models/") + GetParam();
+    const std::string folder = absl::StrCat(kModels, "/", GetParam());
     auto engine = Engine::Load(folder, {.device = "cpu", .precision = precision_});
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
@@ -58,10 +72,10 @@ TEST_P(GoldenTest, AnswersAreTimms) {
 
 TEST_P(BFloat16GoldenTest, AnswersAreNearTimms) { ExpectNear(Answer().logits, "logits", 0.04f); }
 
-const auto kFolders = testing::Values("convmixer", "convmixer_relu_flat", "convmixer_f16", "vit",
-                                      "vit_without_model_args_bf16");
-INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, kFolders);
-INSTANTIATE_TEST_SUITE_P(Models, BFloat16GoldenTest, kFolders);
+std::string NameOfFolder(const testing::TestParamInfo<std::string>& info) { return info.param; }
+
+INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, testing::ValuesIn(Folders()), NameOfFolder);
+INSTANTIATE_TEST_SUITE_P(Models, BFloat16GoldenTest, testing::ValuesIn(Folders()), NameOfFolder);
 
 }  // namespace
 }  // namespace patchserve

@@ -1,0 +1,22 @@
+// timm's named vision transformers.
+#pragma once
+
+#include <map>
+#include <string_view>
+
+#include "server/model/architecture.h"
+#include "server/model/vit_options.h"
+
+namespace patchserve {
+
+struct ViTArchitecture {
+  ViTOptions options;
+  Activation activation = Activation::kGelu;
+  const char* unsupported = nullptr;  // an argument that asks for a network other than vit.h's
+};
+
+// Every entry point of timm 1.0.31's vision_transformer.py and deit.py, by name, with
+// the arguments that it passes to VisionTransformer.
+const std::map<std::string_view, ViTArchitecture>& ViTArchitectures();
+
+}  // namespace patchserve
