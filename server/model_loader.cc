@@ -31,8 +31,9 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
   const absl::Time start = absl::Now();
   PrepareRunnerThread(kIntraOpThreads);
   ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine,
-                   Engine::Load(settings.folder,
-                                {.device = device, .precision = ToPrecision(settings.precision)}));
+                   Engine::Load(settings.folder, {.device = device,
+                                                  .precision = ToPrecision(settings.precision),
+                                                  .deterministic = settings.deterministic}));
   auto model = std::make_shared<ServedModel>();
   model->name = settings.name;
   model->description = engine->description();

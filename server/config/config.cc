@@ -53,7 +53,8 @@ ModelSettings Defaults(const ModelFolder& model) {
           .precision = absl::GetFlag(FLAGS_precision),
           .max_batch = absl::GetFlag(FLAGS_max_batch),
           .max_queue = absl::GetFlag(FLAGS_max_queue),
-          .default_deadline = absl::GetFlag(FLAGS_default_deadline)};
+          .default_deadline = absl::GetFlag(FLAGS_default_deadline),
+          .deterministic = absl::GetFlag(FLAGS_deterministic)};
 }
 
 void Override(const ModelOptions& options, ModelSettings& model) {
@@ -65,6 +66,7 @@ void Override(const ModelOptions& options, ModelSettings& model) {
     model.default_deadline = absl::Seconds(options.default_deadline().seconds()) +
                              absl::Nanoseconds(options.default_deadline().nanos());
   }
+  if (options.has_deterministic()) model.deterministic = options.deterministic();
   if (options.has_apply_orientation()) model.apply_orientation = options.apply_orientation();
 }
 

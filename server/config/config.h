@@ -18,6 +18,7 @@ struct ModelSettings {
   int max_queue = 0;                // >= 1: requests that wait, those being decoded included
   absl::Duration default_deadline;  // > 0
   bool apply_orientation = true;
+  bool deterministic = false;  // answers don't depend on what they are batched with
 };
 
 struct Config {

@@ -28,6 +28,9 @@ ABSL_FLAG(
     std::string, precision, "auto",
     "auto, float32, bfloat16 or float16. auto: bfloat16 on GPUs that have it and on CPUs with "
     "amx_bf16, else float32.");
+ABSL_FLAG(bool, deterministic, false,
+          "Answers are the same to the last bit whatever other images they are batched with: the "
+          "images of a batch run one by one.");
 ABSL_FLAG(int, runners, 0,
           "Batches that run at once on the device. 0: one a core on a CPU, 2 on a GPU.");
 ABSL_FLAG(int, decode_threads, 0, "Threads that decode images. 0: one a core.");

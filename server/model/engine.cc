@@ -66,12 +66,18 @@ std::vector<float> ToHost(const at::Tensor& tensor) {
   return {values, values + host.numel()};
 }
 
+void Append(std::vector<float> more, std::vector<float>& values) {
+  values.insert(values.end(), more.begin(), more.end());
+}
+
 class TorchEngine : public Engine {
  public:
-  TorchEngine(ModelDescription description, Network network, const at::TensorOptions& target)
+  TorchEngine(ModelDescription description, Network network, const at::TensorOptions& target,
+              bool deterministic)
       : description_(std::move(description)),
         network_(std::move(network)),
         target_(target),
+        deterministic_(deterministic),
         normalize_(description_.preprocessing, target) {}
 
   const ModelDescription& description() const override { return description_; }
@@ -79,6 +85,18 @@ class TorchEngine : public Engine {
   absl::StatusOr<BatchOutput> Forward(absl::Span<const uint8_t* const> images,
                                       bool embeddings) const override {
     if (images.empty()) return BatchOutput();
+    if (!deterministic_) return Run(images, embeddings);
+    BatchOutput all;
+    for (const uint8_t* image : images) {
+      ASSIGN_OR_RETURN(BatchOutput one, Run({image}, embeddings));
+      Append(std::move(one.logits), all.logits);
+      Append(std::move(one.embeddings), all.embeddings);
+    }
+    return all;
+  }
+
+ private:
+  absl::StatusOr<BatchOutput> Run(absl::Span<const uint8_t* const> images, bool embeddings) const {
     try {
       const c10::InferenceMode no_autograd;
       c10::OptionalStreamGuard stream;
@@ -91,7 +109,6 @@ class TorchEngine : public Engine {
     }
   }
 
- private:
   // -> uint8 [N, H, W, 3].
   at::Tensor ToDevice(absl::Span<const uint8_t* const> images) const {
     const Preprocessing& input = description_.preprocessing;
@@ -110,6 +127,7 @@ class TorchEngine : public Engine {
   const ModelDescription description_;
   const Network network_;
   const at::TensorOptions target_;
+  const bool deterministic_;
   const Normalization normalize_;
 };
 
@@ -142,7 +160,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
       .precision = NameOf(type),
       .device = device_name,
   };
-  auto engine = std::make_unique<TorchEngine>(std::move(description), *std::move(network), target);
+  auto engine = std::make_unique<TorchEngine>(std::move(description), *std::move(network), target,
+                                              options.deterministic);
   // Runners' streams don't wait for the one that copied the weights.
   if (!device.is_cpu()) {
     c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());

@@ -18,6 +18,9 @@ enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
 struct EngineOptions {
   std::string device = "auto";  // "auto", "cpu", "cuda" or "cuda:N"
   Precision precision = Precision::kAuto;
+  // Runs the images of a batch one by one, so that an answer is the same to the last bit
+  // whatever else is in its batch: kernels sum in another order for another batch size.
+  bool deterministic = false;
 };
 
 // "cpu" or "cuda:N": what "auto" stands for here, and a check of the others.

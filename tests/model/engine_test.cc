@@ -33,6 +33,25 @@ class EngineTest : public testing::Test {
     return Engine::Load(folder_.path(), options);
   }
 
+  // What three images answer one by one, and in one batch.
+  std::pair<BatchOutput, BatchOutput> AloneAndTogether(const std::string& name,
+                                                       const EngineOptions& options) {
+    tensors_.clear();
+    const auto engine = Load(name, options).value();
+    const size_t bytes = engine->description().preprocessing.bytes();
+    const std::vector<uint8_t> images[] = {Pixels(0, bytes), Pixels(1, bytes), Pixels(2, bytes)};
+    BatchOutput alone;
+    for (const auto& image : images) {
+      const BatchOutput one = engine->Forward({image.data()}, /*embeddings=*/true).value();
+      alone.logits.insert(alone.logits.end(), one.logits.begin(), one.logits.end());
+      alone.embeddings.insert(alone.embeddings.end(), one.embeddings.begin(), one.embeddings.end());
+    }
+    return {alone, engine
+                       ->Forward({images[0].data(), images[1].data(), images[2].data()},
+                                 /*embeddings=*/true)
+                       .value()};
+  }
+
   auto Refused(const std::string& part) {
     return IsError(absl::StatusCode::kInvalidArgument,
                    AllOf(HasSubstr(folder_.path("model.safetensors")), HasSubstr(part)));
@@ -59,22 +78,19 @@ TEST_F(EngineTest, DescribesItself) {
 
 TEST_F(EngineTest, ABatchAnswersWhatItsImagesAnswerAlone) {
   for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
-    tensors_.clear();
-    const auto engine = Load(name);
-    ASSERT_TRUE(engine.ok()) << engine.status();
-    const size_t bytes = (*engine)->description().preprocessing.bytes();
-    const std::vector<uint8_t> images[] = {Pixels(0, bytes), Pixels(1, bytes), Pixels(2, bytes)};
+    const auto [alone, batch] = AloneAndTogether(name, kFloat32OnCpu);
+    EXPECT_THAT(batch.logits, Pointwise(FloatNear(1e-5), alone.logits));
+    EXPECT_THAT(batch.embeddings, Pointwise(FloatNear(1e-5), alone.embeddings));
+  }
+}
 
-    const auto batch = (*engine)->Forward({images[0].data(), images[1].data(), images[2].data()},
-                                          /*embeddings=*/true);
-    std::vector<float> logits, embeddings;
-    for (const auto& image : images) {
-      const auto alone = (*engine)->Forward({image.data()}, /*embeddings=*/true);
-      logits.insert(logits.end(), alone->logits.begin(), alone->logits.end());
-      embeddings.insert(embeddings.end(), alone->embeddings.begin(), alone->embeddings.end());
-    }
-    EXPECT_THAT(batch->logits, Pointwise(FloatNear(1e-5), logits));
-    EXPECT_THAT(batch->embeddings, Pointwise(FloatNear(1e-5), embeddings));
+TEST_F(EngineTest, DeterministicAnswersAreTheSameToTheLastBitInAnyBatch) {
+  for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
+    EngineOptions options = kFloat32OnCpu;
+    options.deterministic = true;
+    const auto [alone, batch] = AloneAndTogether(name, options);
+    EXPECT_EQ(batch.logits, alone.logits);
+    EXPECT_EQ(batch.embeddings, alone.embeddings);
   }
 }
 
