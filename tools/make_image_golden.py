@@ -297,8 +297,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=pathlib.Path)
     options = parser.parse_args()
+    photos = [f"{name}.jpg" for name in PHOTOS]
     if options.random:
-        options.out.write_text(preprocess_table(options.random, options.seed, 1100, []))
+        options.out.write_text(preprocess_table(options.random, options.seed, 1100, photos))
         return
     FOLDER.mkdir(parents=True, exist_ok=True)
     files = png_files() | bmp_files() | pillow_files() | orientation_files()
@@ -306,7 +307,6 @@ def main() -> None:
         files |= photo_files(options.photos)
     for name, data in files.items():
         (FOLDER / name).write_bytes(data)
-    photos = [f"{name}.jpg" for name in PHOTOS]
     (FOLDER / "decode.tsv").write_text(decode_table(sorted(files.keys() | set(photos))))
     (FOLDER / "preprocess.tsv").write_text(preprocess_table(300, options.seed, 500, photos))
 

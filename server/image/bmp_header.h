@@ -13,6 +13,10 @@ struct BmpHeader {
   int bits = 0;        // a pixel
   // Of 16-bit pixels: whether green has 6 bits (565) instead of 5 (555).
   bool green_has_6_bits = false;
+  // What OpenCV would silently misread: 32-bit pixels whose masks are in another order
+  // than blue, green, red, in a header without one for alpha; pixels that begin inside
+  // of the palette.
+  bool misleading = false;
 };
 
 // `file` starts with "BM". Knows BITMAPCOREHEADER and BITMAPINFOHEADER with all

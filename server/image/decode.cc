@@ -90,8 +90,12 @@ absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> file, const ImageInfo&
 // OpenCV shifts the 5 and 6 bits of a 16-bit pixel to the left; Pillow scales them
 // to the full range.
 absl::StatusOr<Image> DecodeBmp(absl::Span<const uint8_t> file, const ImageInfo& info) {
-  ASSIGN_OR_RETURN(Image image, DecodeColor(file, info));
   const BmpHeader header = ReadBmpHeader(file);
+  if (header.misleading) {
+    return absl::InvalidArgumentError(
+        "BMP file has an unusual order of colours, or pixels inside of its palette");
+  }
+  ASSIGN_OR_RETURN(Image image, DecodeColor(file, info));
   if (header.bits != 16) return image;
   const int green_shift = header.green_has_6_bits ? 2 : 3;
   const auto scaled = [](uint8_t value, int shift) {
