@@ -5,6 +5,8 @@
 # make performance  measure and write docs/performance.md: 20 minutes on a quiet machine
 # make bench-overload  the live server under overload, bad clients and SIGTERM; 15 minutes
 # make simulate  the batching rule against its peers' policies, in virtual time
+# make fuzz      throw random bytes at what reads files: RUNS times at each parser
+# make conformance  compare every network, transform and decoder with timm and Pillow; writes docs/fidelity.md
 # make sanitize  the tests under the address and the thread sanitizer
 # make format    clang-format every source file
 # make check-proto  buf lint, and buf breaking against main
@@ -14,7 +16,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test build deps test-deps bench performance bench-overload simulate sanitize format check-format check-proto clean
+.PHONY: run test build deps test-deps bench performance bench-overload simulate fuzz conformance sanitize format check-format check-proto clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -48,6 +50,19 @@ bench-overload: build
 simulate: build
 	$(BUILD)/bin/simulate
 
+# Decoding is slower than parsing by two orders of magnitude.
+RUNS ?= 1000000
+fuzz:
+	tools/install_deps.sh --fuzz
+	cmake -S . -B $(BUILD)-fuzz -G Ninja -DPATCHSERVE_DEPS=$(DEPS) -DCMAKE_CXX_COMPILER=clang++-14 \
+	  -DPATCHSERVE_SANITIZE=address,fuzzer-no-link >/dev/null
+	cmake --build $(BUILD)-fuzz -j $(JOBS) --target fuzzers
+	tests/fuzz/run.sh $(BUILD)-fuzz/bin $(RUNS) $$(($(RUNS) / 20))
+
+# Hours of two cores, and 7 GB in $(DEPS) for a Python with PyTorch.
+conformance: build
+	PATCHSERVE_DEPS=$(DEPS) tests/conformance/run.sh $(BUILD)
+
 # Each sanitizer sees what it can: the address sanitizer everything but what LibTorch
 # does inside, the thread sanitizer the parts without gRPC and LibTorch, which aren't
 # built for it. A report ends a program by SIGABRT, which no test takes for an answer.
@@ -72,4 +87,4 @@ check-proto:
 	cd proto && npx --yes @bufbuild/buf lint && npx --yes @bufbuild/buf breaking --against '../.git#branch=main,subdir=proto'
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-address $(BUILD)-thread
+	rm -rf $(BUILD) $(BUILD)-address $(BUILD)-thread $(BUILD)-fuzz

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Every entry point of timm's vision_transformer.py, deit.py and convmixer.py: a folder with
+random weights, served, against timm on the same photos. A JSON object a line.
+
+  networks.py BINARIES OUT.jsonl [--only=REGEX] [--photos=N]
+
+Vision transformers have their own width, heads and picture size, but two blocks. What
+stands in OUT already isn't measured again.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+import tempfile
+import warnings
+
+import numpy as np
+import safetensors.torch
+import timm
+import torch
+from timm.models._hub import save_config_for_hf
+from timm.models._registry import _deprecated_models, _module_to_models
+
+import asking
+import sources
+
+sys.path.append(str(sources.ROOT / "tools"))
+from make_model_golden import randomise  # noqa: E402: found by the path above
+
+TOLERANCE = 2e-4  # relative to the largest logit
+FORMS = ("today's", "without model_args", "flat")
+TYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+def build(name, module):
+    more = {} if module == "convmixer" else {"depth": 2}
+    model = timm.create_model(name, num_classes=1000, **more).eval()
+    randomise(model, seed=1)
+    return model, more
+
+
+def write(folder, model, more, form, dtype):
+    """The folder that timm would write, in one of config.json's three forms."""
+    save_config_for_hf(model, folder / "config.json", model_args=more)
+    config = json.loads((folder / "config.json").read_text())
+    if form != "today's":
+        del config["model_args"]
+    if form == "flat":
+        config = {**config.pop("pretrained_cfg"), **config}
+    (folder / "config.json").write_text(json.dumps(config))
+    weights = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    safetensors.torch.save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def timms_answers(model, pictures):
+    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
+    logits, embeddings = [], []
+    with torch.inference_mode():
+        for _, picture in pictures:
+            features = model.forward_features(transform(picture)[None])
+            embeddings.append(model.forward_head(features, pre_logits=True)[0].numpy())
+            logits.append(model.forward_head(features)[0].numpy())
+    return np.stack(logits), np.stack(embeddings)
+
+
+def relative(got, expected):
+    return float(np.abs(got - expected).max() / np.abs(expected).max())
+
+
+def same_order(got, expected):
+    """Whether the five best are in timm's order, but for those that timm has as good as equal."""
+    for ours, theirs in zip(got, expected):
+        best = np.argsort(-theirs)[:6]
+        gaps = theirs[best[:5]] - theirs[best[1:]]
+        clear = gaps > TOLERANCE * np.abs(expected).max()
+        order = np.argsort(-ours)[:6]
+        # A rank is fixed where the gaps above and below it are clear.
+        fixed = clear & np.concatenate([[True], clear[:-1]])
+        if (order[:5][fixed] != best[:5][fixed]).any():
+            return False
+    return True
+
+
+def measure(binaries, name, module, form, dtype, pictures):
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        model, more = build(name, module)
+        write(folder, model, more, form, dtype)
+        row = {"name": name, "module": module, "form": form, "type": str(dtype).removeprefix("torch.")}
+        try:
+            with asking.serving(binaries, f"--models=model={folder}", "--precision=float32", "--max_batch=1") as stub:
+                logits, embeddings = asking.answers(stub, [file for file, _ in pictures])
+        except RuntimeError as error:
+            return dict(row, refused=re.search(r"can't be served: \S+: (.*)", str(error))[1])
+    expected_logits, expected_embeddings = timms_answers(model, pictures)
+    return dict(row, logits=relative(logits, expected_logits), embedding=relative(embeddings, expected_embeddings),
+                same_order=same_order(logits, expected_logits), photos=len(pictures),
+                spread=float(expected_logits.std()))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binaries", type=pathlib.Path)
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--photos", type=int, default=20)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(2)
+
+    done = set()
+    if options.out.exists():
+        done = {json.loads(line)["name"] for line in options.out.read_text().splitlines()}
+    pictures = sources.photos(options.photos)
+    names = [(name, module) for module in ("vision_transformer", "deit", "convmixer")
+             for name in sorted(_module_to_models[module]) if name not in _deprecated_models]
+    with options.out.open("a") as out:
+        for i, (name, module) in enumerate(names):
+            if name in done or not re.search(options.only, name):
+                continue
+            row = measure(options.binaries, name, module, FORMS[i % 3], TYPES[i // 3 % 3], pictures)
+            print(json.dumps(row), file=out, flush=True)
+            print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()

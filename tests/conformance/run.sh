@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Compares the server in BUILD/bin with timm and Pillow, part by part, and writes
+# docs/fidelity.md. What a part has measured stays in BUILD/conformance: delete a file
+# there to measure it anew.
+#   tests/conformance/run.sh BUILD [PART ...]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+build=$1
+parts=("${@:2}")
+((${#parts[@]})) || parts=(networks preprocessing decoding real_weights precision invariance robustness)
+out="$build/conformance"
+mkdir -p "$out"
+
+python() { tests/bench/python.sh tests/conformance/requirements.txt "$@"; }
+
+measure() {
+  case $1 in
+    networks) python tests/conformance/networks.py "$build/bin" "$out/networks.jsonl" ;;
+    preprocessing)
+      python tools/make_image_golden.py --random 1500 --seed 11 --out "$out/preprocessing.tsv"
+      PATCHSERVE_PREPROCESS_GOLDEN="$(realpath "$out")/preprocessing.tsv" \
+        "$build/bin/image_tests" --gtest_filter='PreprocessTest.EveryByteIsTimms' >"$out/preprocessing.log" ;;
+    decoding) python tests/conformance/decoding.py "$build/bin" "$out/decoding.jsonl" ;;
+    invariance)
+      "$build/bin/batch_invariance" vit_tiny_patch16_224 vit_base_patch16_224 convmixer_1024_20_ks9_p14 \
+        >"$out/invariance.jsonl" ;;
+    *) python "tests/conformance/$1.py" "$build/bin" "$out/$1.json" ;;
+  esac
+}
+
+for part in "${parts[@]}"; do
+  [[ $part != networks && -e "$out/$part.done" ]] && continue
+  echo "conformance: $part" >&2
+  measure "$part"
+  touch "$out/$part.done"
+done
+python tests/conformance/report.py "$out" docs/fidelity.md
