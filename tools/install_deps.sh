@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the build needs, once a machine; with --tests, also what the tests run:
+# Installs what the build needs, once a machine; with --tests, also what the tests run;
+# with --fuzz, also the compiler of the fuzzers:
 #   Debian packages               (apt, as root; skipped where all are there)
 #   LibTorch from its PyPI wheel  -> $PATCHSERVE_DEPS/libtorch-VERSION-{cpu,cuda}
 #   a minimal OpenCV from the source in opencv-python-headless
@@ -28,6 +29,8 @@ say() { printf 'deps: %s\n' "$*" >&2; }
 # apt as root.
 sudo=()
 ((EUID == 0)) || sudo=(sudo)
+
+[[ "${1:-}" == --fuzz ]] && packages+=(clang-14 libclang-rt-14-dev)
 
 install_packages() {
   local missing=()

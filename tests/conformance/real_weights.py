@@ -77,7 +77,7 @@ def served_and_timms(binaries, folder, tensors, pictures):
     """The embeddings of a folder with these tensors and a small head, as served and as timm gives them."""
     model = timm.create_model("vit_small_patch14_dinov2", img_size=SIZE, num_classes=10)
     save_config_for_hf(model, folder / "config.json")
-    state = {k: torch.from_numpy(np.array(v)) for k, v in tensors.items()}
+    state = {k: torch.from_numpy(np.array(v, order="C")) for k, v in tensors.items()}
     state |= {k: v for k, v in model.state_dict().items() if k.startswith("head.")}
     safetensors.torch.save_file(state, folder / "model.safetensors")
     with asking.serving(binaries, f"--models=model={folder}", "--precision=float32") as stub:
