@@ -69,8 +69,7 @@ MODELS = {
         model_args=dict(dim=128, depth=8, kernel_size=5, patch_size=2),
         first_conv="stem.0",
         initialise=lambda model: None,
-        schedule="piecewise",
-        defaults=dict(peak_lr=0.006, weight_decay=0.01, batch=64, label_smoothing=0.0, small_until=0.5, muon_factor=1),
+        defaults=dict(schedule="piecewise", peak_lr=0.006, weight_decay=0.01, batch=64, label_smoothing=0.0, small_until=0.5, muon_factor=1),
     ),
     "vit": dict(
         architecture="vit_tiny_patch16_224",
@@ -78,8 +77,7 @@ MODELS = {
         model_args=dict(img_size=32, patch_size=4, embed_dim=128, depth=6, num_heads=4, mlp_ratio=2.0),
         first_conv="patch_embed.proj",
         initialise=mimetic,
-        schedule="cosine",
-        defaults=dict(peak_lr=0.001, weight_decay=0.05, batch=64, label_smoothing=0.1, small_until=0.0, muon_factor=4),
+        defaults=dict(schedule="cosine", peak_lr=0.001, weight_decay=0.05, batch=64, label_smoothing=0.1, small_until=0.0, muon_factor=4),
     ),
 }
 
@@ -87,6 +85,7 @@ SCHEDULE = {
     "piecewise": "linear to {peak_lr} at 2/5 of the run, to a twentieth at 4/5, to 0 at the end (the ConvMixer "
                  "authors' CIFAR-10 schedule)",
     "cosine": "warm-up to {peak_lr}, then cosine",
+    "linear": "warm-up to {peak_lr}, then linear to 0",
 }
 
 
@@ -94,7 +93,7 @@ def describe(args):
     """The recipe in words, for the model card."""
     parts = [{"adamw": "AdamW", "muon": f"Muon for the blocks' matrices (learning rate times {args.muon_factor}), "
                                         "AdamW for the rest"}[args.optimizer],
-             "learning rate " + SCHEDULE[MODELS[args.model]["schedule"]].format(peak_lr=args.peak_lr),
+             "learning rate " + SCHEDULE[args.schedule].format(peak_lr=args.peak_lr),
              f"weight decay {args.weight_decay}", f"batches of {args.batch}", "gradient norm clipped to 1",
              "random crops and mirroring"]
     if args.small_until:
@@ -143,6 +142,8 @@ def learning_rate(schedule, peak, progress):
     """progress: 0 at the first step, 1 at the end."""
     if schedule == "piecewise":
         return float(np.interp(progress, [0, 0.4, 0.8, 1], [0, peak, peak / 20, 0]))
+    if schedule == "linear":
+        return float(np.interp(progress, [0, 0.05, 1], [0, peak, 0]))
     warm_up = 0.1
     if progress < warm_up:
         return peak * progress / warm_up
@@ -227,13 +228,13 @@ class Optimizers:
             optimizer.load_state_dict(state)
 
 
-def train_epoch(model, optimizer, schedule, args, images, labels, generator, epoch):
+def train_epoch(model, optimizer, args, images, labels, generator, epoch):
     order = torch.randperm(len(images), generator=generator)
     steps = len(images) // args.batch
     total = 0.0
     for step in range(steps):
         progress = (epoch + step / steps) / args.epochs
-        optimizer.set_learning_rate(learning_rate(schedule, args.peak_lr, progress))
+        optimizer.set_learning_rate(learning_rate(args.schedule, args.peak_lr, progress))
         rows = order[step * args.batch:(step + 1) * args.batch].to(images.device)
         batch = normalise(augment(images[rows], 24 if progress < args.small_until else 32, generator))
         loss = F.cross_entropy(model(batch.contiguous(memory_format=torch.channels_last)), labels[rows],
@@ -303,6 +304,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=pathlib.Path, help="a checkpoint folder to go on from, instead of afresh")
     parser.add_argument("--optimizer", choices=["muon", "adamw"], default="muon")
+    parser.add_argument("--schedule", choices=SCHEDULE)
     parser.add_argument("--batch", type=int)
     for name in ["peak_lr", "weight_decay", "label_smoothing", "muon_factor"]:
         parser.add_argument(f"--{name}", type=float)
@@ -346,7 +348,7 @@ def main():
     some = torch.randperm(len(test_images), generator=torch.Generator().manual_seed(0))[:1000]
     for epoch in range(first_epoch, args.epochs):
         start, cpu = time.time(), time.process_time()
-        loss = train_epoch(model, optimizer, recipe["schedule"], args, images, labels, generator, epoch)
+        loss = train_epoch(model, optimizer, args, images, labels, generator, epoch)
         top1 = (predict(model, test_images[some]).argmax(1) == test_labels[some]).float().mean()
         epoch_cpu = time.process_time() - cpu
         cpu_seconds += epoch_cpu
