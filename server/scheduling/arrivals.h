@@ -15,6 +15,7 @@ class Arrivals {
     const double weight = std::max(kLeastWeight, 1 / (count_ + 1));
     if (count_ > 0) gap_ += weight * (absl::ToDoubleSeconds(now - last_) - gap_);
     usual_budget_ = count_ == 0 ? budget : usual_budget_ + weight * (budget - usual_budget_);
+    stray_ += weight * (absl::AbsDuration(budget - usual_budget_) - stray_);
     count_ += 1;
     last_ = now;
   }
@@ -27,7 +28,9 @@ class Arrivals {
     return absl::ToDoubleSeconds(span) / gap;
   }
 
-  absl::Duration usual_budget() const { return usual_budget_; }
+  absl::Duration usual_budget() const { return usual_budget_; }  // the mean
+  // Of those that bring less than usual: the mean, less the mean distance from it.
+  absl::Duration tight_budget() const { return usual_budget_ - stray_; }
 
  private:
   static constexpr double kLeastWeight = 0.01;
@@ -36,6 +39,7 @@ class Arrivals {
   double count_ = 0;
   double gap_ = 0;  // mean seconds between arrivals
   absl::Duration usual_budget_;
+  absl::Duration stray_;
   absl::Time last_ = absl::InfinitePast();
 };
 

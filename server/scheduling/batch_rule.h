@@ -5,15 +5,17 @@
 //
 // 1. The model that can wait least: the one whose first item must start soonest. A
 //    waiting item only grows more urgent, so no model starves.
-// 2. Of its queue the batch with which most items will be in time. Usually that is
-//    the front of the queue. Where not all can be served any more, it may pay to leave
-//    the most urgent ones behind: a batch that they don't hurry may be larger.
+// 2. Of its queue the front. Where a larger batch costs nearly nothing, or more comes
+//    than the device can do, the most urgent items are left behind if they don't leave
+//    time for a batch of the size that serves most (Target): a batch that they don't
+//    hurry is larger, and more items are in time. They run if nothing better can.
 // 3. As many images as pay: a batch is not made larger than lowers the time an image by
 //    kWorthwhile, since each image waits for the whole batch.
 //
-// It waits for more only where that serves more in time (ShouldWait). The source of
-// that idea is Symphony (arXiv 2308.07470); that batches are planned with measured
-// times, and hopeless work is not done, is Clockwork's (OSDI 2020).
+// It waits for more only where that serves more in time (WaitUntil). The source of that
+// idea, and of the target, is Symphony (arXiv 2308.07470); that batches are planned with
+// measured times, and hopeless work is not done, is Clockwork's (OSDI 2020). What all
+// this is worth against other policies: docs/scheduling.md.
 #pragma once
 
 #include <algorithm>
@@ -79,8 +81,8 @@ class BatchRule {
   // Gives the item back if max_queued of its model wait already.
   std::optional<Item> Push(int model, Item item, absl::Time deadline, absl::Time now) {
     Queue& queue = queues_[model];
-    if (static_cast<int>(queue.entries.size()) >= queue.options.max_queued) return item;
     queue.arrivals.Add(now, deadline - now);
+    if (static_cast<int>(queue.entries.size()) >= queue.options.max_queued) return item;
     auto place = std::upper_bound(queue.entries.begin(), queue.entries.end(), deadline,
                                   [](absl::Time t, const Entry& e) { return t < e.deadline; });
     queue.entries.insert(place, {deadline, now, std::move(item)});
@@ -97,7 +99,7 @@ class BatchRule {
     for (int model = 0; model < static_cast<int>(queues_.size()); ++model) {
       if (queues_[model].entries.empty()) continue;
       const Plan plan = MakePlan(model, now, idle);
-      if (may_wait && idle == 1 && plan.wait_until > now) {
+      if (may_wait && plan.wait_until > now) {
         decision.wake = std::min(decision.wake, plan.wait_until);
       } else if (!chosen || plan.start_by < chosen->start_by) {
         chosen = plan;
@@ -158,8 +160,8 @@ class BatchRule {
     load.places = queue.expected + Waiting(queue);
     load.max_places = queue.options.max_queued;
     if (ahead > absl::ZeroDuration() || idle == 0) load.wait = (running + ahead) / options_.runners;
-    load.run =
-        queue.cost.Safe(Worthwhile(queue.cost, std::min(before + 1, queue.cost.max_batch())));
+    load.run = queue.cost.Safe(
+        Worthwhile(queue.cost, std::min(before + 1, queue.cost.max_batch()), kWorthwhile));
     load.makes_others_late = MakesOthersLate(model, deadline, running, now);
     load.crowding = Crowding(model, deadline, now);
     load.idle = idle == options_.runners && queued_ == 0 && expected_ == 0;
@@ -174,9 +176,13 @@ class BatchRule {
   const CostModel& cost(int model) const { return queues_[model].cost; }
 
  private:
-  // A larger batch must save this share of the time an image, and a wait must serve this
-  // share more of the arrivals.
-  static constexpr double kWorthwhile = 0.03;
+  // A larger batch must save this share of the time an image; while time is scarce, this.
+  static constexpr double kWorthwhile = 0.05;
+  static constexpr double kScarceWorthwhile = 0.01;
+  // So little more time is none.
+  static constexpr double kNearlySame = 0.005;
+  // Idle runners share what waits unless that takes so many times as long, summed up.
+  static constexpr double kShareCost = 1.3;
   // A run that makes fewer than this late is no reason to wait.
   static constexpr double kFewLost = 0.1;
   // A model that nothing came for since doesn't share the device.
@@ -271,51 +277,73 @@ class BatchRule {
     return false;
   }
 
-  // The most entries from `first` on that can run together from `start` and all be in
-  // time; 0 if not even one.
-  int Feasible(const Queue& queue, int first, absl::Time start) const {
+  // Whether more comes than the device can do, even in the largest batches.
+  bool Scarce(absl::Time now) const {
+    double load = 0;
+    for (const Queue& queue : queues_) {
+      load += queue.arrivals.Expected(now, absl::Seconds(1)) *
+              TimeEach(queue.cost, queue.cost.max_batch());
+    }
+    return load > options_.runners;
+  }
+
+  // The size of a batch for which urgent items are left behind: the largest that costs
+  // hardly more than one; while time is scarce, the largest that can be gathered and run
+  // within the usual budget. More than pays is never needed.
+  int Target(const Queue& queue, absl::Time now, bool scarce) const {
+    const double second = queue.arrivals.Expected(now, absl::Seconds(1));
+    const int best = Worthwhile(queue.cost, queue.cost.max_batch(), kScarceWorthwhile);
+    int target = 1;
+    while (target < best) {
+      const int next = target + 1;
+      const bool free = queue.cost.Expected(next) <= queue.cost.Expected(1) * (1 + kWorthwhile);
+      const bool fits = scarce && queue.cost.Expected(next) + absl::Seconds(next / second) <=
+                                      queue.arrivals.usual_budget();
+      if (!free && !fits) break;
+      target = next;
+    }
+    return target;
+  }
+
+  // The first entry that can wait for a batch of `target`, or of all that are left.
+  int FirstFor(const Queue& queue, int target, absl::Time now) const {
+    const int last = static_cast<int>(queue.entries.size()) - 1;
+    for (int first = 0; first < last; ++first) {
+      const int size = std::min(target, last + 1 - first);
+      if (now + queue.cost.Safe(size) <= queue.entries[first].deadline) return first;
+    }
+    return last;
+  }
+
+  // The most entries from `first` on that can run together and all be in time. If not
+  // even the first is sure to be, it runs alone.
+  int Feasible(const Queue& queue, int first, absl::Time now) const {
     const int waiting = static_cast<int>(queue.entries.size()) - first;
     int size = std::min(waiting, queue.cost.max_batch());
-    while (size > 0 && start + queue.cost.Safe(size) > queue.entries[first].deadline) --size;
+    while (size > 1 && now + queue.cost.Safe(size) > queue.entries[first].deadline) --size;
     return size;
   }
 
-  // How many will be late if the entries before `first` are left behind and the rest
-  // is served in order in the largest batches.
-  int Late(const Queue& queue, int first, absl::Time start) const {
-    int late = first;
-    for (int i = first; i < static_cast<int>(queue.entries.size());) {
-      const int size = Feasible(queue, i, start);
-      if (size == 0) ++late;
-      start += queue.cost.Expected(size) / options_.runners;
-      i += std::max(size, 1);
-    }
-    return late;
+  // How many of those that wait one of the idle runners takes: its share, or all if
+  // several batches would take much more time than one.
+  static int Share(const CostModel& cost, int waiting, int idle) {
+    const int all = std::min(waiting, cost.max_batch());
+    const int share = std::min((waiting + idle - 1) / idle, all);
+    return idle * cost.Expected(share) <= kShareCost * cost.Expected(all) ? share : all;
   }
 
-  // Where the next batch begins: at the first entry that is sure to be in time, or
-  // further on, if so fewer are late in the end.
-  int BestFirst(const Queue& queue, absl::Time now) const {
-    int best = -1, best_late = 0;
-    for (int size = 1; size <= queue.cost.max_batch(); size *= 2) {
-      const auto it =
-          std::lower_bound(queue.entries.begin(), queue.entries.end(), now + queue.cost.Safe(size),
-                           [](const Entry& e, absl::Time t) { return e.deadline < t; });
-      if (it == queue.entries.end()) break;
-      const int first = static_cast<int>(it - queue.entries.begin());
-      const int late = Late(queue, first, now);
-      if (best < 0 || late < best_late) best = first, best_late = late;
-      if (late == 0) break;
-    }
-    return std::max(best, 0);
+  static bool NearlySame(const CostModel& cost, int size, int larger) {
+    return cost.Expected(larger) <= cost.Expected(size) * (1 + kNearlySame);
   }
 
-  // The smallest batch whose time an image is near the best of those up to `most`.
-  static int Worthwhile(const CostModel& cost, int most) {
+  // The smallest batch whose time an image is near the best of those up to `most`, and as
+  // many more as come for nearly nothing.
+  static int Worthwhile(const CostModel& cost, int most, double near) {
     double best = 1e300;
     for (int size = 1; size <= most; ++size) best = std::min(best, TimeEach(cost, size));
     int size = 1;
-    while (TimeEach(cost, size) > best * (1 + kWorthwhile)) ++size;
+    while (TimeEach(cost, size) > best * (1 + near)) ++size;
+    while (size < most && NearlySame(cost, size, size + 1)) ++size;
     return size;
   }
   static double TimeEach(const CostModel& cost, int size) {
@@ -324,20 +352,16 @@ class BatchRule {
 
   Plan MakePlan(int model, absl::Time now, int idle) const {
     const Queue& queue = queues_[model];
-    Plan plan{.model = model, .first = BestFirst(queue, now)};
+    const bool scarce = Scarce(now);
+    Plan plan{.model = model, .first = FirstFor(queue, Target(queue, now, scarce), now)};
     const int waiting = static_cast<int>(queue.entries.size()) - plan.first;
-    // An item that is likely, but not certain, to be late runs if nothing better can.
-    int most = std::max(1, Feasible(queue, plan.first, now));
-    if (options_.independent_runners) most = std::min(most, (waiting + idle - 1) / idle);
-    plan.size = Worthwhile(queue.cost, most);
+    int most = Feasible(queue, plan.first, now);
+    if (options_.independent_runners) most = std::min(most, Share(queue.cost, waiting, idle));
+    plan.size = Worthwhile(queue.cost, most, scarce ? kScarceWorthwhile : kWorthwhile);
     plan.start_by = queue.entries[plan.first].deadline - queue.cost.Safe(plan.size);
     TakeAlong(queue, now, plan);
-    if (ShouldWait(queue, plan, now)) {
-      plan.wait_until = std::min(WaitUntil(queue, plan, now),
-                                 queue.entries[plan.first].pushed + options_.max_delay);
-    } else {
-      plan.wait_until = now;
-    }
+    plan.wait_until = std::min(WaitUntil(queue, plan, now, idle),
+                               queue.entries[plan.first].pushed + options_.max_delay);
     return plan;
   }
 
@@ -346,39 +370,40 @@ class BatchRule {
   static void TakeAlong(const Queue& queue, absl::Time now, Plan& plan) {
     const CostModel& cost = queue.cost;
     while (plan.first > 0 && plan.size < cost.max_batch() &&
-           cost.Expected(plan.size + 1) <= cost.Expected(plan.size) * (1 + kWorthwhile / 8) &&
+           NearlySame(cost, plan.size, plan.size + 1) &&
            now + cost.Expected(plan.size + 1) <= queue.entries[plan.first - 1].deadline) {
       --plan.first;
       ++plan.size;
     }
   }
 
-  // Whether the device should idle although there is work.
+  // Until when the device should idle although there is work; not after now: it shouldn't.
   //
-  // While a batch runs nothing else starts. If the usual budget is less than two batches,
-  // who comes in the first part of a run is late after it: that part of a run is lost,
-  // once a run, however many images it holds. So runs should be few and large: with a
-  // wait before each, a larger share of all arrivals is served. The wait is the time that
-  // the first item has left. It is worth nothing where runs lose nobody, or where more
-  // images cost as much as a run of their own.
-  bool ShouldWait(const Queue& queue, const Plan& plan, absl::Time now) const {
-    if (plan.size >= queue.cost.max_batch() || plan.start_by <= now) return false;
-    const double run = absl::ToDoubleSeconds(queue.cost.Expected(plan.size));
-    const double budget = absl::ToDoubleSeconds(queue.arrivals.usual_budget());
-    const double lost = 2 * run - budget;  // the part of a run whose arrivals are late
-    if (queue.arrivals.Expected(now, absl::Seconds(lost)) < kFewLost) return false;
-    const double kept = std::max(0.0, run - lost);
-    const double wait = absl::ToDoubleSeconds(plan.start_by - now);
-    if ((wait + kept) / (wait + run) < kept / run + kWorthwhile) return false;
-    const int more = std::min(Forecast(queue, plan, now) + 1, queue.cost.max_batch());
-    return queue.cost.Expected(more) - queue.cost.Expected(plan.size) <
-           (more - plan.size) * queue.cost.Expected(1) / 2;
+  // While a batch runs nothing else starts: who comes just after its start waits for its
+  // end, and then for their own run. Where that is more time than they bring, they are
+  // lost, as many in each run, however many images it holds. So runs should be few and
+  // large: the last free runner waits for as long as its first item can, unless more
+  // images make the batch no better.
+  absl::Time WaitUntil(const Queue& queue, const Plan& plan, absl::Time now, int idle) const {
+    const CostModel& cost = queue.cost;
+    const int enough = Worthwhile(cost, cost.max_batch(), kWorthwhile);
+    if (idle > 1 || plan.size >= enough || Lost(plan, now) < kFewLost) return now;
+    const int then = Forecast(queue, plan, now), more = std::min(then + 1, cost.max_batch());
+    const bool cheaper =
+        cost.Expected(more) - cost.Expected(plan.size) < (more - plan.size) * cost.Expected(1) / 2;
+    return cheaper ? queue.entries[plan.first].deadline - cost.Safe(then) : now;
   }
 
-  // The time from which on the first item would be late in a batch of those that are
-  // likely to be there by then.
-  absl::Time WaitUntil(const Queue& queue, const Plan& plan, absl::Time now) const {
-    return queue.entries[plan.first].deadline - queue.cost.Safe(Forecast(queue, plan, now));
+  // How many are likely to come, of all models, so early in the run that they will be late.
+  double Lost(const Plan& plan, absl::Time now) const {
+    const absl::Duration run = queues_[plan.model].cost.Expected(plan.size);
+    double lost = 0;
+    for (const Queue& queue : queues_) {
+      const absl::Duration own = &queue == &queues_[plan.model] ? run : queue.cost.Expected(1);
+      const absl::Duration late = run + own - queue.arrivals.tight_budget();
+      lost += queue.arrivals.Expected(now, std::min(run, late));
+    }
+    return lost;
   }
 
   // How large the batch is likely to be if it starts at the last moment.

@@ -7,11 +7,8 @@
 namespace patchserve {
 namespace {
 
-constexpr double kOwnShare = 0.25;
-// Of the logarithm of what its own size's time was multiplied by: so the others' times go
-// nowhere when that goes up and down. With a share of the ratio itself they would grow without
-// bound, since there noise adds up: a time half as long again outweighs one that is half.
-constexpr double kOthersShare = 0.25;
+constexpr double kAllShare = 1.0 / 16;
+constexpr double kShapeShare = 1.0 / 128;
 
 // The variance is the mean over about so many batches.
 constexpr int kVarianceOver = 50;
@@ -47,10 +44,15 @@ void CostModel::Observe(int size, absl::Duration took) {
   const double stray = std::clamp(ratio - 1, -kFarOff, kFarOff);
   observed_ = std::min(observed_ + 1, kVarianceOver);
   variance_ += (stray * stray - variance_) / (kVariancePrior + observed_);
-  const double factor = 1 + kOwnShare * (ratio - 1);
-  const double others_factor = std::pow(factor, kOthersShare);
+  // All move by a share of one logarithm: so the others' times go nowhere while its own
+  // goes up and down. With shares of the ratio itself they would grow without bound, since
+  // there noise adds up: a time half as long again outweighs one that is half.
+  const double own_share = kAllShare + kShapeShare;
+  const double step = std::log1p(own_share * (ratio - 1)) / own_share;
   for (int other = 1; other <= max_batch(); ++other) {
-    expected_[other] *= other == size ? factor : others_factor;
+    // 1 for its own size, 0 from twice or half of it on.
+    const double near = std::max(0.0, 2 - std::max<double>(other, size) / std::min(other, size));
+    expected_[other] *= std::exp(step * (kAllShare + kShapeShare * near));
   }
   // What was learned of one size holds for its neighbours: more images take no less.
   for (int other = size + 1; other <= max_batch(); ++other) {

@@ -85,12 +85,20 @@ TEST_F(BatchRuleTest, WhereBatchingSavesNothingImagesRunOneByOne) {
   EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(1));
 }
 
-TEST_F(BatchRuleTest, IndependentRunnersShareWhatWaits) {
+TEST_F(BatchRuleTest, IdleRunnersShareWhatWaitsIfThatTakesHardlyMoreOfTheirTime) {
   BatchRule<int> two({.runners = 2, .independent_runners = true});
-  const int model = two.AddModel({}, Flat(8));
+  // 1 ms for the batch and 9 for each image: halves take 38 ms together, the whole 37.
+  const int model = two.AddModel({}, CostModel({{1, 10 * ms}, {8, 73 * ms}}, 8));
   for (int item : {1, 2, 3, 4}) two.Push(model, item, t0 + 100 * ms, t0);
   EXPECT_THAT(two.Next(t0, 2).batch, ElementsAre(1, 2));
   EXPECT_THAT(two.Next(t0, 1).batch, ElementsAre(3, 4));
+}
+
+TEST_F(BatchRuleTest, WhereALargeBatchTakesNoLongerARunnerTakesAllAndTheOtherStaysFree) {
+  BatchRule<int> two({.runners = 2, .independent_runners = true});
+  const int model = two.AddModel({}, Flat(8));
+  for (int item : {1, 2, 3, 4}) two.Push(model, item, t0 + 100 * ms, t0);
+  EXPECT_THAT(two.Next(t0, 2).batch, ElementsAre(1, 2, 3, 4));
 }
 
 TEST_F(BatchRuleTest, ABatchIsNoLargerThanItsMostUrgentItemAllows) {
@@ -140,12 +148,37 @@ TEST_F(BatchRuleTest, TheDeadCanBeTakenOutWhileTheDeviceIsBusy) {
   EXPECT_EQ(rule.queued(b), 1);
 }
 
-TEST_F(BatchRuleTest, UnderOverloadTheMostUrgentAreLeftBehindIfThatServesMore) {
-  // Two images take hardly longer than one; with 11 ms left the first can't wait for two.
-  const int model = rule.AddModel({}, CostModel({{1, 10 * ms}, {2, 12 * ms}}, 2));
-  Push(model, {11.2, 14, 14});
-  // Alone it would hold the device until the other two are late; they run together.
-  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(2, 3));
+// A batch of one takes 10 ms, of four 16. Items bring 40 ms.
+class OverloadTest : public BatchRuleTest {
+ protected:
+  // Fifty come in gaps of `gap`; one waits that has 12 ms left, and four with 40.
+  void ComeEvery(absl::Duration gap) {
+    for (int i = 0; i < 50; ++i) {
+      const absl::Time now = t0 + (i - 50) * gap;
+      rule.Push(model, 0, now + 40 * ms, now);
+      rule.Next(now, 1, /*may_wait=*/false);
+    }
+    while (rule.queued() > 0) rule.Next(t0, 1, /*may_wait=*/false);
+    rule.Push(model, 1, t0 + 12 * ms, t0);
+    for (int item : {2, 3, 4, 5}) rule.Push(model, item, t0 + 40 * ms, t0);
+  }
+  const int model = rule.AddModel({}, CostModel({{1, 10 * ms}, {4, 16 * ms}}, 4));
+};
+
+TEST_F(OverloadTest, TheMostUrgentAreLeftBehindForALargeBatch) {
+  ComeEvery(2 * ms);  // twice what the device can do
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(2, 3, 4, 5));
+}
+
+TEST_F(OverloadTest, WithTimeEnoughForAllTheMostUrgentGoFirst) {
+  ComeEvery(20 * ms);
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(1));
+}
+
+TEST_F(OverloadTest, WhatWasLeftBehindRunsIfNothingBetterCan) {
+  ComeEvery(2 * ms);
+  EXPECT_EQ(rule.Next(t0, 1).batch.size(), 4);
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(1));
 }
 
 TEST_F(BatchRuleTest, AFullQueueGivesTheItemBack) {
@@ -211,6 +244,18 @@ TEST_F(WaitingTest, TheLastFreeRunnerWaitsWhereRunsMakeOthersLate) {
   EXPECT_GT(decision.wake, now + 3 * ms);
   EXPECT_LT(decision.wake, now + 5 * ms);  // or its item would be late
   EXPECT_THAT(rule.Next(decision.wake, 1).batch, ElementsAre(100));
+}
+
+TEST_F(WaitingTest, NobodyWaitsOnceTheBatchIsAsLargeAsPays) {
+  for (int item = 101; item < 164; ++item) rule.Push(model, item, now + 15 * ms, now);
+  EXPECT_EQ(rule.Next(now, 1).batch.size(), 64);
+}
+
+TEST_F(WaitingTest, ARunOfOneModelWaitsForTheSakeOfAnothersArrivals) {
+  const int slow = rule.AddModel({}, Flat(64));
+  rule.Push(slow, 200, now + 80 * ms, now);  // has time enough itself
+  rule.Next(t0 + 29 * ms, 1);                // the other model's item has run
+  EXPECT_EQ(rule.Next(t0 + 29 * ms, 1).model, -1);
 }
 
 TEST_F(WaitingTest, ARunnerDoesNotWaitWhileAnotherIsFree) {

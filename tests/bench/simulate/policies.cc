@@ -1,8 +1,9 @@
 #include "tests/bench/simulate/policies.h"
 
 #include <algorithm>
-#include <cmath>
 #include <deque>
+#include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/scheduling/batch_rule.h"
@@ -12,8 +13,7 @@ namespace {
 
 class OurPolicy : public Policy {
  public:
-  explicit OurPolicy(const Device& device)
-      : rule_({.runners = device.runners, .independent_runners = true}) {
+  explicit OurPolicy(const Device& device) : rule_({.runners = device.runners}) {
     for (const CostCurve& curve : device.models) {
       std::vector<CostModel::Sample> measured;
       for (int size = 1; size < curve.max_batch; size *= 2) {
@@ -23,242 +23,261 @@ class OurPolicy : public Policy {
       rule_.AddModel({.max_queued = 4096}, CostModel(measured, curve.max_batch));
     }
   }
-  void Push(const Request& request, absl::Time now) override {
-    rule_.Push(request.model, request, request.deadline, now);
+  bool Push(const Request& request, absl::Time now) override {
+    return !rule_.Push(request.model, request, request.deadline, now).has_value();
   }
   Decision Next(absl::Time now, int idle) override {
     auto decision = rule_.Next(now, idle);
-    return {.model = decision.model, .batch = std::move(decision.batch), .wake = decision.wake};
+    return {.model = decision.model,
+            .batch = std::move(decision.batch),
+            .dropped = static_cast<int>(decision.dropped.size()),
+            .wake = decision.wake};
   }
-  void Done(int model, const std::vector<Request>& batch, absl::Duration took,
-            absl::Time) override {
-    rule_.Observe(model, static_cast<int>(batch.size()), took);
-  }
+  void Done(int model, int size, absl::Duration took) override { rule_.Observe(model, size, took); }
 
  private:
   BatchRule<Request> rule_;
 };
 
-// What the peers share: a first-in-first-out queue a model, served in turn by who has
-// waited longest.
+constexpr double kNever = std::numeric_limits<double>::infinity();
+
+// Times in batches of one.
+struct FifoOptions {
+  double delay = 0;           // of a batch's first request
+  int enough = 1 << 20;       // a batch of this size leaves at once
+  int largest = 1 << 20;      // a batch has no more
+  double timeout = kNever;    // as a share of what a request has left after a batch of one
+  int most_queued = 1 << 20;  // more are refused
+  bool padded = false;        // to the next power of two, or the largest batch
+  double objective = kNever;  // of a batch's time: more shrinks the largest batch
+};
+
 class FifoPolicy : public Policy {
  public:
-  explicit FifoPolicy(const Device& device) : device_(device), queues_(device.models.size()) {}
+  FifoPolicy(const Device& device, const FifoOptions& options)
+      : device_(device), options_(options), queues_(device.models.size()) {
+    for (size_t model = 0; model < queues_.size(); ++model) {
+      queues_[model].single = absl::Seconds(device.models[model].seconds(1));
+      queues_[model].needed = 1.1 * queues_[model].single;
+      queues_[model].delay = options.delay * queues_[model].single;
+      queues_[model].largest = std::min(options.largest, device.models[model].max_batch);
+      if (options.objective < kNever) queues_[model].limit = 1;
+    }
+  }
 
-  void Push(const Request& request, absl::Time now) override {
-    queues_[request.model].push_back({request, now});
+  bool Push(const Request& request, absl::Time now) override {
+    Queue& queue = queues_[request.model];
+    if (static_cast<int>(queue.waiting.size()) >= options_.most_queued) return false;
+    absl::Time reject = absl::InfiniteFuture();
+    if (options_.timeout < kNever) {
+      reject = now + options_.timeout * (request.deadline - request.sent - queue.needed);
+    }
+    queue.waiting.push_back({request, now, reject});
+    return true;
   }
 
   Decision Next(absl::Time now, int) override {
     Decision decision;
     int chosen = -1;
     for (int model = 0; model < static_cast<int>(queues_.size()); ++model) {
-      Drop(model, now);
-      if (queues_[model].empty()) continue;
-      const absl::Time leave = LeaveAt(model, now);
+      auto& waiting = queues_[model].waiting;
+      for (; !waiting.empty() && waiting.front().reject < now; waiting.pop_front()) {
+        ++decision.dropped;
+      }
+      if (waiting.empty()) continue;
+      const absl::Time leave = LeaveAt(queues_[model], now);
       if (leave > now) {
         decision.wake = std::min(decision.wake, leave);
-      } else if (chosen < 0 || queues_[model].front().pushed < queues_[chosen].front().pushed) {
+      } else if (chosen < 0 || waiting.front().pushed < queues_[chosen].waiting.front().pushed) {
         chosen = model;
       }
     }
-    if (chosen < 0) return decision;
-    decision.model = chosen;
-    const int size = std::min<int>(BatchSize(chosen, now), queues_[chosen].size());
-    for (int i = 0; i < size; ++i) {
-      decision.batch.push_back(queues_[chosen].front().request);
-      queues_[chosen].pop_front();
-    }
-    decision.run_as = PaddedSize(size);
+    if (chosen >= 0) TakeBatch(chosen, now, decision);
     return decision;
   }
 
- protected:
+  void Done(int model, int size, absl::Duration took) override {
+    Queue& queue = queues_[model];
+    if (options_.objective == kNever) return;
+    if (took > options_.objective * queue.single) {
+      queue.limit = std::max(1.0, queue.limit * 0.9);
+    } else if (size >= static_cast<int>(queue.limit)) {
+      queue.limit = std::min<double>(queue.limit + 1, queue.largest);
+    }
+  }
+
+ private:
   struct Waiting {
     Request request;
     absl::Time pushed;
+    absl::Time reject;
   };
-  virtual void Drop(int, absl::Time) {}
-  virtual absl::Time LeaveAt(int, absl::Time now) const { return now; }
-  virtual int BatchSize(int model, absl::Time) const { return device_.models[model].max_batch; }
-  virtual int PaddedSize(int size) const { return size; }
+  struct Queue {
+    std::deque<Waiting> waiting;
+    absl::Duration single;  // the time of a batch of one
+    absl::Duration needed;  // that, with something to spare
+    absl::Duration delay;
+    int largest = 0;
+    double limit = 1 << 20;  // what is learned
+  };
 
-  const Device device_;
-  std::vector<std::deque<Waiting>> queues_;
-};
-
-struct TritonOptions {
-  absl::Duration delay = absl::ZeroDuration();
-  absl::Duration timeout = absl::InfiniteDuration();
-  std::vector<int> preferred;  // ascending
-};
-
-class TritonPolicy : public FifoPolicy {
- public:
-  TritonPolicy(const Device& device, TritonOptions options)
-      : FifoPolicy(device), options_(std::move(options)) {}
-
- protected:
-  void Drop(int model, absl::Time now) override {
-    auto& queue = queues_[model];
-    while (!queue.empty() && now - queue.front().pushed > options_.timeout) queue.pop_front();
-  }
-  absl::Time LeaveAt(int model, absl::Time now) const override {
-    const auto& queue = queues_[model];
-    const int waiting = static_cast<int>(queue.size());
-    const int enough =
-        options_.preferred.empty() ? device_.models[model].max_batch : options_.preferred.front();
-    return waiting >= enough ? now : queue.front().pushed + options_.delay;
-  }
-  int BatchSize(int model, absl::Time) const override {
-    const int waiting = static_cast<int>(queues_[model].size());
-    int size = std::min(waiting, device_.models[model].max_batch);
-    for (int preferred : options_.preferred) {
-      if (preferred <= waiting) size = preferred;
+  absl::Time LeaveAt(const Queue& queue, absl::Time now) const {
+    if (static_cast<int>(queue.waiting.size()) >= std::min(options_.enough, queue.largest)) {
+      return now;
     }
-    return size;
+    return queue.waiting.front().pushed + queue.delay;
   }
 
- private:
-  const TritonOptions options_;
-};
-
-class TfServingPolicy : public FifoPolicy {
- public:
-  TfServingPolicy(const Device& device, absl::Duration timeout, std::vector<int> allowed)
-      : FifoPolicy(device), timeout_(timeout), allowed_(std::move(allowed)) {}
-
- protected:
-  absl::Time LeaveAt(int model, absl::Time now) const override {
-    const auto& queue = queues_[model];
-    const bool full = static_cast<int>(queue.size()) >= allowed_.back();
-    return full ? now : queue.front().pushed + timeout_;
-  }
-  int BatchSize(int, absl::Time) const override { return allowed_.back(); }
-  int PaddedSize(int size) const override {
-    return *std::lower_bound(allowed_.begin(), allowed_.end(), size);
-  }
-
- private:
-  const absl::Duration timeout_;
-  const std::vector<int> allowed_;
-};
-
-class AimdPolicy : public FifoPolicy {
- public:
-  AimdPolicy(const Device& device, absl::Duration objective)
-      : FifoPolicy(device), objective_(objective) {}
-  void Done(int model, const std::vector<Request>& batch, absl::Duration took,
-            absl::Time) override {
-    const double most = device_.models[model].max_batch;
-    if (took > objective_) {
-      largest_ = std::max(1.0, largest_ * 0.9);
-    } else if (static_cast<int>(batch.size()) >= static_cast<int>(largest_)) {
-      largest_ = std::min(most, largest_ + 1);
+  void TakeBatch(int model, absl::Time now, Decision& decision) {
+    Queue& queue = queues_[model];
+    decision.model = model;
+    int most = std::min(queue.largest, static_cast<int>(queue.limit));
+    // Of a preferred size, unless the delay is over.
+    const bool over = now >= queue.waiting.front().pushed + queue.delay;
+    if (!over || options_.delay == 0) most = std::min(most, options_.enough);
+    while (!queue.waiting.empty() && static_cast<int>(decision.batch.size()) < most) {
+      if (queue.waiting.front().reject < now) {
+        ++decision.dropped;
+      } else {
+        decision.batch.push_back(queue.waiting.front().request);
+      }
+      queue.waiting.pop_front();
     }
+    if (!options_.padded) return;
+    decision.run_as = 1;
+    while (decision.run_as < static_cast<int>(decision.batch.size())) decision.run_as *= 2;
+    decision.run_as = std::min(decision.run_as, queue.largest);
   }
 
- protected:
-  int BatchSize(int, absl::Time) const override { return static_cast<int>(largest_); }
-
- private:
-  const absl::Duration objective_;
-  double largest_ = 1;
+  const Device& device_;
+  const FifoOptions options_;
+  std::vector<Queue> queues_;
 };
 
 class DeferredPolicy : public Policy {
  public:
-  explicit DeferredPolicy(const Device& device) : device_(device), queues_(device.models.size()) {}
+  // The target: the largest batch with time * (1 + stagger) <= budget.
+  DeferredPolicy(const Device& device, double budget, double stagger)
+      : device_(device), queues_(device.models.size()) {
+    for (int model = 0; model < static_cast<int>(queues_.size()); ++model) {
+      int& target = targets_.emplace_back(1);
+      const int max_batch = device.models[model].max_batch;
+      // With the same allowance for noise that the others have by their options.
+      auto& times = times_.emplace_back(1);
+      for (int size = 1; size <= max_batch; ++size) {
+        times.push_back(absl::Seconds(device.models[model].seconds(size) * (1 + device.noise)));
+      }
+      while (target < max_batch &&
+             Time(model, target + 1) * (1 + stagger) <= Time(model, 1) * budget) {
+        ++target;
+      }
+    }
+  }
 
-  void Push(const Request& request, absl::Time) override {
+  bool Push(const Request& request, absl::Time) override {
     auto& queue = queues_[request.model];
     queue.insert(std::upper_bound(
                      queue.begin(), queue.end(), request,
                      [](const Request& a, const Request& b) { return a.deadline < b.deadline; }),
                  request);
+    return true;
   }
 
   Decision Next(absl::Time now, int) override {
     Decision decision;
     int chosen = -1, chosen_size = 0;
+    absl::Time chosen_latest;
     for (int model = 0; model < static_cast<int>(queues_.size()); ++model) {
       auto& queue = queues_[model];
-      while (!queue.empty() && now + Time(model, 1) > queue.front().deadline) queue.pop_front();
+      const int max_batch = device_.models[model].max_batch;
+      const auto late = [&](int size) {
+        return now + Time(model, std::max(size, 1)) > queue.front().deadline;
+      };
+      for (; !queue.empty() && late(std::min<int>(targets_[model], queue.size()));
+           queue.pop_front()) {
+        ++decision.dropped;
+      }
       if (queue.empty()) continue;
-      int size = std::min<int>(queue.size(), device_.models[model].max_batch);
-      while (size > 1 && now + Time(model, size) > queue.front().deadline) --size;
-      // One more would make the first one late from here on.
-      const int next = std::min(size + 1, device_.models[model].max_batch);
-      const absl::Time leave = size == device_.models[model].max_batch
-                                   ? now
-                                   : queue.front().deadline - Time(model, next);
+      int size = std::min<int>(queue.size(), max_batch);
+      while (size > 1 && late(size)) --size;
+      const absl::Time latest = queue.front().deadline - Time(model, size);
+      const absl::Time leave =
+          size == max_batch ? now : queue.front().deadline - Time(model, size + 1);
       if (leave > now) {
         decision.wake = std::min(decision.wake, leave);
-      } else if (chosen < 0 || queue.front().deadline < queues_[chosen].front().deadline) {
-        chosen = model;
-        chosen_size = size;
+      } else if (chosen < 0 || latest < chosen_latest) {
+        chosen = model, chosen_size = size, chosen_latest = latest;
       }
     }
     if (chosen < 0) return decision;
-    decision.model = chosen;
     auto& queue = queues_[chosen];
+    decision.model = chosen;
     decision.batch.assign(queue.begin(), queue.begin() + chosen_size);
     queue.erase(queue.begin(), queue.begin() + chosen_size);
     return decision;
   }
 
  private:
-  // With the same allowance for noise that the others have by their options.
-  absl::Duration Time(int model, int size) const {
-    return absl::Seconds(device_.models[model].seconds(size) * (1 + device_.noise));
-  }
-  const Device device_;
+  absl::Duration Time(int model, int size) const { return times_[model][size]; }
+
+  const Device& device_;
   std::vector<std::deque<Request>> queues_;
+  std::vector<int> targets_;
+  std::vector<std::vector<absl::Duration>> times_;  // by model and size
 };
 
-template <typename P, typename... Args>
-MakePolicy Make(Args... args) {
-  return [args...](const Device& device) { return std::make_unique<P>(device, args...); };
-}
-
-std::string Ms(absl::Duration duration) {
-  return duration == absl::InfiniteDuration() ? "none" : absl::FormatDuration(duration);
+MakePolicy Fifo(const FifoOptions& options) {
+  return [=](const Device& device) { return std::make_unique<FifoPolicy>(device, options); };
 }
 
 }  // namespace
 
-MakePolicy Ours() { return Make<OurPolicy>(); }
+MakePolicy Ours() {
+  return [](const Device& device) { return std::make_unique<OurPolicy>(device); };
+}
 
-std::vector<Candidate> Peers(absl::Duration single, absl::Duration budget, int max_batch) {
+std::vector<Candidate> Peers(const Device& device, double budget) {
   std::vector<Candidate> peers;
-  const absl::Duration none = absl::InfiniteDuration();
-  const absl::Duration slack = std::max(absl::ZeroDuration(), budget - 1.1 * single);
-  for (absl::Duration timeout : {none, slack, slack / 2}) {
-    for (double delay : {0.0, 0.25, 0.5, 1.0, 2.0}) {
-      for (int preferred : {0, 8, max_batch}) {
-        TritonOptions options{.delay = delay * single, .timeout = timeout};
-        if (preferred > 0) options.preferred = {preferred};
-        peers.push_back({"triton",
-                         absl::StrCat("delay ", Ms(options.delay), ", timeout ", Ms(timeout),
-                                      ", preferred ", preferred),
-                         timeout == none && delay == 0 && preferred == 0,
-                         Make<TritonPolicy>(options)});
+  const int max_batch = device.models.front().max_batch;
+  const double slack = budget - 1.1;
+  const std::vector<double> delays = {0, 0.25, 0.5, 1, 0.5 * slack, 0.9 * slack};
+
+  peers.push_back({"triton-defaults", "", Fifo({})});
+  for (double delay : delays) {
+    for (double timeout : {kNever, 1.0, 0.5, 0.25}) {
+      const auto add = [&](const char* size, int enough, int largest) {
+        peers.push_back(
+            {"triton", absl::StrCat("delay ", delay, " timeout ", timeout, " ", size, " ", enough),
+             Fifo({.delay = delay, .enough = enough, .largest = largest, .timeout = timeout})});
+      };
+      add("max", max_batch, max_batch);
+      add("preferred", max_batch / 4, max_batch);
+      add("max", max_batch / 4, max_batch / 4);
+      if (max_batch < 16) add("max", 1, 1);
+    }
+    for (int largest : {max_batch / 4, max_batch}) {
+      for (int batches : {1, 2, 4, 1000}) {
+        peers.push_back({"tf-serving",
+                         absl::StrCat("timeout ", delay, " max ", largest, " queue ", batches),
+                         Fifo({.delay = delay,
+                               .largest = largest,
+                               .most_queued = batches * largest,
+                               .padded = true})});
       }
     }
   }
-  std::vector<int> powers;
-  for (int size = 1; size < max_batch; size *= 2) powers.push_back(size);
-  powers.push_back(max_batch);
-  for (double timeout : {0.0, 0.25, 0.5, 1.0, 2.0}) {
-    peers.push_back({"tf-serving", absl::StrCat("timeout ", Ms(timeout * single)), false,
-                     Make<TfServingPolicy>(timeout * single, powers)});
+  for (double timeout : {kNever, 1.0}) {
+    peers.push_back({"greedy", absl::StrCat("timeout ", timeout), Fifo({.timeout = timeout})});
+    for (double share : {0.5, 0.7, 0.9}) {
+      peers.push_back({"aimd", absl::StrCat("objective ", share * budget, " timeout ", timeout),
+                       Fifo({.timeout = timeout, .objective = share * budget})});
+    }
   }
-  peers.push_back({"greedy", "", true, Make<FifoPolicy>()});
-  for (double share : {0.3, 0.5, 0.7, 0.9}) {
-    peers.push_back({"aimd", absl::StrCat("objective ", Ms(share * budget)), false,
-                     Make<AimdPolicy>(share * budget)});
+  for (double stagger : {kNever, 1.0 / device.runners, 0.5, 0.0}) {
+    peers.push_back({"deferred", absl::StrCat("stagger ", stagger), [=](const Device& device) {
+                       return std::make_unique<DeferredPolicy>(device, budget, stagger);
+                     }});
   }
-  peers.push_back({"deferred", "", true, Make<DeferredPolicy>()});
   return peers;
 }
 

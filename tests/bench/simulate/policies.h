@@ -13,31 +13,37 @@ namespace patchserve::simulate {
 
 using MakePolicy = std::function<std::unique_ptr<Policy>(const Device& device)>;
 
-// A peer at one point of its grid of options.
+// A peer at one point of the grid of its options.
 struct Candidate {
   std::string policy;  // the same for all points of a grid
   std::string options;
-  bool defaults = false;
   MakePolicy make;
 };
 
 // server/scheduling/batch_rule.h with a cost model that starts at the true curve.
 MakePolicy Ours();
 
-// Triton's dynamic batcher: first in, first out; a batch leaves when a preferred size
-// is there or its first request has waited max_queue_delay; a request that has waited
-// longer than the queue timeout is rejected (docs, "Dynamic Batcher"). Defaults: no
-// delay, no preferred sizes, no timeout.
-// TensorFlow Serving's BasicBatchScheduler: a batch leaves full or batch_timeout after
-// its first task; sizes are padded up to the next allowed one.
-// "greedy": whatever waits, up to the largest batch, as soon as a runner is free.
-// "aimd": greedy, its largest batch up by one while batches meet the objective, down by
-// a tenth when one doesn't (Clipper, NSDI 2017).
-// "deferred": a batch waits until the last moment at which its first request is still
-// in time; requests that can't be are dropped (Symphony, arXiv 2308.07470).
+// All serve first in, first out, a queue a model, but the last. What each can be set to is
+// in its grid; times are multiples of a model's batch of one, so that they suit each model.
+// `budget` is the least that requests bring, in such multiples.
 //
-// `single` is the time of a batch of one, `budget` what requests bring: the grids are in
-// terms of these.
-std::vector<Candidate> Peers(absl::Duration single, absl::Duration budget, int max_batch);
+// "triton": the dynamic batcher (its docs/user_guide/batcher.md). A batch leaves when a
+//   preferred size is there, or the largest, or when its first request has waited
+//   max_queue_delay. A request that has waited longer than its timeout is rejected when
+//   its turn comes; here clients set it to a share of the time that they have.
+// "triton-defaults": no delay, no preferred sizes, no timeout.
+// "tf-serving": TensorFlow Serving's batching guide. A batch leaves full, or batch_timeout
+//   after its first request. Sizes are padded up to the next allowed one. Requests are
+//   refused while max_enqueued_batches wait.
+// "greedy": whatever waits, up to the largest batch, as soon as a runner is free. With
+//   and without dropping what is late.
+// "aimd": greedy, but the largest batch grows by one while batches meet an objective and
+//   shrinks by a tenth when one doesn't (Clipper, NSDI 2017, section 4.3).
+// "deferred": earliest deadline first. A batch waits until one request more would make
+//   its first one late. Where not all can be in time, a window of a target size slides
+//   over the queue, and what is before the first place where it fits is dropped (Symphony,
+//   arXiv 2308.07470). The target is the largest batch that leaves time to wait for one
+//   of n staggered runners, l(b) * (1 + 1/n) <= budget, or another share of it.
+std::vector<Candidate> Peers(const Device& device, double budget);
 
 }  // namespace patchserve::simulate

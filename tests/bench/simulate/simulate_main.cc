@@ -1,130 +1,115 @@
-// make simulate: the server's batching rule against the peers' policies, in virtual
-// time, as a table.
+// make simulate: the server's batching rule against the peers' policies, in virtual time.
 //
-//   build/bin/simulate [CURVE]
+//   build/bin/simulate [--csv=FILE] [--only=CURVE/TRAFFIC]
 //
-// Each row is a cell: a cost curve, a kind of traffic, the time that requests bring (as
-// a multiple of the time of a batch of one) and the load (as a multiple of what the
-// device can do with its best batches). Each peer stands at the best of a grid of its
-// options for that very cell; ours has none. The bound is what no policy can pass: all
-// that is sent, or all that the device can do.
+// A cell is a cost curve, a kind of traffic, the time that requests bring and the load.
+// Each peer stands at the best of a grid of its options for that very cell; ours has none.
+// The bound is what no policy can pass (bounds.h).
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
-#include <functional>
+#include <fstream>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "tests/bench/simulate/policies.h"
-#include "tests/bench/simulate/workloads.h"
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "tests/bench/simulate/cells.h"
+
+ABSL_FLAG(std::string, csv, "", "where to write every policy's row of every cell");
+ABSL_FLAG(std::string, only, "", "only cells whose curve/traffic begins with this");
 
 namespace patchserve::simulate {
 namespace {
 
-struct Curve {
-  std::string name;
-  Device device;
-};
+constexpr double kClose = 0.98;
 
-// vit_tiny_patch16_224 and the bundled ConvMixer in float32 on two cores of an AMD EPYC
-// (Zen 3), a runner each, 2026-11-24; and a GPU-like one, flat to 16 images and then
-// linear, with one runner and with two.
-std::vector<Curve> Curves() {
-  const auto vit = [](int size) { return 0.0033 + 0.0348 * size; };
-  const auto convmixer = [](int size) { return 0.0004 + 0.0011 * size; };
-  const auto gpu = [](int size) { return 0.010 * std::max(1.0, size / 16.0); };
-  return {{"cpu-vit", {.models = {{vit, 8}}, .runners = 2}},
-          {"cpu-convmixer", {.models = {{convmixer, 8}}, .runners = 2}},
-          {"gpu", {.models = {{gpu, 64}}, .runners = 1}},
-          {"gpu-2-runners", {.models = {{gpu, 64}}, .runners = 2}}};
-}
+std::string Name(const Cell& cell) { return absl::StrCat(cell.curve->name, "/", cell.traffic); }
 
-// Requests a second with the best batch size.
-double Capacity(const Device& device) {
-  const CostCurve& curve = device.models.front();
-  double best = 0;
-  for (int size = 1; size <= curve.max_batch; ++size) {
-    best = std::max(best, size / curve.seconds(size));
+void WriteCsv(std::ostream& csv, const Cell& cell, const Outcome& outcome) {
+  std::vector<const Row*> rows = {&outcome.ours};
+  for (const Row& row : outcome.peers) rows.push_back(&row);
+  for (const Row* row : rows) {
+    const Result& result = row->result;
+    csv << absl::StrFormat(
+        "%s,%s,%g,%g,%s,%s,%d,%.6g,%.4f,%.3f,%.3f,%.2f,%s\n", cell.curve->name, cell.traffic,
+        cell.budget, cell.load, row->policy, row->options, result.sent, result.goodput(),
+        result.in_time() / outcome.bound, 1e3 * result.Percentile(0.5),
+        1e3 * result.Percentile(0.99), result.mean_batch(),
+        absl::StrJoin(result.latencies, "/",
+                      [](std::string* out, const auto& l) { absl::StrAppend(out, l.size()); }));
   }
-  return best * device.runners;
 }
 
-struct Cell {
-  const Curve& curve;
-  bool bursty;
-  double budget;  // in batches of one
-  double load;    // of the capacity
-};
+// What many cells have in common.
+struct Summary {
+  int cells = 0, close = 0;
+  double worst = 1e9;   // ours / best peer
+  double product = 1;   // of these
+  double of_bound = 0;  // sum
+  double triton = 1e9;  // ours / Triton's defaults, the least under overload
 
-struct Outcome {
-  Result ours;
-  double bound = 0;  // goodput
-  double best = 0;   // of the peers
-  std::string best_peer;
-  double triton_default = 0;  // goodput
-};
-
-Outcome Compare(const Cell& cell) {
-  const Device& device = cell.curve.device;
-  const double single = device.models.front().seconds(1);
-  const Traffic traffic{.rate = cell.load * Capacity(device),
-                        .budgets = {absl::Seconds(cell.budget * single)}};
-  const double seconds = std::max(6000 / traffic.rate, 300 * single);
-  const auto workload = [&] {
-    return cell.bursty ? Bursty(traffic, /*peak=*/4, 20 * single, seconds, /*seed=*/7)
-                       : Poisson(traffic, seconds, /*seed=*/7);
-  };
-  const auto run = [&](const MakePolicy& make) {
-    return Run(device, *make(device), workload(), /*seed=*/1);
-  };
-  Outcome outcome{.ours = run(Ours()), .bound = std::min(traffic.rate, Capacity(device))};
-  for (const Candidate& peer :
-       Peers(absl::Seconds(single), traffic.budgets.front(), device.models.front().max_batch)) {
-    const double goodput = run(peer.make).goodput();
-    if (goodput > outcome.best) outcome.best = goodput, outcome.best_peer = peer.policy;
-    if (peer.policy == "triton" && peer.defaults) outcome.triton_default = goodput;
-  }
-  return outcome;
-}
-
-void PrintRow(const Cell& cell, const Outcome& outcome) {
-  std::printf("| %s | %s | %.1f | %.2f | %.3f | %s %.3f | %.3f | %.2f | %.1f | %.1f | %.1f |\n",
-              cell.curve.name.c_str(), cell.bursty ? "bursty" : "poisson", cell.budget, cell.load,
-              outcome.ours.goodput() / outcome.bound, outcome.best_peer.c_str(),
-              outcome.best / outcome.bound, outcome.ours.goodput() / outcome.best,
-              outcome.ours.goodput() / std::max(outcome.triton_default, 1e-3 * outcome.bound),
-              outcome.ours.mean_batch(), 1e3 * outcome.ours.Percentile(0.5),
-              1e3 * outcome.ours.Percentile(0.99));
-}
-
-void PrintTable(const std::string& only) {
-  std::printf(
-      "| curve | traffic | budget | load | ours, of the bound | best peer | ours / best | "
-      "ours / Triton's defaults | batch | p50 ms | p99 ms |\n"
-      "|---|---|---|---|---|---|---|---|---|---|---|\n");
-  int cells = 0, behind = 0;
-  double worst = 1e9;
-  for (const Curve& curve : Curves()) {
-    if (!only.empty() && curve.name != only) continue;
-    for (bool bursty : {false, true}) {
-      for (double budget : {1.5, 2.0, 3.0, 5.0, 10.0}) {
-        for (double load : {0.3, 0.7, 0.95, 1.3, 2.0, 3.0}) {
-          const Cell cell{curve, bursty, budget, load};
-          const Outcome outcome = Compare(cell);
-          PrintRow(cell, outcome);
-          const double ratio = outcome.ours.goodput() / outcome.best;
-          ++cells;
-          behind += ratio < 0.98;
-          worst = std::min(worst, ratio);
-        }
-      }
+  void Add(const Cell& cell, const Outcome& outcome) {
+    const double ours = static_cast<double>(outcome.ours.result.in_time());
+    const double ratio = ours / static_cast<double>(outcome.best().result.in_time());
+    ++cells;
+    close += ratio >= kClose;
+    worst = std::min(worst, ratio);
+    product *= ratio;
+    of_bound += ours / outcome.bound;
+    if (cell.load > 1) {
+      const auto defaults = outcome.Peer("triton-defaults").result.in_time();
+      triton = std::min(triton, ours / static_cast<double>(std::max<int64_t>(1, defaults)));
     }
   }
-  std::printf("\n%d of %d cells are more than 2 %% behind the best peer; the worst is at %.3f.\n",
-              behind, cells, worst);
+};
+
+void PrintCells() {
+  std::ofstream csv(absl::GetFlag(FLAGS_csv));
+  csv << "curve,traffic,budget,load,policy,options,sent,goodput,of_bound,p50_ms,p99_ms,batch,in_"
+         "time\n";
+  std::vector<std::pair<std::string, Summary>> summaries;
+  std::string behind;
+  for (const Cell& cell : Cells()) {
+    if (Name(cell).rfind(absl::GetFlag(FLAGS_only), 0) != 0) continue;
+    const Outcome outcome = Simulate(cell);
+    WriteCsv(csv, cell, outcome);
+    if (summaries.empty() || summaries.back().first != Name(cell)) {
+      summaries.push_back({Name(cell), {}});
+    }
+    summaries.back().second.Add(cell, outcome);
+    const double ours = outcome.ours.result.in_time() / outcome.bound;
+    const double best = outcome.best().result.in_time() / outcome.bound;
+    if (ours < kClose * best) {
+      absl::StrAppendFormat(&behind, "| %s | %.1f | %.2f | %.3f | %s (%s) %.3f | %.3f |\n",
+                            Name(cell), cell.budget, cell.load, ours, outcome.best().policy,
+                            outcome.best().options, best, ours / best);
+    }
+  }
+  std::printf(
+      "| curve/traffic | cells | within 2 %% of the best peer, or better | worst | mean | "
+      "ours, of the bound | overload: ours / Triton's defaults, least |\n"
+      "|---|---|---|---|---|---|---|\n");
+  for (const auto& [name, s] : summaries) {
+    std::printf("| %s | %d | %d | %.3f | %.3f | %.3f | %.2f |\n", name.c_str(), s.cells, s.close,
+                s.worst, std::pow(s.product, 1.0 / s.cells), s.of_bound / s.cells, s.triton);
+  }
+  std::printf(
+      "\n| behind in | budget | load | ours | best peer | ours / best |\n"
+      "|---|---|---|---|---|---|\n%s",
+      behind.c_str());
 }
 
 }  // namespace
 }  // namespace patchserve::simulate
 
-int main(int argc, char** argv) { patchserve::simulate::PrintTable(argc > 1 ? argv[1] : ""); }
+int main(int argc, char** argv) {
+  absl::ParseCommandLine(argc, argv);
+  patchserve::simulate::PrintCells();
+}

@@ -20,69 +20,126 @@ struct LaterReady {
   bool operator()(const Request& a, const Request& b) const { return a.ready > b.ready; }
 };
 
-}  // namespace
+class Simulation {
+ public:
+  Simulation(const Device& device, Policy& policy, Workload& workload, uint64_t seed)
+      : device_(device),
+        policy_(policy),
+        workload_(workload),
+        random_(seed),
+        noise_(1 - device.noise, 1 + device.noise) {
+    result_.latencies.resize(device.models.size());
+  }
 
-double Result::Percentile(double share) const {
-  if (latencies.empty()) return std::nan("");
-  std::vector<double> sorted = latencies;
-  const size_t rank = std::min(sorted.size() - 1, static_cast<size_t>(share * sorted.size()));
-  std::nth_element(sorted.begin(), sorted.begin() + rank, sorted.end());
-  return sorted[rank];
-}
-
-Result Run(const Device& device, Policy& policy,
-           const std::function<std::optional<Request>()>& next, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::uniform_real_distribution<double> noise(1 - device.noise, 1 + device.noise);
-  std::priority_queue<Running, std::vector<Running>, std::greater<>> running;
-  std::priority_queue<Request, std::vector<Request>, LaterReady> decoding;
-  std::optional<Request> coming = next();
-  Result result;
-  const absl::Time first = coming ? coming->sent : absl::UnixEpoch();
-  absl::Time last = first, wake = absl::InfiniteFuture();
-
-  while (coming || !decoding.empty() || !running.empty() || wake < absl::InfiniteFuture()) {
-    absl::Time now = wake;
-    if (coming) now = std::min(now, coming->sent);
-    if (!decoding.empty()) now = std::min(now, decoding.top().ready);
-    if (!running.empty()) now = std::min(now, running.top().end);
-    while (coming && coming->sent <= now) {
-      last = coming->sent;
-      ++result.sent;
-      decoding.push(*coming);
-      coming = next();
+  Result Run() {
+    const absl::Time first = workload_.NextAt();
+    absl::Time last = first;
+    for (absl::Time now = first; now < absl::InfiniteFuture(); now = NextEvent()) {
+      while (workload_.NextAt() <= now) {
+        last = workload_.NextAt();
+        Send(workload_.Take(), now);
+      }
+      for (; !decoding_.empty() && decoding_.top().ready <= now; decoding_.pop()) {
+        Push(decoding_.top(), now);
+      }
+      FinishBatches(now);
+      StartBatches(now);
     }
-    while (!decoding.empty() && decoding.top().ready <= now) {
-      policy.Push(decoding.top(), now);
-      decoding.pop();
+    result_.seconds = std::max(1e-9, absl::ToDoubleSeconds(last - first));
+    return std::move(result_);
+  }
+
+ private:
+  absl::Time NextEvent() const {
+    absl::Time next = std::min(wake_, workload_.NextAt());
+    if (!decoding_.empty()) next = std::min(next, decoding_.top().ready);
+    if (!running_.empty()) next = std::min(next, running_.top().end);
+    return next;
+  }
+
+  void Send(const Request& request, absl::Time now) {
+    ++result_.sent;
+    if (request.ready <= now) {
+      Push(request, now);
+    } else {
+      decoding_.push(request);
     }
-    while (!running.empty() && running.top().end <= now) {
-      const Running& done = running.top();
+  }
+
+  void Push(const Request& request, absl::Time now) {
+    result_.dropped += !policy_.Push(request, now);
+  }
+
+  void FinishBatches(absl::Time now) {
+    for (; !running_.empty() && running_.top().end <= now; running_.pop()) {
+      const Running& done = running_.top();
       for (const Request& request : done.batch) {
         if (done.end > request.deadline) continue;
-        ++result.in_time;
-        result.latencies.push_back(absl::ToDoubleSeconds(done.end - request.sent));
+        result_.latencies[done.model].push_back(absl::ToDoubleSeconds(done.end - request.sent));
+        workload_.Answered(request, done.end);
       }
-      policy.Done(done.model, done.batch, done.took, now);
-      running.pop();
+      policy_.Done(done.model, static_cast<int>(done.batch.size()), done.took);
     }
-    wake = absl::InfiniteFuture();
-    while (static_cast<int>(running.size()) < device.runners) {
-      auto decision = policy.Next(now, device.runners - static_cast<int>(running.size()));
+  }
+
+  void StartBatches(absl::Time now) {
+    wake_ = absl::InfiniteFuture();
+    while (static_cast<int>(running_.size()) < device_.runners) {
+      auto decision = policy_.Next(now, device_.runners - static_cast<int>(running_.size()));
+      result_.dropped += decision.dropped;
       if (decision.model < 0) {
-        wake = decision.wake <= now ? now + absl::Microseconds(1) : decision.wake;
-        break;
+        wake_ = std::max(decision.wake, now + absl::Microseconds(1));
+        return;
       }
       const int size = std::max(decision.run_as, static_cast<int>(decision.batch.size()));
       const absl::Duration took =
-          absl::Seconds(device.models[decision.model].seconds(size) * noise(random));
-      ++result.batches;
-      result.run += static_cast<int64_t>(decision.batch.size());
-      running.push({now + took, decision.model, took, std::move(decision.batch)});
+          absl::Seconds(device_.models[decision.model].seconds(size) * noise_(random_));
+      ++result_.batches;
+      result_.run += static_cast<int64_t>(decision.batch.size());
+      running_.push({now + took, decision.model, took, std::move(decision.batch)});
     }
   }
-  result.seconds = std::max(1e-9, absl::ToDoubleSeconds(last - first));
-  return result;
+
+  const Device& device_;
+  Policy& policy_;
+  Workload& workload_;
+  std::mt19937_64 random_;
+  std::uniform_real_distribution<double> noise_;
+  std::priority_queue<Running, std::vector<Running>, std::greater<>> running_;
+  std::priority_queue<Request, std::vector<Request>, LaterReady> decoding_;
+  absl::Time wake_ = absl::InfiniteFuture();
+  Result result_;
+};
+
+}  // namespace
+
+double CostCurve::best_each() const {
+  double best = seconds(1);
+  for (int size = 2; size <= max_batch; ++size) best = std::min(best, seconds(size) / size);
+  return best;
+}
+
+int64_t Result::in_time() const {
+  int64_t count = 0;
+  for (const auto& of_model : latencies) count += static_cast<int64_t>(of_model.size());
+  return count;
+}
+
+double Result::Percentile(double share) const {
+  std::vector<double> all;
+  for (const auto& of_model : latencies) all.insert(all.end(), of_model.begin(), of_model.end());
+  return Percentile(share, std::move(all));
+}
+
+double Result::Percentile(double share, std::vector<double> latencies) {
+  if (latencies.empty()) return std::nan("");
+  const size_t rank = std::min(latencies.size() - 1, static_cast<size_t>(share * latencies.size()));
+  std::nth_element(latencies.begin(), latencies.begin() + rank, latencies.end());
+  return latencies[rank];
+}
+
+Result Run(const Device& device, Policy& policy, Workload& workload, uint64_t seed) {
+  return Simulation(device, policy, workload, seed).Run();
 }
 
 }  // namespace patchserve::simulate

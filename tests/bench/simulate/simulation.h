@@ -2,9 +2,8 @@
 // as long as a cost curve says.
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <memory>
-#include <optional>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -25,6 +24,25 @@ struct Request {
 struct CostCurve {
   std::function<double(int)> seconds;
   int max_batch = 32;
+
+  // The least seconds an image, over all sizes of a batch.
+  double best_each() const;
+};
+
+struct Device {
+  std::vector<CostCurve> models;
+  int runners = 1;
+  double noise = 0.05;  // a batch takes (1 +- noise) times what its curve says, uniformly
+};
+
+// Where requests come from, in the order of `sent`.
+class Workload {
+ public:
+  virtual ~Workload() = default;
+  virtual absl::Time NextAt() const = 0;  // InfiniteFuture: no more
+  virtual Request Take() = 0;
+  // The answer came at `when`, in time.
+  virtual void Answered(const Request& /*request*/, absl::Time /*when*/) {}
 };
 
 // A way to form batches. Called in the order of time.
@@ -33,39 +51,36 @@ class Policy {
   struct Decision {
     int model = -1;  // -1: nothing now
     std::vector<Request> batch;
-    int run_as = 0;  // the size that it costs, with padding; 0: as it is
+    int run_as = 0;   // the size that it costs, with padding; 0: as it is
+    int dropped = 0;  // how many were given up, and will never be in a batch
     absl::Time wake = absl::InfiniteFuture();
   };
   virtual ~Policy() = default;
-  virtual void Push(const Request& request, absl::Time now) = 0;
+  // False: the request is refused.
+  virtual bool Push(const Request& request, absl::Time now) = 0;
   // `idle` runners are free, the one that asks included.
   virtual Decision Next(absl::Time now, int idle) = 0;
   // A batch that Next gave has ended after `took`.
-  virtual void Done(int /*model*/, const std::vector<Request>& /*batch*/, absl::Duration /*took*/,
-                    absl::Time /*now*/) {}
+  virtual void Done(int /*model*/, int /*size*/, absl::Duration /*took*/) {}
 };
 
 struct Result {
   int64_t sent = 0;
-  int64_t in_time = 0;
+  int64_t run = 0;      // requests that ran, in time or not
+  int64_t dropped = 0;  // that didn't; sent = run + dropped
   int64_t batches = 0;
-  int64_t run = 0;                // requests that ran, in time or not
-  double seconds = 0;             // from the first request to the last
-  std::vector<double> latencies;  // of those in time, seconds
+  double seconds = 0;                          // from the first request to the last
+  std::vector<std::vector<double>> latencies;  // by model; of those in time, seconds
 
-  double goodput() const { return in_time / seconds; }
+  int64_t in_time() const;
+  double goodput() const { return in_time() / seconds; }
   double mean_batch() const { return batches == 0 ? 0 : static_cast<double>(run) / batches; }
-  double Percentile(double share) const;  // of `latencies`; sorts nothing it doesn't need
+  double Percentile(double share) const;  // of all latencies
+  static double Percentile(double share, std::vector<double> latencies);
 };
 
-struct Device {
-  std::vector<CostCurve> models;
-  int runners = 1;
-  double noise = 0.05;  // a batch takes (1 +- noise) times what its curve says
-};
-
-// `next` gives the requests by `sent`, until it gives none.
-Result Run(const Device& device, Policy& policy,
-           const std::function<std::optional<Request>()>& next, uint64_t seed);
+// Until the workload gives no more and all of it has run or been dropped. `seed` is that
+// of the noise.
+Result Run(const Device& device, Policy& policy, Workload& workload, uint64_t seed);
 
 }  // namespace patchserve::simulate

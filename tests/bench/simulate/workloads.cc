@@ -1,63 +1,111 @@
 #include "tests/bench/simulate/workloads.h"
 
-#include <memory>
-#include <random>
-#include <utility>
+#include <algorithm>
+#include <cmath>
+#include <iterator>
 
 namespace patchserve::simulate {
 namespace {
 
-struct Source {
-  Source(const Traffic& traffic, double seconds, uint64_t seed)
-      : traffic(traffic), end(seconds), random(seed) {}
+class Source {
+ public:
+  Source(const Traffic& traffic, uint64_t seed) : traffic_(traffic), random_(seed) {}
 
   double Exponential(double mean) {
-    return std::exponential_distribution<double>(1 / mean)(random);
+    return std::exponential_distribution<double>(1 / mean)(random_);
   }
 
-  std::optional<Request> At(double when) {
-    if (when > end) return std::nullopt;
-    const size_t budget = random() % traffic.budgets.size();
+  void SendAt(double when) {
     const absl::Time sent = absl::UnixEpoch() + absl::Seconds(when);
-    return Request{++id, traffic.model, sent, sent, sent + traffic.budgets[budget]};
+    const absl::Duration budget = traffic_.budgets[random_() % traffic_.budgets.size()];
+    const absl::Time ready = traffic_.decode > 0 ? sent + absl::Seconds(Decode()) : sent;
+    requests.push_back(
+        {static_cast<int>(requests.size()), traffic_.model, sent, ready, sent + budget});
   }
 
-  const Traffic traffic;
-  const double end;
-  std::mt19937_64 random;
-  double now = 0;
-  int id = 0;
+  std::vector<Request> requests;
+
+ private:
+  double Decode() {
+    constexpr double kShape = 1.5;
+    const double least = traffic_.decode * (kShape - 1) / kShape;
+    const double uniform = std::uniform_real_distribution<double>(0, 1)(random_);
+    return least * std::pow(1 - uniform, -1 / kShape);
+  }
+
+  const Traffic& traffic_;
+  std::mt19937_64 random_;
 };
 
 }  // namespace
 
-Workload Poisson(const Traffic& traffic, double seconds, uint64_t seed) {
-  return [source = std::make_shared<Source>(traffic, seconds, seed)] {
-    source->now += source->Exponential(1 / source->traffic.rate);
-    return source->At(source->now);
-  };
+std::vector<Request> Poisson(const Traffic& traffic, double seconds, uint64_t seed, double start) {
+  Source source(traffic, seed);
+  for (double now = start;;) {
+    now += source.Exponential(1 / traffic.rate);
+    if (now > start + seconds) return std::move(source.requests);
+    source.SendAt(now);
+  }
 }
 
-Workload Bursty(const Traffic& traffic, double peak, double burst_seconds, double seconds,
-                uint64_t seed) {
+std::vector<Request> Bursty(const Traffic& traffic, double peak, double burst_seconds,
+                            double seconds, uint64_t seed) {
   constexpr double kShare = 0.1;
+  const double calm_seconds = burst_seconds * (1 - kShare) / kShare;
   const double calm_rate = traffic.rate * (1 - peak * kShare) / (1 - kShare);
-  return [=, source = std::make_shared<Source>(traffic, seconds, seed), burst = false,
-          until = 0.0]() mutable {
-    while (true) {
-      const double rate = burst ? peak * traffic.rate : calm_rate;
-      const double gap = rate > 0 ? source->Exponential(1 / rate) : 1e18;
-      if (source->now + gap < until) {
-        source->now += gap;
-        return source->At(source->now);
-      }
-      if (until > seconds) return std::optional<Request>();
-      // The process has no memory: it starts anew in the other state.
-      source->now = until;
-      burst = !burst;
-      until += source->Exponential(burst ? burst_seconds : burst_seconds * (1 - kShare) / kShare);
+  Source source(traffic, seed);
+  bool burst = false;
+  for (double start = 0; start < seconds; burst = !burst) {
+    const double rate = burst ? peak * traffic.rate : calm_rate;
+    const double end = start + source.Exponential(burst ? burst_seconds : calm_seconds);
+    // The process has no memory: it starts anew in each state.
+    for (double now = start + source.Exponential(1 / rate); now < std::min(end, seconds);
+         now += source.Exponential(1 / rate)) {
+      source.SendAt(now);
     }
-  };
+    start = end;
+  }
+  return std::move(source.requests);
+}
+
+std::vector<Request> Merge(const std::vector<Request>& a, const std::vector<Request>& b) {
+  std::vector<Request> merged;
+  std::merge(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(merged),
+             [](const Request& x, const Request& y) { return x.sent < y.sent; });
+  return merged;
+}
+
+ClosedLoop::ClosedLoop(int clients, absl::Duration budget, double pause, double seconds,
+                       uint64_t seed)
+    : budget_(budget),
+      end_(absl::UnixEpoch() + absl::Seconds(seconds)),
+      random_(seed),
+      pause_(1 / pause) {
+  for (int client = 0; client < clients; ++client) {
+    next_of_.push_back(absl::UnixEpoch() + Pause());
+    next_.insert({next_of_.back(), client});
+  }
+}
+
+absl::Duration ClosedLoop::Pause() { return absl::Seconds(pause_(random_)); }
+
+absl::Time ClosedLoop::NextAt() const {
+  return next_.begin()->first < end_ ? next_.begin()->first : absl::InfiniteFuture();
+}
+
+Request ClosedLoop::Take() {
+  const auto [now, client] = *next_.begin();
+  next_.erase(next_.begin());
+  next_of_[client] = now + budget_ + Pause();
+  next_.insert({next_of_[client], client});
+  return {client, 0, now, now, now + budget_};
+}
+
+void ClosedLoop::Answered(const Request& request, absl::Time when) {
+  absl::Time& next = next_of_[request.id];
+  next_.erase({next, request.id});
+  next = when + Pause();
+  next_.insert({next, request.id});
 }
 
 }  // namespace patchserve::simulate

@@ -2,28 +2,66 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <optional>
+#include <random>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "tests/bench/simulate/simulation.h"
 
 namespace patchserve::simulate {
 
-using Workload = std::function<std::optional<Request>()>;
-
 struct Traffic {
   int model = 0;
   double rate = 0;                      // requests a second, on average
-  std::vector<absl::Duration> budgets;  // each request brings one of them
+  std::vector<absl::Duration> budgets;  // each request brings one of them, by chance
+  double decode = 0;                    // mean seconds until it is ready; Pareto, shape 1.5
 };
 
-// Exponential gaps. `seconds` long.
-Workload Poisson(const Traffic& traffic, double seconds, uint64_t seed);
+// Exponential gaps. From `start` on, `seconds` long.
+std::vector<Request> Poisson(const Traffic& traffic, double seconds, uint64_t seed,
+                             double start = 0);
 
 // A Markov-modulated Poisson process of two states: bursts at `peak` times the average
 // rate take a tenth of the time, in stretches of `burst_seconds` on average.
-Workload Bursty(const Traffic& traffic, double peak, double burst_seconds, double seconds,
-                uint64_t seed);
+std::vector<Request> Bursty(const Traffic& traffic, double peak, double burst_seconds,
+                            double seconds, uint64_t seed);
+
+// Both, in the order of `sent`.
+std::vector<Request> Merge(const std::vector<Request>& a, const std::vector<Request>& b);
+
+// Requests that come whatever becomes of them. `requests` must outlive it.
+class OpenLoop : public Workload {
+ public:
+  explicit OpenLoop(const std::vector<Request>& requests) : requests_(requests) {}
+  absl::Time NextAt() const override {
+    return next_ < requests_.size() ? requests_[next_].sent : absl::InfiniteFuture();
+  }
+  Request Take() override { return requests_[next_++]; }
+
+ private:
+  const std::vector<Request>& requests_;
+  size_t next_ = 0;
+};
+
+// So many clients, each with one request at a time: it waits for the answer, at most
+// until the deadline, pauses for an exponential time, and sends the next.
+class ClosedLoop : public Workload {
+ public:
+  ClosedLoop(int clients, absl::Duration budget, double pause, double seconds, uint64_t seed);
+  absl::Time NextAt() const override;
+  Request Take() override;
+  void Answered(const Request& request, absl::Time when) override;
+
+ private:
+  absl::Duration Pause();
+
+  const absl::Duration budget_;
+  const absl::Time end_;
+  std::mt19937_64 random_;
+  std::exponential_distribution<double> pause_;
+  std::set<std::pair<absl::Time, int>> next_;  // when each client sends if it hears nothing
+  std::vector<absl::Time> next_of_;            // the same by client, which is a request's id
+};
 
 }  // namespace patchserve::simulate
