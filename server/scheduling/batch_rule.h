@@ -82,6 +82,7 @@ class BatchRule {
   std::optional<Item> Push(int model, Item item, absl::Time deadline, absl::Time now) {
     Queue& queue = queues_[model];
     queue.arrivals.Add(now, deadline - now);
+    if (queue.entries.empty()) queue.used = std::max(queue.used, turn_);
     if (static_cast<int>(queue.entries.size()) >= queue.options.max_queued) return item;
     auto place = std::upper_bound(queue.entries.begin(), queue.entries.end(), deadline,
                                   [](absl::Time t, const Entry& e) { return t < e.deadline; });
@@ -95,13 +96,14 @@ class BatchRule {
   // free runner waits for more, and none where `may_wait` is false.
   Decision Next(absl::Time now, int idle, bool may_wait = true) {
     Decision decision{.dropped = TakeDead(now)};
+    const bool scarce = Scarce(now);
     std::optional<Plan> chosen;
     for (int model = 0; model < static_cast<int>(queues_.size()); ++model) {
       if (queues_[model].entries.empty()) continue;
-      const Plan plan = MakePlan(model, now, idle);
+      const Plan plan = MakePlan(model, now, idle, scarce);
       if (may_wait && plan.wait_until > now) {
         decision.wake = std::min(decision.wake, plan.wait_until);
-      } else if (!chosen || plan.start_by < chosen->start_by) {
+      } else if (!chosen || GoesBefore(plan, *chosen, scarce)) {
         chosen = plan;
       }
     }
@@ -200,6 +202,7 @@ class BatchRule {
     Arrivals arrivals = {};
     int expected = 0;  // on their way here
     absl::Time last_expected = absl::InfinitePast();
+    absl::Duration used = {};  // of the device, for turns; a model that was idle saves none
   };
   struct Plan {
     int model = 0;
@@ -277,6 +280,13 @@ class BatchRule {
     return false;
   }
 
+  // While there is time for all, who can wait least; else who has had least of the device
+  // (start-time fair queueing, Goyal et al., SIGCOMM 1996).
+  bool GoesBefore(const Plan& a, const Plan& b, bool scarce) const {
+    if (scarce) return queues_[a.model].used < queues_[b.model].used;
+    return a.start_by < b.start_by;
+  }
+
   // Whether more comes than the device can do, even in the largest batches.
   bool Scarce(absl::Time now) const {
     double load = 0;
@@ -350,9 +360,8 @@ class BatchRule {
     return absl::ToDoubleSeconds(cost.Expected(size)) / size;
   }
 
-  Plan MakePlan(int model, absl::Time now, int idle) const {
+  Plan MakePlan(int model, absl::Time now, int idle, bool scarce) const {
     const Queue& queue = queues_[model];
-    const bool scarce = Scarce(now);
     Plan plan{.model = model, .first = FirstFor(queue, Target(queue, now, scarce), now)};
     const int waiting = static_cast<int>(queue.entries.size()) - plan.first;
     int most = Feasible(queue, plan.first, now);
@@ -413,7 +422,10 @@ class BatchRule {
   }
 
   void TakeBatch(const Plan& plan, Decision& decision) {
-    std::vector<Entry>& entries = queues_[plan.model].entries;
+    Queue& queue = queues_[plan.model];
+    turn_ = queue.used;
+    queue.used += queue.cost.Expected(plan.size);
+    std::vector<Entry>& entries = queue.entries;
     const auto first = entries.begin() + plan.first;
     decision.model = plan.model;
     for (auto it = first; it != first + plan.size; ++it) {
@@ -427,6 +439,7 @@ class BatchRule {
   std::vector<Queue> queues_;
   int queued_ = 0;
   int expected_ = 0;
+  absl::Duration turn_;  // `used` of the last batch's model, before it
 };
 
 }  // namespace patchserve

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -220,6 +221,33 @@ TEST_F(BatchRuleTest, AModelUnderABurstDoesNotStarveAnother) {
     if (rule.Next(now, 1).model == calm) break;
   }
   EXPECT_LE(turns, 1);  // its deadline was the earliest, but for the tie at the start
+}
+
+TEST_F(BatchRuleTest, UnderOverloadModelsTakeTurnsWhoeverIsMoreUrgent) {
+  const int burst = rule.AddModel({}, Flat(4));
+  const int steady = rule.AddModel({}, Flat(4));
+  int served = 0;
+  for (int turn = 0; turn < 40; ++turn) {
+    const absl::Time now = t0 + turn * 10 * ms;
+    for (int i = 0; i < 12; ++i) rule.Push(burst, i, now + 30 * ms, now);
+    if (turn % 4 == 0) rule.Push(steady, turn, now + 35 * ms, now);
+    served += rule.Next(now, 1).model == steady;
+  }
+  EXPECT_EQ(served, 10);  // all that came
+}
+
+TEST_F(BatchRuleTest, AModelThatWasIdleHasSavedNoTurns) {
+  const int a = rule.AddModel({}, Flat(1));
+  const int b = rule.AddModel({}, Flat(1));
+  std::vector<int> order;
+  for (int turn = 0; turn < 60; ++turn) {
+    const absl::Time now = t0 + turn * 10 * ms;
+    for (int i = 0; i < 3; ++i) rule.Push(a, i, now + 50 * ms, now);
+    if (turn >= 50) rule.Push(b, turn, now + 50 * ms, now);
+    const int model = rule.Next(now, 1).model;
+    if (turn >= 50) order.push_back(model);
+  }
+  EXPECT_EQ(std::count(order.begin(), order.end(), b), 5);
 }
 
 // Two arrivals every ms bring 15 ms, and a batch takes 10: who comes in the first half of

@@ -21,6 +21,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "tests/bench/simulate/cells.h"
+#include "tests/bench/simulate/scenarios.h"
 
 ABSL_FLAG(std::string, csv, "", "where to write every policy's row of every cell");
 ABSL_FLAG(std::string, only, "", "only cells whose curve/traffic begins with this");
@@ -112,4 +113,7 @@ void PrintCells() {
 int main(int argc, char** argv) {
   absl::ParseCommandLine(argc, argv);
   patchserve::simulate::PrintCells();
+  if (!absl::GetFlag(FLAGS_only).empty()) return 0;
+  patchserve::simulate::PrintBurst();
+  patchserve::simulate::PrintCluster();
 }

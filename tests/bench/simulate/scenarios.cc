@@ -1,0 +1,85 @@
+#include "tests/bench/simulate/scenarios.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "tests/bench/simulate/policies.h"
+#include "tests/bench/simulate/simulation.h"
+#include "tests/bench/simulate/workloads.h"
+
+namespace patchserve::simulate {
+namespace {
+
+// `single` seconds up to 16 images, then linear.
+CostCurve GpuLike(double single) {
+  return {[=](int size) { return single * std::max(1.0, size / 16.0); }, 64};
+}
+
+}  // namespace
+
+void PrintBurst() {
+  constexpr double kSeconds = 20, kBudget = 5;
+  const Device device{.models = {GpuLike(0.010), GpuLike(0.010)}};
+  const double capacity = 1 / device.models.front().best_each();
+  const Traffic steady{
+      .model = 0, .rate = 0.3 * capacity, .budgets = {absl::Seconds(kBudget * 0.010)}};
+  const Traffic burst{.model = 1, .rate = 3 * capacity, .budgets = steady.budgets};
+  const std::vector<Request> alone = Poisson(steady, kSeconds, /*seed=*/1);
+  const std::vector<Request> both = Merge(alone, Poisson(burst, kSeconds, /*seed=*/2));
+
+  const auto row = [&](const std::string& name, const MakePolicy& make,
+                       const std::vector<Request>& requests) {
+    OpenLoop workload(requests);
+    const Result result = Run(device, *make(device), workload, /*seed=*/1);
+    const std::vector<double>& steady_ms = result.latencies[0];
+    std::printf("| %s | %.3f | %.1f | %.1f | %.0f |\n", name.c_str(),
+                static_cast<double>(steady_ms.size()) / static_cast<double>(alone.size()),
+                1e3 * Result::Percentile(0.5, steady_ms), 1e3 * Result::Percentile(0.99, steady_ms),
+                result.goodput());
+  };
+  std::printf(
+      "\nA model's steady load (0.3 of the device; GPU-like, a batch of one takes 10 ms, 50 ms "
+      "to answer) beside another's burst (3 times the device):\n\n"
+      "| policy | steady: in time | p50 ms | p99 ms | both: in time a second |\n"
+      "|---|---|---|---|---|\n");
+  row("ours, no burst", Ours(), alone);
+  row("ours", Ours(), both);
+  for (const Candidate& peer : Peers(device, kBudget)) {
+    if (peer.policy == "triton-defaults" || peer.policy == "greedy" || peer.policy == "deferred") {
+      row(peer.policy + " " + peer.options, peer.make, both);
+    }
+  }
+}
+
+void PrintCluster() {
+  constexpr int kDevices = 100;
+  constexpr double kRate = 1e6, kSeconds = 10, kSingle = 0.00128;
+  const Device device{.models = {GpuLike(kSingle)}};
+  const Traffic traffic{.rate = kRate / kDevices, .budgets = {absl::Seconds(5 * kSingle)}};
+  const std::clock_t start = std::clock();
+  std::vector<double> goodput;
+  int64_t sent = 0, in_time = 0, batches = 0;
+  for (int i = 0; i < kDevices; ++i) {
+    const std::vector<Request> requests = Poisson(traffic, kSeconds, /*seed=*/i);
+    OpenLoop workload(requests);
+    const Result result = Run(device, *Ours()(device), workload, /*seed=*/i);
+    goodput.push_back(result.goodput());
+    sent += result.sent, in_time += result.in_time(), batches += result.batches;
+  }
+  const double took = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  std::sort(goodput.begin(), goodput.end());
+  std::printf(
+      "\n%d devices (GPU-like, a batch of one takes 1.28 ms, 6.4 ms to answer), %.0f requests a "
+      "second, %.0f s: %lld requests, %.4f of them in time, %lld batches.\n"
+      "In time a second, a device: least %.0f, median %.0f, most %.0f. Simulated in %.1f s of CPU "
+      "time, %.2f us a request.\n",
+      kDevices, kRate, kSeconds, static_cast<long long>(sent),
+      static_cast<double>(in_time) / static_cast<double>(sent), static_cast<long long>(batches),
+      goodput.front(), goodput[goodput.size() / 2], goodput.back(), took,
+      1e6 * took / static_cast<double>(sent));
+}
+
+}  // namespace patchserve::simulate

@@ -1,0 +1,15 @@
+// Two questions beside the cells; each prints its answer as a table.
+#pragma once
+
+namespace patchserve::simulate {
+
+// What becomes of a model's steady load when another model on the device gets three times
+// what the device can do.
+void PrintBurst();
+
+// A hundred devices with a million requests a second, each sent to any of them by chance,
+// for ten seconds: goodput a device, and what it cost to simulate. Chance routing makes
+// the streams of the devices independent, so they are simulated one after the other.
+void PrintCluster();
+
+}  // namespace patchserve::simulate
