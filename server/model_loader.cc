@@ -38,7 +38,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
   model->name = settings.name;
   model->description = engine->description();
   model->description.preprocessing.apply_orientation = settings.apply_orientation;
-  model->forward = [engine](absl::Span<const uint8_t* const> images, bool embeddings) {
+  model->forward = [engine](absl::Span<const ModelInput> images, bool embeddings) {
     return engine->Forward(images, embeddings);
   };
   model->max_batch = settings.max_batch;

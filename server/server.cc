@@ -20,7 +20,8 @@ namespace {
 
 // Health names beside those of the models.
 constexpr char kLiveness[] = "liveness";
-constexpr const char* kReadinessNames[] = {"", "readiness", "patchserve.v1.ImageClassification"};
+constexpr const char* kReadinessNames[] = {"", "readiness", "patchserve.v1.ImageClassification",
+                                           "inference.GRPCInferenceService"};
 
 std::vector<std::string> ModelNames(const Config& config) {
   std::vector<std::string> names;
@@ -72,7 +73,9 @@ Server::Server(const Config& config, std::string device,
            .prepare_runner = [] { PrepareRunnerThread(kIntraOpThreads); },
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),
-      classification_(classifier_, registry_, config_.stream_window) {
+      classification_(classifier_, registry_, config_.stream_window),
+      inference_(classifier_, registry_, health_, config_.stream_window, PATCHSERVE_VERSION) {
+  if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
   for (const char* name : kReadinessNames) health_.Set(name, false);
   for (const ModelSettings& model : config_.models) {
@@ -97,6 +100,7 @@ absl::Status Server::Listen() {
   grpc::ServerBuilder builder;
   builder.AddListeningPort(config_.address, grpc::InsecureServerCredentials(), &port_);
   builder.RegisterService(&classification_);
+  builder.RegisterService(&inference_);
   builder.RegisterService(&health_);
   // Twice what an image may have, so that one that is too long gets our error, which
   // says the limit, and not gRPC's.
@@ -143,6 +147,11 @@ void Server::DeviceLost(const absl::Status& why) {
   device_lost_(why);
 }
 
+bool Server::WaitUntilIdle(absl::Duration timeout) {
+  const absl::Time end = absl::Now() + timeout;
+  return classification_.WaitUntilIdle(timeout) && inference_.WaitUntilIdle(end - absl::Now());
+}
+
 void Server::Stop(absl::Duration lame_duck) {
   health_.EndServing(kLiveness);
   if (lame_duck > absl::ZeroDuration()) {
@@ -152,8 +161,9 @@ void Server::Stop(absl::Duration lame_duck) {
   const absl::Time start = absl::Now();
   classifier_.Drain();
   classification_.DrainStreams();
+  inference_.DrainStreams();
   health_.EndWatches();
-  if (!classification_.WaitUntilIdle(config_.drain_timeout)) {
+  if (!WaitUntilIdle(config_.drain_timeout)) {
     spdlog::warn("requests are still open after {}: they are cancelled",
                  absl::FormatDuration(config_.drain_timeout));
   }

@@ -15,6 +15,7 @@
 #include "server/pipeline/model_registry.h"
 #include "server/rpc/classification_service.h"
 #include "server/rpc/health_service.h"
+#include "server/rpc/inference_service.h"
 
 namespace patchserve {
 
@@ -47,6 +48,7 @@ class Server {
   Server(const Config& config, std::string device,
          std::function<void(const absl::Status&)> device_lost);
   absl::Status Listen();
+  bool WaitUntilIdle(absl::Duration timeout);
   void DeviceLost(const absl::Status& why);
 
   // In the order of dependence: destroyed from the last to the first.
@@ -59,6 +61,7 @@ class Server {
   HealthService health_;
   Classifier classifier_;
   ClassificationService classification_;
+  InferenceService inference_;
   std::unique_ptr<grpc::Server> grpc_;
   int port_ = 0;
 };

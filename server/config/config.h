@@ -38,7 +38,8 @@ struct Config {
   absl::Duration lame_duck;           // >= 0
   absl::Duration drain_timeout;       // >= 0
   bool skip_broken_models = false;
-  std::string log_level;  // "debug", "info", "warn" or "error"
+  bool triton_metrics = false;  // nv_inference_* too
+  std::string log_level;        // "debug", "info", "warn" or "error"
 };
 
 // From the flags (see flags.cc), and the --config file where one is given; flags

@@ -123,9 +123,10 @@ absl::StatusOr<Image> Decode(absl::Span<const uint8_t> file, const ImageInfo& in
     case ImageFormat::kBmp:
       return DecodeBmp(file, info);
     case ImageFormat::kRaw:
+    case ImageFormat::kTensor:
       break;
   }
-  return absl::InvalidArgumentError("raw pixels aren't a file to decode");
+  return absl::InvalidArgumentError("pixels aren't a file to decode");
 }
 
 }  // namespace patchserve

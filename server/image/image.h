@@ -21,7 +21,8 @@ struct Image {
   }
 };
 
-enum class ImageFormat { kJpeg, kPng, kWebP, kBmp, kRaw };
+// kRaw: pixels; kTensor: a model's input, made by the caller.
+enum class ImageFormat { kJpeg, kPng, kWebP, kBmp, kRaw, kTensor };
 
 struct ImageInfo {
   ImageFormat format = ImageFormat::kRaw;

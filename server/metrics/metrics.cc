@@ -14,6 +14,7 @@
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
 #include "server/metrics/process_metrics.h"
+#include "server/metrics/triton_metrics.h"
 
 namespace patchserve {
 namespace {
@@ -200,6 +201,8 @@ class PrometheusModelMetrics : public ModelMetrics {
                                        {"precision", precision}});
     info_->Set(1);
   }
+  InferenceStatistics& statistics() override { return statistics_; }
+  double queue_depth() const { return queue_depth_.Value(); }
 
  private:
   const std::string model_;
@@ -216,6 +219,7 @@ class PrometheusModelMetrics : public ModelMetrics {
   Gauge& predicted_wait_;
   Gauge& queue_depth_;
   Gauge& ready_;
+  InferenceStatistics statistics_;
   std::mutex mutex_;
   Gauge* info_ = nullptr;  // guarded by mutex_
 };
@@ -280,6 +284,8 @@ class PrometheusMetrics : public Metrics {
 
   void InFlightChanged(int difference) override { in_flight_.Increment(difference); }
 
+  void ShowTritonNames() override { show_triton_names_ = true; }
+
   void BeforeScrape(std::function<void()> callback) override {
     before_scrape_->Set(std::move(callback));
   }
@@ -289,6 +295,7 @@ class PrometheusMetrics : public Metrics {
     exposer_->RegisterCollectable(before_scrape_);  // in this order
     exposer_->RegisterCollectable(registry_);
     exposer_->RegisterCollectable(process_);
+    exposer_->RegisterCollectable(triton_);
     return absl::OkStatus();
   } catch (const std::exception& error) {
     return absl::FailedPreconditionError(
@@ -302,14 +309,33 @@ class PrometheusMetrics : public Metrics {
   std::string Scrape() const override {
     before_scrape_->Collect();
     std::vector<prometheus::MetricFamily> families = registry_->Collect();
-    for (auto& family : process_->Collect()) families.push_back(std::move(family));
+    for (const prometheus::Collectable* more : {Of(process_), Of(triton_)}) {
+      for (auto& family : more->Collect()) families.push_back(std::move(family));
+    }
     return prometheus::TextSerializer().Serialize(families);
   }
 
  private:
+  static const prometheus::Collectable* Of(const std::shared_ptr<prometheus::Collectable>& p) {
+    return p.get();
+  }
+
+  std::vector<TritonFigures> ForTriton() {
+    if (!show_triton_names_) return {};
+    std::vector<TritonFigures> figures;
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, model] : models_) {
+      figures.push_back({name, model->statistics().Get(), model->queue_depth()});
+    }
+    return figures;
+  }
+
   const std::shared_ptr<prometheus::Registry> registry_;
   const std::shared_ptr<ProcessMetrics> process_;
   const std::shared_ptr<ScrapeCallback> before_scrape_ = std::make_shared<ScrapeCallback>();
+  const std::shared_ptr<TritonMetrics> triton_ =
+      std::make_shared<TritonMetrics>([this] { return ForTriton(); });
+  std::atomic<bool> show_triton_names_ = false;
   Families families_;
   RequestCounters unknown_model_;
   Gauge& in_flight_;

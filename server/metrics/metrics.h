@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/metrics/inference_statistics.h"
 
 namespace patchserve {
 
@@ -46,6 +47,9 @@ class ModelMetrics {
   // patchserve_model_info
   virtual void SetInfo(const std::string& version, const std::string& architecture,
                        const std::string& device, const std::string& precision) = 0;
+
+  // For ModelStatistics, and the nv_inference_* metrics.
+  virtual InferenceStatistics& statistics() = 0;
 };
 
 class DeviceMetrics {
@@ -74,6 +78,10 @@ class Metrics {
 
   // patchserve_in_flight: requests that are not answered yet.
   virtual void InFlightChanged(int difference) = 0;
+
+  // From now on the scrape also has the models' figures under the names that Triton's
+  // dashboards use: see triton_metrics.h.
+  virtual void ShowTritonNames() = 0;
 
   // Called before each scrape, to set what isn't set by events; null: nothing is. No call
   // is under way when this returns.

@@ -1,14 +1,18 @@
 #include "server/model/engine.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <optional>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
@@ -82,13 +86,13 @@ class TorchEngine : public Engine {
 
   const ModelDescription& description() const override { return description_; }
 
-  absl::StatusOr<BatchOutput> Forward(absl::Span<const uint8_t* const> images,
+  absl::StatusOr<BatchOutput> Forward(absl::Span<const ModelInput> images,
                                       bool embeddings) const override {
     if (images.empty()) return BatchOutput();
     if (!deterministic_) return Run(images, embeddings);
     BatchOutput all;
-    for (const uint8_t* image : images) {
-      ASSIGN_OR_RETURN(BatchOutput one, Run({image}, embeddings));
+    for (const ModelInput& image : images) {
+      ASSIGN_OR_RETURN(BatchOutput one, Run({&image, 1}, embeddings));
       Append(std::move(one.logits), all.logits);
       Append(std::move(one.embeddings), all.embeddings);
     }
@@ -96,12 +100,12 @@ class TorchEngine : public Engine {
   }
 
  private:
-  absl::StatusOr<BatchOutput> Run(absl::Span<const uint8_t* const> images, bool embeddings) const {
+  absl::StatusOr<BatchOutput> Run(absl::Span<const ModelInput> images, bool embeddings) const {
     try {
       const c10::InferenceMode no_autograd;
       c10::OptionalStreamGuard stream;
       if (!target_.device().is_cpu()) stream.reset_stream(StreamOfThisThread(target_.device()));
-      const NetworkOutput output = network_(normalize_(ToDevice(images)));
+      const NetworkOutput output = network_(Input(images));
       return BatchOutput{ToHost(output.logits),
                          embeddings ? ToHost(output.embedding) : std::vector<float>()};
     } catch (...) {
@@ -109,17 +113,38 @@ class TorchEngine : public Engine {
     }
   }
 
-  // -> uint8 [N, H, W, 3].
-  at::Tensor ToDevice(absl::Span<const uint8_t* const> images) const {
-    const Preprocessing& input = description_.preprocessing;
+  // -> [N, 3, H, W] channels last, normalised, in the network's precision.
+  at::Tensor Input(absl::Span<const ModelInput> images) const {
+    const int64_t count = images.size();
+    const int64_t height = description_.preprocessing.height;
+    const int64_t width = description_.preprocessing.width;
+    const int64_t tensors = std::count_if(
+        images.begin(), images.end(),
+        [](const ModelInput& image) { return std::holds_alternative<const float*>(image); });
+    if (tensors == 0) {
+      return normalize_(ToDevice<uint8_t>(images, {count, height, width, 3}, at::kByte));
+    }
+    if (tensors == count) {
+      return ToDevice<float>(images, {count, 3, height, width}, at::kFloat)
+          .to(target_.dtype())
+          .contiguous(at::MemoryFormat::ChannelsLast);
+    }
+    std::vector<at::Tensor> rows;  // both kinds in one batch: rare, and need not be fast
+    for (const ModelInput& image : images) rows.push_back(Input({&image, 1}));
+    return at::cat(rows).contiguous(at::MemoryFormat::ChannelsLast);
+  }
+
+  // The images one after the other.
+  template <typename Value>
+  at::Tensor ToDevice(absl::Span<const ModelInput> images, at::IntArrayRef shape,
+                      at::ScalarType type) const {
     const bool on_cpu = target_.device().is_cpu();
-    at::Tensor batch =
-        at::empty({static_cast<int64_t>(images.size()), input.height, input.width, 3},
-                  at::TensorOptions(at::kByte).pinned_memory(!on_cpu));
-    uint8_t* next = batch.mutable_data_ptr<uint8_t>();
-    for (const uint8_t* image : images) {
-      std::memcpy(next, image, input.bytes());
-      next += input.bytes();
+    at::Tensor batch = at::empty(shape, at::TensorOptions(type).pinned_memory(!on_cpu));
+    const size_t values = batch.numel() / images.size();
+    Value* next = batch.mutable_data_ptr<Value>();
+    for (const ModelInput& image : images) {
+      std::memcpy(next, std::get<const Value*>(image), values * sizeof(Value));
+      next += values;
     }
     return on_cpu ? batch : batch.to(target_.device(), /*non_blocking=*/true);
   }

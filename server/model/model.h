@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -34,12 +35,15 @@ struct BatchOutput {
   std::vector<float> embeddings;  // [N, embedding_size]; empty unless asked for
 };
 
-// Runs one batch. Each image is preprocessing.bytes() bytes of RGB, rows without
-// padding. Called by several runners at once.
+// One image: preprocessing.bytes() bytes of RGB, rows without padding; or as many
+// floats [3, height, width], normalised already.
+using ModelInput = std::variant<const uint8_t*, const float*>;
+
+// Runs one batch. Called by several runners at once.
 // Errors: RESOURCE_EXHAUSTED: the device has too little memory for this batch (a
 // smaller one may fit). UNAVAILABLE: the device is lost, nothing will run on it
 // again. INTERNAL: anything else.
 using ForwardFunction = std::function<absl::StatusOr<BatchOutput>(
-    absl::Span<const uint8_t* const> images, bool embeddings)>;
+    absl::Span<const ModelInput> images, bool embeddings)>;
 
 }  // namespace patchserve

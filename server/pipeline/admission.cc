@@ -7,6 +7,7 @@
 #include "server/base/quote.h"
 #include "server/base/status.h"
 #include "server/image/decode.h"
+#include "server/pipeline/tensor_input.h"
 
 namespace patchserve {
 namespace {
@@ -22,12 +23,16 @@ absl::Status CheckVersion(const ClassifyRequest& request, const ServedModel& mod
                                                     Quote(request.version)));
 }
 
-absl::StatusOr<ImageInfo> CheckImage(const ClassifyRequest& request, const ImageLimits& limits) {
+absl::StatusOr<ImageInfo> CheckImage(const ClassifyRequest& request, const ImageLimits& limits,
+                                     const Preprocessing& how) {
   if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&request.image)) {
     return ReadHeader(*file, limits);
   }
   if (const auto* raw = std::get_if<RawPixels>(&request.image)) {
     return CheckRaw(raw->pixels, raw->width, raw->height, raw->format, limits);
+  }
+  if (const auto* tensor = std::get_if<TensorImage>(&request.image)) {
+    return CheckTensor(*tensor, how);
   }
   return absl::InvalidArgumentError("the request has no image: set encoded or raw");
 }
@@ -36,7 +41,10 @@ absl::StatusOr<ImageInfo> CheckImage(const ClassifyRequest& request, const Image
 
 absl::Status CheckRequest(const ModelRegistry& registry, const ImageLimits& limits, Call& call) {
   ClassifyRequest& request = call.request;
-  ASSIGN_OR_RETURN(call.model, registry.Find(request.model));
+  call.model = request.pinned;
+  if (call.model == nullptr) {
+    ASSIGN_OR_RETURN(call.model, registry.Find(request.model));
+  }
   call.figures = call.model->metrics;
   RETURN_IF_ERROR(CheckVersion(request, *call.model));
   call.top_k = request.top_k.value_or(kDefaultTopK);
@@ -44,7 +52,7 @@ absl::Status CheckRequest(const ModelRegistry& registry, const ImageLimits& limi
     return absl::InvalidArgumentError(absl::StrCat(
         "top_k is ", call.top_k, "; it must be at least 1, or unset for ", kDefaultTopK));
   }
-  ASSIGN_OR_RETURN(call.image, CheckImage(request, limits));
+  ASSIGN_OR_RETURN(call.image, CheckImage(request, limits, call.model->description.preprocessing));
   if (request.deadline == absl::InfiniteFuture()) {
     request.deadline = request.arrival + call.model->default_deadline;
   }

@@ -8,7 +8,7 @@
 namespace patchserve {
 
 absl::StatusOr<Answer> MakeAnswer(const ServedModel& model, const BatchOutput& output, int row,
-                                  int top_k, bool embedding) {
+                                  const AnswerParts& parts) {
   const size_t classes = model.description.classes.size();
   const auto logits = absl::MakeConstSpan(output.logits).subspan(row * classes, classes);
   if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
@@ -16,8 +16,9 @@ absl::StatusOr<Answer> MakeAnswer(const ServedModel& model, const BatchOutput& o
         absl::StrCat("model ", model.name, " computed logits that aren't finite for this image"));
   }
   Answer answer;
-  answer.predictions = Rank(logits, top_k);
-  if (embedding) {
+  answer.predictions = Rank(logits, parts.top_k);
+  if (parts.logits) answer.logits.assign(logits.begin(), logits.end());
+  if (parts.embedding) {
     const size_t size = model.description.embedding_size;
     const auto features = absl::MakeConstSpan(output.embeddings).subspan(row * size, size);
     answer.embedding.assign(features.begin(), features.end());

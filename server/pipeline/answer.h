@@ -18,19 +18,28 @@ struct Answer {
   std::shared_ptr<const ServedModel> model;
   std::vector<Prediction> predictions;  // best first
   std::vector<float> embedding;         // empty unless asked for
+  std::vector<float> logits;            // of all classes; empty unless asked for
   ImageInfo image;
   absl::Duration decode;  // with resize and crop
   absl::Duration queue;   // for a decoding thread, and for the device
   absl::Duration run;     // the whole batch on the device
+  absl::Duration output;  // since the batch's end
   int batch_size = 0;
 };
 
 // Called exactly once a request, on any thread of the server's.
 using AnswerCallback = absl::AnyInvocable<void(absl::StatusOr<Answer>) &&>;
 
+// What of it is asked for.
+struct AnswerParts {
+  int top_k = 1;
+  bool embedding = false;
+  bool logits = false;
+};
+
 // Row `row` of a batch's output, ranked.
 // Errors: INTERNAL: logits that aren't finite.
 absl::StatusOr<Answer> MakeAnswer(const ServedModel& model, const BatchOutput& output, int row,
-                                  int top_k, bool embedding);
+                                  const AnswerParts& parts);
 
 }  // namespace patchserve

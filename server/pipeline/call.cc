@@ -26,10 +26,21 @@ void Call::Finish(absl::StatusOr<Answer> answer) {
   } else {
     figures->RequestAnswered(code, respond - request.arrival);
     if (answer.ok() && respond <= request.deadline) figures->AnsweredInTime();
+    if (request.pinned == nullptr) CountAsOne(answer, respond);
   }
   metrics_.InFlightChanged(-1);
   std::exchange(done_, nullptr)(std::move(answer));
   if (code == absl::StatusCode::kOk) figures->StageTook(Stage::kRespond, absl::Now() - respond);
+}
+
+void Call::CountAsOne(const absl::StatusOr<Answer>& answer, absl::Time respond) {
+  const absl::Duration total = respond - request.arrival;
+  if (answer.ok()) {
+    const RequestTimes times{total, answer->queue, answer->decode, answer->run, answer->output};
+    figures->statistics().Succeeded(/*images=*/1, times, respond);
+  } else {
+    figures->statistics().Failed(answer.status().code(), total);
+  }
 }
 
 void Call::EnterQueue() {

@@ -1,7 +1,7 @@
 // One accepted request on its way through the pipeline.
 #pragma once
 
-#include <cstdint>
+#include <atomic>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -10,6 +10,7 @@
 #include "server/metrics/metrics.h"
 #include "server/pipeline/answer.h"
 #include "server/pipeline/budget.h"
+#include "server/pipeline/model_input.h"
 #include "server/pipeline/request.h"
 
 namespace patchserve {
@@ -24,7 +25,7 @@ class Call {
   Call& operator=(const Call&) = delete;
 
   // Whether nobody waits for the answer any more.
-  bool cancelled() const { return request.cancelled != nullptr && request.cancelled->load(); }
+  bool cancelled() const { return True(request.cancelled) || True(request.given_up); }
 
   // Counts the request, then answers. The borrowed parts of `request` are gone
   // afterwards.
@@ -40,16 +41,19 @@ class Call {
   ModelMetrics* figures = nullptr;           // of the model; null if there is none of the name
   int top_k = 5;
   ImageInfo image;
-  std::unique_ptr<uint8_t[]> pixels;  // the model's input, once decoded
-  absl::Duration decode;              // how long decoding took
-  absl::Duration waited;              // for a decoding thread
-  absl::Time decoded;                 // when it was done: the wait for the device begins
+  OwnedInput input;       // once decoded
+  absl::Duration decode;  // how long decoding took
+  absl::Duration waited;  // for a decoding thread
+  absl::Time decoded;     // when it was done: the wait for the device begins
   // Its part of the budgets (intake.h): until it is answered, decoded, pushed.
   Hold bytes;
   Hold undecoded, decode_work;
   Hold place;
 
  private:
+  void CountAsOne(const absl::StatusOr<Answer>& answer, absl::Time respond);
+  static bool True(const std::atomic<bool>* flag) { return flag != nullptr && flag->load(); }
+
   Metrics& metrics_;
   AnswerCallback done_;
   bool in_queue_ = false;

@@ -116,13 +116,13 @@ void Classifier::Decode(CallPtr call, absl::Time admitted) {
   if (!intake_.StillInTime(*call, options_.now())) {
     return Drop(std::move(call), DropReason::kExpired);
   }
-  auto pixels =
+  auto input =
       MakeModelInput(call->request.image, call->image, call->model->description.preprocessing);
-  if (absl::IsInternal(pixels.status())) {
-    spdlog::error("{}", std::string(pixels.status().message()));
+  if (absl::IsInternal(input.status())) {
+    spdlog::error("{}", std::string(input.status().message()));
   }
-  if (!pixels.ok()) return call->Finish(std::move(pixels).status());
-  call->pixels = *std::move(pixels);
+  if (!input.ok()) return call->Finish(std::move(input).status());
+  call->input = *std::move(input);
   call->decoded = absl::Now();
   call->waited = started - admitted;
   call->decode = call->decoded - started;
@@ -168,10 +168,10 @@ void Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch) {
 }
 
 Classifier::Outcome Classifier::Forward(const ServedModel& model, absl::Span<const CallPtr> calls) {
-  std::vector<const uint8_t*> images;
+  std::vector<ModelInput> images;
   bool embeddings = false;
   for (const CallPtr& call : calls) {
-    images.push_back(call->pixels.get());
+    images.push_back(call->input.view());
     embeddings |= call->request.embedding;
   }
   const absl::Time started = absl::Now();
@@ -186,18 +186,27 @@ void Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
   if (!outcome.output.ok()) return Fail(model, calls, outcome.output.status());
   const int batch_size = static_cast<int>(calls.size());
   model.metrics->BatchRan(batch_size);
+  absl::Duration decode;  // the longest
+  for (const CallPtr& call : calls) decode = std::max(decode, call->decode);
   for (int row = 0; row < batch_size; ++row) {
     Call& call = *calls[row];
-    auto answer = MakeAnswer(model, *outcome.output, row, call.top_k, call.request.embedding);
+    auto answer = MakeAnswer(model, *outcome.output, row,
+                             {call.top_k, call.request.embedding, call.request.logits});
     if (answer.ok()) {
       answer->model = call.model;
       answer->image = call.image;
       answer->decode = call.decode;
       answer->queue = call.waited + (outcome.started - call.decoded);
       answer->run = outcome.run;
+      answer->output = absl::Now() - (outcome.started + outcome.run);
       answer->batch_size = batch_size;
       model.metrics->StageTook(Stage::kQueue, answer->queue);
       model.metrics->StageTook(Stage::kRun, answer->run);
+    }
+    // Before the last answer: who has it finds the batch counted.
+    if (row == batch_size - 1) {
+      const absl::Duration output = absl::Now() - (outcome.started + outcome.run);
+      model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, output);
     }
     call.Finish(std::move(answer));
   }

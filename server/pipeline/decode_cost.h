@@ -18,7 +18,7 @@ class DecodeCost {
 
  private:
   // Nanoseconds a pixel, by ImageFormat. To begin with, what one core of 2021 takes.
-  std::array<std::atomic<double>, 5> per_pixel_ = {10, 20, 25, 5, 3};
+  std::array<std::atomic<double>, 6> per_pixel_ = {10, 20, 25, 5, 3, 3};
 };
 
 }  // namespace patchserve

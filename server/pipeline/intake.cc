@@ -14,7 +14,15 @@ namespace {
 int64_t BytesOf(const RequestImage& image) {
   if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&image)) return file->size();
   if (const auto* raw = std::get_if<RawPixels>(&image)) return raw->pixels.size();
+  if (const auto* tensor = std::get_if<TensorImage>(&image)) return tensor->values.size();
   return 0;
+}
+
+// As model input.
+int64_t InputBytes(const Call& call) {
+  const bool tensor = std::holds_alternative<TensorImage>(call.request.image);
+  const size_t values = call.model->description.preprocessing.bytes();
+  return static_cast<int64_t>(tensor ? values * sizeof(float) : values);
 }
 
 constexpr absl::Duration kShortestPause = absl::Milliseconds(10);
@@ -41,8 +49,7 @@ Intake::Intake(const Options& options, Executor<CallPtr>& executor)
 absl::Status Intake::Admit(Call& call, absl::Time now) {
   const ServedModel& model = *call.model;
   const double room = RoomFor(call.request.criticality);
-  const int64_t input = static_cast<int64_t>(model.description.preprocessing.bytes());
-  call.bytes = bytes_.Take(BytesOf(call.request.image) + input, room);
+  call.bytes = bytes_.Take(BytesOf(call.request.image) + InputBytes(call), room);
   if (!call.bytes) {
     return Refuse(call, ShedReason::kBytes, PredictedWait(model), now,
                   absl::StrCat("the images in flight hold ", bytes_.used(), " bytes of ",

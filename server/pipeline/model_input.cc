@@ -3,11 +3,13 @@
 #include <exception>
 #include <new>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
 #include "server/image/decode.h"
 #include "server/image/preprocess.h"
+#include "server/pipeline/tensor_input.h"
 
 namespace patchserve {
 namespace {
@@ -19,21 +21,24 @@ absl::StatusOr<Image> DecodeImage(const RequestImage& image, const ImageInfo& in
   return Decode(std::get<absl::Span<const uint8_t>>(image), info);
 }
 
-absl::StatusOr<std::unique_ptr<uint8_t[]>> MakeOrThrow(const RequestImage& image,
-                                                       const ImageInfo& info,
-                                                       const Preprocessing& how) {
+absl::StatusOr<OwnedInput> MakeOrThrow(const RequestImage& image, const ImageInfo& info,
+                                       const Preprocessing& how) {
+  OwnedInput input;
+  if (const auto* tensor = std::get_if<TensorImage>(&image)) {
+    ASSIGN_OR_RETURN(input.tensor, ReadTensor(*tensor));
+    return input;
+  }
   ASSIGN_OR_RETURN(Image pixels, DecodeImage(image, info));
   if (how.apply_orientation) pixels = Upright(std::move(pixels), info.orientation);
-  auto input = std::make_unique_for_overwrite<uint8_t[]>(how.bytes());
-  Preprocess(pixels, how, {input.get(), how.bytes()});
+  input.pixels = std::make_unique_for_overwrite<uint8_t[]>(how.bytes());
+  Preprocess(pixels, how, {input.pixels.get(), how.bytes()});
   return input;
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<uint8_t[]>> MakeModelInput(const RequestImage& image,
-                                                          const ImageInfo& info,
-                                                          const Preprocessing& how) {
+absl::StatusOr<OwnedInput> MakeModelInput(const RequestImage& image, const ImageInfo& info,
+                                          const Preprocessing& how) {
   try {
     return MakeOrThrow(image, info, how);
   } catch (const std::bad_alloc&) {

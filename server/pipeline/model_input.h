@@ -7,16 +7,28 @@
 #include "absl/status/statusor.h"
 #include "server/image/image.h"
 #include "server/image/preprocessing.h"
+#include "server/model/model.h"
 #include "server/pipeline/request.h"
 
 namespace patchserve {
 
-// Decodes the picture, turns it upright if `how` says so, and resizes and crops it:
-// how.bytes() bytes. `info` is what admission found. Thread-safe.
-// Errors: INVALID_ARGUMENT: as Decode. RESOURCE_EXHAUSTED: no memory for the pixels.
+// One of the two.
+struct OwnedInput {
+  std::unique_ptr<uint8_t[]> pixels;
+  std::unique_ptr<float[]> tensor;
+
+  // Lives as long as this.
+  ModelInput view() const {
+    if (tensor != nullptr) return static_cast<const float*>(tensor.get());
+    return static_cast<const uint8_t*>(pixels.get());
+  }
+};
+
+// Decodes the picture, turns it upright if `how` says so, and resizes and crops it; of a
+// tensor only the type changes. `info` is what admission found. Thread-safe.
+// Errors: INVALID_ARGUMENT: as Decode and ReadTensor. RESOURCE_EXHAUSTED: no memory for the pixels.
 // INTERNAL: a library threw something else.
-absl::StatusOr<std::unique_ptr<uint8_t[]>> MakeModelInput(const RequestImage& image,
-                                                          const ImageInfo& info,
-                                                          const Preprocessing& how);
+absl::StatusOr<OwnedInput> MakeModelInput(const RequestImage& image, const ImageInfo& info,
+                                          const Preprocessing& how);
 
 }  // namespace patchserve

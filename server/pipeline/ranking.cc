@@ -7,12 +7,19 @@
 
 namespace patchserve {
 
-std::vector<Prediction> Rank(absl::Span<const float> logits, int top_k) {
+std::vector<float> Softmax(absl::Span<const float> logits) {
   if (logits.empty()) return {};
   const float highest = *std::max_element(logits.begin(), logits.end());
+  std::vector<float> shares;
+  shares.reserve(logits.size());
   float sum = 0;
-  for (float logit : logits) sum += std::exp(logit - highest);
+  for (float logit : logits) sum += shares.emplace_back(std::exp(logit - highest));
+  for (float& share : shares) share /= sum;
+  return shares;
+}
 
+std::vector<Prediction> Rank(absl::Span<const float> logits, int top_k) {
+  const std::vector<float> shares = Softmax(logits);
   std::vector<int> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const size_t count = std::min<size_t>(top_k, logits.size());
@@ -23,8 +30,7 @@ std::vector<Prediction> Rank(absl::Span<const float> logits, int top_k) {
   std::vector<Prediction> ranked;
   ranked.reserve(count);
   for (size_t i = 0; i < count; ++i) {
-    const float logit = logits[order[i]];
-    ranked.push_back({order[i], std::exp(logit - highest) / sum, logit});
+    ranked.push_back({order[i], shares[order[i]], logits[order[i]]});
   }
   return ranked;
 }

@@ -13,8 +13,11 @@ struct Prediction {
   float logit = 0;
 };
 
+// In float32. Needs finite logits.
+std::vector<float> Softmax(absl::Span<const float> logits);
+
 // The `top_k` classes of highest probability (all, if there are fewer), best first;
-// equal ones in the order of class ids. Softmax in float32 over all logits.
+// equal ones in the order of class ids. Softmax over all logits.
 // Needs top_k >= 1 and finite logits.
 std::vector<Prediction> Rank(absl::Span<const float> logits, int top_k);
 

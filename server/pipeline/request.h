@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -15,6 +16,8 @@
 
 namespace patchserve {
 
+struct ServedModel;
+
 struct RawPixels {
   absl::Span<const uint8_t> pixels;
   int width = 0;
@@ -22,8 +25,17 @@ struct RawPixels {
   PixelFormat format = PixelFormat::kRgb;
 };
 
-// Encoded bytes, or pixels, or neither.
-using RequestImage = std::variant<std::monostate, absl::Span<const uint8_t>, RawPixels>;
+enum class TensorType { kFloat32, kFloat16, kBFloat16 };
+
+// A model's input as the caller made it: [3, height, width], normalised, little-endian.
+struct TensorImage {
+  absl::Span<const uint8_t> values;
+  TensorType type = TensorType::kFloat32;
+};
+
+// A file's bytes, pixels, a tensor, or nothing.
+using RequestImage =
+    std::variant<std::monostate, absl::Span<const uint8_t>, RawPixels, TensorImage>;
 
 // Views are borrowed: what they point to must live until the request is answered.
 struct ClassifyRequest {
@@ -32,6 +44,7 @@ struct ClassifyRequest {
   RequestImage image;
   std::optional<int> top_k;  // unset: 5
   bool embedding = false;
+  bool logits = false;  // of all classes
   Criticality criticality = Criticality::kDefault;
   absl::Time arrival;                                 // when the server got it
   absl::Time deadline = absl::InfiniteFuture();       // infinite: the model's default applies
@@ -39,6 +52,11 @@ struct ClassifyRequest {
   // True once nobody waits for the answer any more; it is then dropped at the next
   // step. May be null. Borrowed too.
   const std::atomic<bool>* cancelled = nullptr;
+
+  // For the images of a request of several, see ClassifyAll: the model that was found for
+  // them, and what turns true once another of them has failed.
+  std::shared_ptr<const ServedModel> pinned;
+  const std::atomic<bool>* given_up = nullptr;
 };
 
 }  // namespace patchserve

@@ -23,14 +23,14 @@ std::vector<int> BatchBuckets(int max_batch) {
   return buckets;
 }
 
-absl::Status RunOnce(const ServedModel& model, const std::vector<const uint8_t*>& batch) {
+absl::Status RunOnce(const ServedModel& model, const std::vector<ModelInput>& batch) {
   ASSIGN_OR_RETURN(const BatchOutput output, model.forward(batch, /*embeddings=*/true));
   if (output.logits.size() != batch.size() * model.description.classes.size()) {
     return absl::InternalError(absl::StrCat("self-test: a batch of ", batch.size(), " gave ",
                                             output.logits.size(), " logits"));
   }
   for (int row = 0; row < static_cast<int>(batch.size()); ++row) {
-    RETURN_IF_ERROR(MakeAnswer(model, output, row, 1, /*embedding=*/true).status());
+    RETURN_IF_ERROR(MakeAnswer(model, output, row, {.top_k = 1, .embedding = true}).status());
   }
   return absl::OkStatus();
 }
@@ -41,13 +41,13 @@ absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& 
                                                              const std::atomic<bool>& cancelled) {
   const Preprocessing& how = model.description.preprocessing;
   ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(kSelfTestPhoto, ImageLimits{}));
-  ASSIGN_OR_RETURN(const auto input,
+  ASSIGN_OR_RETURN(const OwnedInput input,
                    MakeModelInput(absl::MakeConstSpan(kSelfTestPhoto), info, how));
 
   std::vector<CostModel::Sample> measured;
   for (int size : BatchBuckets(model.max_batch)) {
     if (cancelled) return absl::CancelledError("stopped while warming");
-    const std::vector<const uint8_t*> batch(size, input.get());
+    const std::vector<ModelInput> batch(size, input.view());
     RETURN_IF_ERROR(RunOnce(model, batch));
     const absl::Time start = absl::Now();
     RETURN_IF_ERROR(RunOnce(model, batch));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "server/rpc/classify_stream.h"
 #include "server/rpc/deadline.h"
 #include "server/rpc/messages.h"
 #include "server/rpc/status.h"
@@ -66,9 +67,7 @@ class ClassifyCall final : public grpc::ServerUnaryReactor {
 
 ClassificationService::ClassificationService(Classifier& classifier, const ModelRegistry& registry,
                                              int stream_window)
-    : classifier_(classifier),
-      registry_(registry),
-      streams_(classifier, open_calls_, stream_window) {}
+    : classifier_(classifier), registry_(registry), stream_window_(stream_window) {}
 
 grpc::ServerUnaryReactor* ClassificationService::Classify(grpc::CallbackServerContext* context,
                                                           const v1::ClassifyRequest* request,
@@ -78,7 +77,7 @@ grpc::ServerUnaryReactor* ClassificationService::Classify(grpc::CallbackServerCo
 
 grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>*
 ClassificationService::ClassifyStream(grpc::CallbackServerContext* context) {
-  return streams_.Open(*context);
+  return OpenClassifyStream(classifier_, streams_, stream_window_, *context);
 }
 
 grpc::ServerUnaryReactor* ClassificationService::ListModels(grpc::CallbackServerContext* context,

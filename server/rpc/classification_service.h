@@ -7,8 +7,8 @@
 #include "patchserve/v1/classification.grpc.pb.h"
 #include "server/pipeline/classifier.h"
 #include "server/pipeline/model_registry.h"
-#include "server/rpc/classify_stream.h"
 #include "server/rpc/open_calls.h"
+#include "server/rpc/open_streams.h"
 
 namespace patchserve {
 
@@ -19,8 +19,8 @@ class ClassificationService final : public v1::ImageClassification::CallbackServ
   // the most unanswered requests of one stream.
   ClassificationService(Classifier& classifier, const ModelRegistry& registry, int stream_window);
 
-  // Ends the streams once they have answered what they read: see
-  // ClassifyStreams::Drain. Unary calls are the classifier's to refuse.
+  // Ends the streams once they have answered what they read. Unary calls are the classifier's to
+  // refuse.
   void DrainStreams() { streams_.Drain(); }
 
   // Blocks until no Classify or ClassifyStream call is open; false after `timeout`.
@@ -41,8 +41,9 @@ class ClassificationService final : public v1::ImageClassification::CallbackServ
  private:
   Classifier& classifier_;
   const ModelRegistry& registry_;
+  const int stream_window_;
   OpenCalls open_calls_;
-  ClassifyStreams streams_;
+  OpenStreams streams_{open_calls_};
 };
 
 }  // namespace patchserve

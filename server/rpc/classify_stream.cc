@@ -1,8 +1,5 @@
 #include "server/rpc/classify_stream.h"
 
-#include <algorithm>
-#include <atomic>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -11,85 +8,31 @@
 #include "absl/time/clock.h"
 #include "server/base/retry_after.h"
 #include "server/base/status.h"
-#include "server/rpc/deadline.h"
 #include "server/rpc/messages.h"
-#include "server/rpc/status.h"
+#include "server/rpc/request_stream.h"
 
 namespace patchserve {
+namespace {
 
-// One stream: at most one read and one write are under way, as gRPC demands. It
-// ends when nothing is left to answer and nothing will be read any more, never
-// before: so a request's answer always finds it alive.
-class ClassifyStream final : public ClassifyStreams::Reactor {
+class ClassifyStream final
+    : public RequestStream<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse> {
  public:
-  ClassifyStream(ClassifyStreams& streams, const grpc::CallbackServerContext& context)
-      : streams_(streams), deadline_(DeadlineOf(context)) {}
-
-  // Starts the first read; not in the constructor, so that Drain can come first.
-  void Start() {
-    std::lock_guard lock(mutex_);
-    Proceed();
-  }
-
-  void Drain() {
-    std::lock_guard lock(mutex_);
-    draining_ = true;
-    Proceed();
-  }
-
-  void OnReadDone(bool ok) override {
-    std::unique_ptr<v1::ClassifyStreamRequest> message;
-    {
-      std::lock_guard lock(mutex_);
-      reading_ = false;
-      if (!ok) no_more_reads_ = true;
-      if (ok && !finished_) {
-        message = std::move(next_);
-        ++unanswered_;
-      }
-    }
-    if (message != nullptr) Classify(std::move(message));  // may answer at once: no lock is held
-    std::lock_guard lock(mutex_);
-    Proceed();
-  }
-
-  void OnWriteDone(bool ok) override {
-    std::lock_guard lock(mutex_);
-    writing_ = false;
-    answers_.pop_front();
-    --unanswered_;
-    if (!ok) Abandon();
-    Proceed();
-  }
-
-  void OnCancel() override {
-    {
-      std::lock_guard lock(mutex_);
-      Abandon();
-      Proceed();
-    }
-    streams_.classifier_.NoticeCancelled();
-  }
-
-  void OnDone() override {
-    streams_.Closed(this);
-    { std::lock_guard lock(mutex_); }  // a runner may still be leaving Answered
-    delete this;
-  }
+  using RequestStream::RequestStream;
 
  private:
-  void Classify(std::unique_ptr<v1::ClassifyStreamRequest> message) {
+  void Handle(std::unique_ptr<v1::ClassifyStreamRequest> message, int64_t number) override {
     const absl::Time arrival = absl::Now();
     absl::StatusOr<ClassifyRequest> request = Read(*message, arrival);
     const ClassifyRequest unread{.model = message->request().model(), .arrival = arrival};
     // The message lives as long as the callback, and the request borrows from it.
-    AnswerCallback done = [this, message = std::move(message)](absl::StatusOr<Answer> answer) {
-      Answered(message->request(), std::move(answer));
+    AnswerCallback done = [this, number,
+                           message = std::move(message)](absl::StatusOr<Answer> answer) {
+      Answered(number, Response(message->request(), answer));
     };
     if (request.ok()) {
-      streams_.classifier_.Classify(*std::move(request), std::move(done));
+      classifier_.Classify(*std::move(request), std::move(done));
     } else {
-      streams_.classifier_.Refuse(unread, request.status(), std::move(done));
+      classifier_.Refuse(unread, request.status(), std::move(done));
     }
   }
 
@@ -98,7 +41,7 @@ class ClassifyStream final : public ClassifyStreams::Reactor {
     ASSIGN_OR_RETURN(ClassifyRequest request, ReadRequest(message.request()));
     request.arrival = arrival;
     request.no_later_than = deadline_;
-    request.cancelled = &cancelled_;
+    request.cancelled = &cancelled();
     if (message.has_timeout()) {
       const absl::Duration timeout =
           absl::Seconds(message.timeout().seconds()) + absl::Nanoseconds(message.timeout().nanos());
@@ -111,7 +54,8 @@ class ClassifyStream final : public ClassifyStreams::Reactor {
     return request;
   }
 
-  void Answered(const v1::ClassifyRequest& request, absl::StatusOr<Answer> answer) {
+  static std::unique_ptr<v1::ClassifyStreamResponse> Response(
+      const v1::ClassifyRequest& request, const absl::StatusOr<Answer>& answer) {
     auto response = std::make_unique<v1::ClassifyStreamResponse>();
     response->set_id(request.id());
     if (answer.ok()) {
@@ -124,91 +68,18 @@ class ClassifyStream final : public ClassifyStreams::Reactor {
         WriteDuration(*pause, *response->mutable_error()->mutable_retry_after());
       }
     }
-    std::lock_guard lock(mutex_);
-    if (cancelled_) {
-      --unanswered_;
-    } else {
-      answers_.push_back(std::move(response));
-    }
-    Proceed();
+    return response;
   }
-
-  // Nobody listens any more: what waits to be written isn't. Needs mutex_.
-  void Abandon() {
-    cancelled_ = true;
-    no_more_reads_ = true;
-    const size_t kept = writing_ ? 1 : 0;  // gRPC still holds the first one
-    unanswered_ -= static_cast<int>(answers_.size() - kept);
-    answers_.resize(kept);
-  }
-
-  // Starts whatever can be started. Needs mutex_.
-  void Proceed() {
-    if (finished_) return;
-    if (!writing_ && !answers_.empty()) {
-      writing_ = true;
-      StartWrite(answers_.front().get());
-    }
-    const bool ending = no_more_reads_ || draining_;
-    if (!reading_ && !ending && unanswered_ < streams_.window_) {
-      reading_ = true;
-      next_ = std::make_unique<v1::ClassifyStreamRequest>();
-      StartRead(next_.get());
-    }
-    if (ending && unanswered_ == 0) {
-      finished_ = true;
-      Finish(EndStatus());
-    }
-  }
-
-  grpc::Status EndStatus() const {
-    if (cancelled_) return {grpc::StatusCode::CANCELLED, "the caller cancelled"};
-    if (no_more_reads_) return grpc::Status::OK;
-    return {grpc::StatusCode::UNAVAILABLE, "the server is shutting down"};
-  }
-
-  ClassifyStreams& streams_;
-  const absl::Time deadline_;
-  std::atomic<bool> cancelled_ = false;  // set under mutex_
-  std::mutex mutex_;
-  // All guarded by mutex_:
-  bool reading_ = false;
-  bool writing_ = false;
-  bool no_more_reads_ = false;
-  bool draining_ = false;
-  bool finished_ = false;
-  int unanswered_ = 0;                                               // read, and not yet written
-  std::unique_ptr<v1::ClassifyStreamRequest> next_;                  // being read
-  std::deque<std::unique_ptr<v1::ClassifyStreamResponse>> answers_;  // the first being written
 };
 
-ClassifyStreams::ClassifyStreams(Classifier& classifier, OpenCalls& open_calls, int window)
-    : classifier_(classifier), open_calls_(open_calls), window_(window) {}
+}  // namespace
 
-ClassifyStreams::Reactor* ClassifyStreams::Open(const grpc::CallbackServerContext& context) {
-  auto* stream = new ClassifyStream(*this, context);
-  open_calls_.Opened();
-  {
-    std::lock_guard lock(mutex_);
-    streams_.insert(stream);
-    if (draining_) stream->Drain();
-  }
+grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* OpenClassifyStream(
+    Classifier& classifier, OpenStreams& streams, int window,
+    const grpc::CallbackServerContext& context) {
+  auto* stream = new ClassifyStream(classifier, streams, window, AnswerOrder::kAny, context);
   stream->Start();
   return stream;
-}
-
-void ClassifyStreams::Drain() {
-  std::lock_guard lock(mutex_);
-  draining_ = true;
-  for (ClassifyStream* stream : streams_) stream->Drain();
-}
-
-void ClassifyStreams::Closed(ClassifyStream* stream) {
-  {
-    std::lock_guard lock(mutex_);
-    streams_.erase(stream);
-  }
-  open_calls_.Closed();
 }
 
 }  // namespace patchserve

@@ -78,6 +78,11 @@ void HealthService::EndServing(const std::string& except) {
   }
 }
 
+bool HealthService::Serving(const std::string& name) const {
+  std::lock_guard lock(mutex_);
+  return StatusOf(name) == Response::SERVING;
+}
+
 void HealthService::Publish(const std::string& name) {
   for (HealthWatch* watch : watches_) {
     if (watch->name() == name) watch->Show(StatusOf(name));

@@ -25,6 +25,9 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   // empty, stays as it is.
   void EndServing(const std::string& except);
 
+  // What Check says; false for an unknown name.
+  bool Serving(const std::string& name) const;
+
   // Ends the Watch calls, present and future, with UNAVAILABLE: they would outlive
   // the server's shutdown.
   void EndWatches();
@@ -41,7 +44,7 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   Response::ServingStatus StatusOf(const std::string& name) const;  // needs mutex_
   void Publish(const std::string& name);                            // needs mutex_
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<std::string, bool> serving_;  // guarded by mutex_
   std::set<HealthWatch*> watches_;       // guarded by mutex_
   bool serving_ended_ = false;           // guarded by mutex_

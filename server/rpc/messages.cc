@@ -54,6 +54,8 @@ v1::ImageFormat WriteFormat(ImageFormat format) {
       return v1::IMAGE_FORMAT_BMP;
     case ImageFormat::kRaw:
       return v1::IMAGE_FORMAT_RAW;
+    case ImageFormat::kTensor:  // never comes this way
+      break;
   }
   return v1::IMAGE_FORMAT_UNSPECIFIED;
 }

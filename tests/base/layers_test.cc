@@ -59,7 +59,9 @@ TEST(LayersTest, AModuleIncludesOnlyWhatItsLayerMay) {
       {"pipeline",
        {"server/pipeline/", "server/scheduling/", "server/image/", "server/metrics/",
         "server/model/model.h", "server/base/"}},
-      {"rpc", {"server/rpc/", "server/pipeline/", "server/base/"}},
+      {"rpc",
+       {"server/rpc/", "server/pipeline/", "server/metrics/inference_statistics.h",
+        "server/base/"}},
       {"server", {"server/"}},
   };
   std::vector<std::string> wrong;

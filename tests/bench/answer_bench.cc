@@ -36,7 +36,7 @@ void RankLogits(benchmark::State& state) {
   const auto model = ModelOf(state.range(0));
   const BatchOutput output = LogitsOf(state.range(0));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(MakeAnswer(*model, output, 0, kTopK, /*embedding=*/false).value());
+    benchmark::DoNotOptimize(MakeAnswer(*model, output, 0, {.top_k = kTopK}).value());
   }
 }
 BENCHMARK(RankLogits)->Arg(10)->Arg(1000);
@@ -46,7 +46,7 @@ void BuildResponse(benchmark::State& state) {
   const BatchOutput output = LogitsOf(state.range(0));
   const v1::ClassifyRequest request;
   for (auto _ : state) {
-    Answer answer = MakeAnswer(*model, output, 0, kTopK, /*embedding=*/false).value();
+    Answer answer = MakeAnswer(*model, output, 0, {.top_k = kTopK}).value();
     answer.model = model;
     v1::ClassifyResponse response;
     WriteResponse(answer, request, response);

@@ -55,7 +55,7 @@ void Forward(benchmark::State& state, const std::string& model, Precision precis
   PrepareRunnerThread(1);
   const size_t bytes = (*engine)->description().preprocessing.bytes();
   const std::vector<uint8_t> image = Pixels(0, bytes);
-  const std::vector<const uint8_t*> batch(state.range(0), image.data());
+  const std::vector<ModelInput> batch(state.range(0), image.data());
   for (auto _ : state) {
     benchmark::DoNotOptimize((*engine)->Forward(batch, /*embeddings=*/false).value());
   }

@@ -7,7 +7,9 @@
 //     CPU time an image of decode + forward called in a loop in this process: same
 //     engine, precision and threads, at the loop's best batch size. Rounds of the two
 //     take turns, so that a change of the machine's mood meets both; the medians count.
-// (b) What the server adds to a lone request: p50 of the time through gRPC minus its
+// (b) The same at 8 callers through ModelInfer of the Open Inference Protocol, over that of
+//     Classify: rounds of the two take turns as well.
+// (c) What the server adds to a lone request: p50 of the time through gRPC minus its
 //     decode and its run.
 
 #include <unistd.h>
@@ -17,6 +19,7 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -31,6 +34,7 @@
 #include "client/classifier_client.h"
 #include "client/loadgen/loops.h"
 #include "client/loadgen/own_cpu.h"
+#include "inference/grpc_service.grpc.pb.h"
 #include "server/image/decode.h"
 #include "server/image/preprocess.h"
 #include "server/model/engine.h"
@@ -84,8 +88,8 @@ double BareRound(const Engine& engine, const std::string& photo, int threads, in
     workers.emplace_back([&] {
       PrepareRunnerThread(1);
       std::vector<std::vector<uint8_t>> inputs(batch_size, std::vector<uint8_t>(how.bytes()));
-      std::vector<const uint8_t*> batch;
-      for (const auto& input : inputs) batch.push_back(input.data());
+      std::vector<ModelInput> batch;
+      for (auto& input : inputs) batch.push_back(static_cast<const uint8_t*>(input.data()));
       while (absl::Now() < end) {
         for (auto& input : inputs) {
           const ImageInfo info = ReadHeader(file, ImageLimits{}).value();
@@ -105,17 +109,48 @@ struct Served {
   double rate = 0;  // answers a second
 };
 
-// `callers` requests are always under way, until the round ends.
-Served ServedRound(ClassifierClient& client, pid_t server, const std::string& photo, int callers) {
-  const absl::Duration end = absl::Seconds(absl::GetFlag(FLAGS_seconds));
-  const absl::Duration no_deadline = absl::InfiniteDuration();
-  Recorder recorder(absl::ZeroDuration(), end, no_deadline);
-  const SendFunction send = [&](absl::Duration, auto done) {
+// One photo through Classify.
+SendFunction SendClassify(ClassifierClient& client, const std::string& photo) {
+  return [&](absl::Duration, auto done) {
     client.ClassifyAsync(photo, {},
                          [done = std::move(done)](ClassifierClient::Answer answer) mutable {
                            std::move(done)(answer.status().code());
                          });
   };
+}
+
+// The same photo through ModelInfer.
+SendFunction SendInfer(inference::GRPCInferenceService::Stub& stub, const std::string& photo) {
+  struct Call {
+    grpc::ClientContext context;
+    inference::ModelInferRequest request;
+    inference::ModelInferResponse response;
+    absl::AnyInvocable<void(absl::StatusCode) &&> done;
+  };
+  return [&](absl::Duration, auto done) {
+    auto call = std::make_shared<Call>();
+    auto& input = *call->request.add_inputs();
+    input.set_name("image");
+    input.set_datatype("BYTES");
+    input.add_shape(1);
+    input.add_shape(1);
+    const uint32_t length = static_cast<uint32_t>(photo.size());
+    std::string& raw = *call->request.add_raw_input_contents();
+    raw.assign(reinterpret_cast<const char*>(&length), sizeof(length));
+    raw += photo;
+    call->done = std::move(done);
+    stub.async()->ModelInfer(
+        &call->context, &call->request, &call->response, [call](const grpc::Status& status) {
+          std::move(call->done)(static_cast<absl::StatusCode>(status.error_code()));
+        });
+  };
+}
+
+// `callers` requests are always under way, until the round ends.
+Served ServedRound(const SendFunction& send, pid_t server, int callers) {
+  const absl::Duration end = absl::Seconds(absl::GetFlag(FLAGS_seconds));
+  const absl::Duration no_deadline = absl::InfiniteDuration();
+  Recorder recorder(absl::ZeroDuration(), end, no_deadline);
   const double cpu = CpuSecondsOf(server);
   const Clock clock = StartClock();
   RunLoop(ClosedLoop{callers, no_deadline}, end, clock, send, recorder);
@@ -176,7 +211,10 @@ nlohmann::ordered_json Compare(const std::string& folder, const std::string& pre
     std::fprintf(stderr, "%s\n", server.log().c_str());
     std::exit(1);
   }
-  ClassifierClient client(Connect(server.address()));
+  const auto channel = Connect(server.address());
+  ClassifierClient client(channel);
+  const auto oip = inference::GRPCInferenceService::NewStub(channel);
+  const SendFunction classify = SendClassify(client, photo), infer = SendInfer(*oip, photo);
 
   int best_batch = 1;
   double best = 1e9;
@@ -186,17 +224,20 @@ nlohmann::ordered_json Compare(const std::string& folder, const std::string& pre
                 cpu * 1e3);
     if (cpu < best) best = cpu, best_batch = batch;
   }
-  ServedRound(client, server.pid(), photo, 8);  // warms both sides
+  for (const SendFunction& send : {classify, infer}) {  // warms both sides
+    ServedRound(send, server.pid(), 8);
+  }
 
-  std::vector<double> bare;
+  std::vector<double> bare, infer_cpu;
   std::map<int, std::vector<double>> cpu = {{8, {}}, {32, {}}}, rate = cpu;
   for (int round = 0; round < absl::GetFlag(FLAGS_rounds); ++round) {
     bare.push_back(BareRound(*engine, photo, runners, best_batch));
     for (auto& [callers, values] : cpu) {
-      const Served served = ServedRound(client, server.pid(), photo, callers);
+      const Served served = ServedRound(classify, server.pid(), callers);
       values.push_back(served.cpu);
       rate[callers].push_back(served.rate);
     }
+    infer_cpu.push_back(ServedRound(infer, server.pid(), 8).cpu);
   }
   const auto [added, total] = LoneRequest(client, photo);
   nlohmann::ordered_json figures = {{"precision", precision},
@@ -211,6 +252,8 @@ nlohmann::ordered_json Compare(const std::string& folder, const std::string& pre
                                                   {"ratio", Median(values) / Median(bare)},
                                                   {"answers_per_s", Median(rate[callers])}};
   }
+  figures["infer"] = {{"cpu_ms", Median(infer_cpu) * 1e3},
+                      {"ratio", Median(infer_cpu) / Median(cpu[8])}};
   return figures;
 }
 
@@ -224,6 +267,9 @@ void Print(const nlohmann::ordered_json& figures) {
                 precision.c_str(), callers.c_str(), served["cpu_ms"].get<double>(),
                 served["ratio"].get<double>(), served["answers_per_s"].get<double>());
   }
+  std::printf("%s  ModelInfer, 8 callers: %.2f CPU-ms an answer, ratio to Classify %.3f\n",
+              precision.c_str(), figures["infer"]["cpu_ms"].get<double>(),
+              figures["infer"]["ratio"].get<double>());
   std::printf(
       "%s  lone request: p50 %.2f ms, of which beside decode and run %.3f ms; the same "
       "message refused at once: %.3f ms\n",

@@ -26,14 +26,14 @@ struct Photos {
     for (const auto& image : pixels) images.push_back(image.data());
   }
   std::vector<std::vector<uint8_t>> pixels;
-  std::vector<const uint8_t*> images;
+  std::vector<ModelInput> images;
 };
 
 // The logits, then the embeddings of all images, batched `size` at a time.
 std::vector<float> Answers(const Engine& engine, const Photos& photos, int size) {
   std::vector<float> values, embeddings;
   for (int first = 0; first < kImages; first += size) {
-    const auto batch = absl::MakeConstSpan(photos.images).subspan(first, size);
+    const auto batch = absl::Span<const ModelInput>(photos.images).subspan(first, size);
     const BatchOutput output = engine.Forward(batch, /*embeddings=*/true).value();
     values.insert(values.end(), output.logits.begin(), output.logits.end());
     embeddings.insert(embeddings.end(), output.embeddings.begin(), output.embeddings.end());

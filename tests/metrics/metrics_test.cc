@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 
 namespace patchserve {
 namespace {
@@ -85,6 +86,25 @@ TEST_F(MetricsTest, TheBuildAndTheProcessAreShown) {
        {"patchserve_build_info{version=\"1.2.3\"} 1", "process_cpu_seconds_total ",
         "process_resident_memory_bytes ", "process_open_fds ", "process_start_time_seconds 1"}) {
     EXPECT_THAT(scrape, HasSubstr(expected));
+  }
+}
+
+TEST_F(MetricsTest, TritonsNamesAreShownOnlyWhenAskedFor) {
+  model.statistics().Succeeded(
+      /*images=*/3, {.total = absl::Milliseconds(9), .queue = absl::Milliseconds(2)}, absl::Now());
+  model.statistics().Failed(absl::StatusCode::kDeadlineExceeded, absl::Milliseconds(1));
+  model.statistics().BatchRan(2, absl::Milliseconds(1), absl::Milliseconds(5), {});
+  EXPECT_THAT(metrics->Scrape(), Not(HasSubstr("nv_inference")));
+  metrics->ShowTritonNames();
+  const std::string scrape = metrics->Scrape();
+  for (const std::string expected :
+       {"request_success{model=\"vit\",version=\"1\"} 1\n",
+        "request_failure{model=\"vit\",version=\"1\",reason=\"REJECTED\"} 1\n",
+        "request_failure{model=\"vit\",version=\"1\",reason=\"OTHER\"} 0\n",
+        "count{model=\"vit\",version=\"1\"} 3\n", "exec_count{model=\"vit\",version=\"1\"} 1\n",
+        "request_duration_us{model=\"vit\",version=\"1\"} 9000\n",
+        "queue_duration_us{model=\"vit\",version=\"1\"} 2000\n"}) {
+    EXPECT_THAT(scrape, HasSubstr("nv_inference_" + expected));
   }
 }
 

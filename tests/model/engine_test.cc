@@ -94,6 +94,32 @@ TEST_F(EngineTest, DeterministicAnswersAreTheSameToTheLastBitInAnyBatch) {
   }
 }
 
+// What normalising the pixels by hand gives: [3, H, W].
+std::vector<float> Normalised(const std::vector<uint8_t>& pixels, const Preprocessing& how) {
+  const size_t plane = size_t{1} * how.height * how.width;
+  std::vector<float> tensor(3 * plane);
+  for (size_t i = 0; i < tensor.size(); ++i) {
+    const size_t colour = i / plane, at = i % plane;
+    tensor[i] = (pixels[3 * at + colour] / 255.0f - how.mean[colour]) / how.std[colour];
+  }
+  return tensor;
+}
+
+TEST_F(EngineTest, ATensorAnswersAsThePixelsThatItWasMadeOf) {
+  for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
+    tensors_.clear();
+    const auto engine = Load(name);
+    const Preprocessing& how = (*engine)->description().preprocessing;
+    const std::vector<uint8_t> a = Pixels(0, how.bytes()), b = Pixels(1, how.bytes());
+    const std::vector<float> tensor_a = Normalised(a, how), tensor_b = Normalised(b, how);
+    const auto pixels = (*engine)->Forward({a.data(), b.data()}, /*embeddings=*/false);
+    const auto tensors = (*engine)->Forward({tensor_a.data(), tensor_b.data()}, false);
+    const auto mixed = (*engine)->Forward({tensor_a.data(), b.data()}, false);
+    EXPECT_THAT(tensors->logits, Pointwise(FloatNear(1e-5), pixels->logits));
+    EXPECT_THAT(mixed->logits, Pointwise(FloatNear(1e-5), pixels->logits));
+  }
+}
+
 TEST_F(EngineTest, EmbeddingsComeOnlyWhenAskedFor) {
   const auto engine = Load("convmixer_small");
   const std::vector<uint8_t> image = Pixels(0, (*engine)->description().preprocessing.bytes());

@@ -1,10 +1,24 @@
 #include "tests/pipeline/fake_model.h"
 
+#include <array>
 #include <utility>
+#include <variant>
 
 #include "absl/time/clock.h"
 
 namespace patchserve {
+namespace {
+
+std::array<float, 3> FirstPixel(const ModelInput& image) {
+  if (const auto* tensor = std::get_if<const float*>(&image)) {
+    return {(*tensor)[0], (*tensor)[4], (*tensor)[8]};
+  }
+  const uint8_t* pixels = std::get<const uint8_t*>(image);
+  return {static_cast<float>(pixels[0]), static_cast<float>(pixels[1]),
+          static_cast<float>(pixels[2])};
+}
+
+}  // namespace
 
 void FakeModel::Hold() {
   std::lock_guard lock(mutex_);
@@ -27,7 +41,7 @@ std::vector<int> FakeModel::batch_sizes() {
   return batch_sizes_;
 }
 
-absl::StatusOr<BatchOutput> FakeModel::Forward(absl::Span<const uint8_t* const> images,
+absl::StatusOr<BatchOutput> FakeModel::Forward(absl::Span<const ModelInput> images,
                                                bool embeddings) {
   {
     std::unique_lock lock(mutex_);
@@ -39,9 +53,10 @@ absl::StatusOr<BatchOutput> FakeModel::Forward(absl::Span<const uint8_t* const> 
   }
   if (absl::Status status = fail(static_cast<int>(images.size())); !status.ok()) return status;
   BatchOutput output;
-  for (const uint8_t* image : images) {
-    for (int channel = 0; channel < 3; ++channel) output.logits.push_back(factor * image[channel]);
-    if (embeddings) output.embeddings.push_back(image[0]);
+  for (const ModelInput& image : images) {
+    const std::array<float, 3> first = FirstPixel(image);
+    for (float value : first) output.logits.push_back(factor * value);
+    if (embeddings) output.embeddings.push_back(first[0]);
   }
   return output;
 }
@@ -54,7 +69,7 @@ std::shared_ptr<ServedModel> FakeModel::Served(const std::string& name) {
   model->description.preprocessing = {.width = 2, .height = 2, .crop_pct = 1};
   model->description.classes = {{"red", "Red"}, {"green", "Green"}, {"blue", "Blue"}};
   model->description.embedding_size = 1;
-  model->forward = [this](absl::Span<const uint8_t* const> images, bool embeddings) {
+  model->forward = [this](absl::Span<const ModelInput> images, bool embeddings) {
     return Forward(images, embeddings);
   };
   model->max_batch = 4;

@@ -14,7 +14,8 @@
 namespace patchserve {
 
 // Three classes; its input is one pixel of 2 x 2. The logits of a photo whose first
-// pixel is (r, g, b) are r, g and b, its embedding is {r}.
+// pixel is (r, g, b) are r, g and b, its embedding is {r}. Of a tensor they are the first
+// values of the three planes.
 class FakeModel {
  public:
   // The next batches wait inside of the forward until Release.
@@ -32,7 +33,7 @@ class FakeModel {
   std::shared_ptr<ServedModel> Served(const std::string& name);
 
  private:
-  absl::StatusOr<BatchOutput> Forward(absl::Span<const uint8_t* const> images, bool embeddings);
+  absl::StatusOr<BatchOutput> Forward(absl::Span<const ModelInput> images, bool embeddings);
 
   std::mutex mutex_;
   std::condition_variable changed_;

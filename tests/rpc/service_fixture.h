@@ -7,8 +7,11 @@
 #include <memory>
 #include <string>
 
+#include "inference/grpc_service.grpc.pb.h"
 #include "patchserve/v1/classification.grpc.pb.h"
 #include "server/rpc/classification_service.h"
+#include "server/rpc/health_service.h"
+#include "server/rpc/inference_service.h"
 #include "tests/pipeline/classifier_fixture.h"
 
 namespace patchserve {
@@ -29,15 +32,21 @@ class ServiceTest : public ClassifierTest {
   void SetUp() override {
     Start();
     service = std::make_unique<ClassificationService>(*classifier, registry, /*stream_window=*/4);
+    inference_service = std::make_unique<InferenceService>(*classifier, registry, health,
+                                                           /*stream_window=*/4, "0.0");
     grpc::ServerBuilder builder;
     builder.RegisterService(service.get());
+    builder.RegisterService(inference_service.get());
     server = builder.BuildAndStart();
-    stub = v1::ImageClassification::NewStub(server->InProcessChannel({}));
+    channel = server->InProcessChannel({});
+    stub = v1::ImageClassification::NewStub(channel);
+    oip = inference::GRPCInferenceService::NewStub(channel);
   }
 
   void TearDown() override {
     model.Release();
     service->DrainStreams();
+    inference_service->DrainStreams();
     server->Shutdown();
   }
 
@@ -46,9 +55,13 @@ class ServiceTest : public ClassifierTest {
     return stub->Classify(&context, request, response);
   }
 
+  HealthService health;
   std::unique_ptr<ClassificationService> service;
+  std::unique_ptr<InferenceService> inference_service;
   std::unique_ptr<grpc::Server> server;
+  std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::ImageClassification::Stub> stub;
+  std::unique_ptr<inference::GRPCInferenceService::Stub> oip;
 };
 
 }  // namespace patchserve

@@ -1,0 +1,101 @@
+#include "server/pipeline/classify_all.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace patchserve {
+namespace {
+
+absl::Status Numbered(const absl::Status& status, int image) {
+  absl::Status numbered(status.code(), absl::StrCat("image ", image, ": ", status.message()));
+  status.ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { numbered.SetPayload(url, payload); });
+  return numbered;
+}
+
+// Shared by the images' callbacks.
+class Joint {
+ public:
+  Joint(Classifier& classifier, std::shared_ptr<const ServedModel> model, int images,
+        absl::Time arrival, AllAnswered done)
+      : classifier_(classifier),
+        model_(std::move(model)),
+        arrival_(arrival),
+        done_(std::move(done)),
+        answers_(images),
+        unanswered_(images) {}
+
+  const std::atomic<bool>& failed() const { return failed_; }
+
+  void Answered(int image, absl::StatusOr<Answer> answer) {
+    bool first_to_fail = false, last = false;
+    {
+      std::lock_guard lock(mutex_);
+      if (answer.ok()) {
+        answers_[image] = *std::move(answer);
+      } else if (!failed_) {
+        failed_ = first_to_fail = true;
+        error_ = answers_.size() == 1 ? answer.status() : Numbered(answer.status(), image);
+      }
+      last = --unanswered_ == 0;
+    }
+    if (last) return Finish();
+    if (first_to_fail) classifier_.NoticeCancelled();
+  }
+
+ private:
+  void Finish() {
+    const absl::Time now = absl::Now();
+    InferenceStatistics& statistics = model_->metrics->statistics();
+    if (failed_) {
+      statistics.Failed(error_.code(), now - arrival_);
+      return std::move(done_)(error_);
+    }
+    RequestTimes times{.total = now - arrival_};
+    for (const Answer& answer : answers_) {
+      times.queue = std::max(times.queue, answer.queue);
+      times.input = std::max(times.input, answer.decode);
+      times.infer = std::max(times.infer, answer.run);
+      times.output = std::max(times.output, answer.output);
+    }
+    statistics.Succeeded(static_cast<int>(answers_.size()), times, now);
+    std::move(done_)(std::move(answers_));
+  }
+
+  Classifier& classifier_;
+  const std::shared_ptr<const ServedModel> model_;
+  const absl::Time arrival_;
+  AllAnswered done_;
+  std::atomic<bool> failed_ = false;  // set under mutex_
+  std::mutex mutex_;
+  std::vector<Answer> answers_;  // guarded by mutex_ until all are there
+  absl::Status error_;           // likewise
+  int unanswered_;               // guarded by mutex_
+};
+
+}  // namespace
+
+void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> model,
+                 std::vector<ClassifyRequest> images, AllAnswered done) {
+  const int count = static_cast<int>(images.size());
+  auto joint =
+      std::make_shared<Joint>(classifier, model, count, images[0].arrival, std::move(done));
+  for (int i = 0; i < count; ++i) {
+    if (joint->failed()) {
+      joint->Answered(i, absl::CancelledError("another image failed"));
+      continue;
+    }
+    images[i].pinned = model;
+    images[i].given_up = &joint->failed();
+    classifier.Classify(std::move(images[i]), [joint, i](absl::StatusOr<Answer> answer) {
+      joint->Answered(i, std::move(answer));
+    });
+  }
+}
+
+}  // namespace patchserve

@@ -1,0 +1,24 @@
+// A tensor from the wire as a model's input.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/image/image.h"
+#include "server/image/preprocessing.h"
+#include "server/pipeline/request.h"
+
+namespace patchserve {
+
+// Bytes of one value.
+int SizeOf(TensorType type);
+
+// Errors: INVALID_ARGUMENT: not 3 * how.height * how.width values long.
+absl::StatusOr<ImageInfo> CheckTensor(const TensorImage& image, const Preprocessing& how);
+
+// The values as float32.
+// Errors: INVALID_ARGUMENT: one of them isn't finite.
+absl::StatusOr<std::unique_ptr<float[]>> ReadTensor(const TensorImage& image);
+
+}  // namespace patchserve

@@ -1,0 +1,54 @@
+#include "server/rpc/infer_stream.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "server/rpc/infer.h"
+#include "server/rpc/request_stream.h"
+
+namespace patchserve {
+namespace {
+
+using Request = inference::ModelInferRequest;
+using Response = inference::ModelStreamInferResponse;
+
+class InferStream final : public RequestStream<Request, Response> {
+ public:
+  InferStream(Classifier& classifier, const ModelRegistry& registry, OpenStreams& streams,
+              int window, const grpc::CallbackServerContext& context)
+      : RequestStream(classifier, streams, window, AnswerOrder::kAsRead, context),
+        registry_(registry) {}
+
+ private:
+  void Handle(std::unique_ptr<Request> message, int64_t number) override {
+    auto answer = std::make_unique<Response>();
+    const Request& request = *message;
+    inference::ModelInferResponse& response = *answer->mutable_infer_response();
+    // Message and answer live as long as the callback.
+    Infer(classifier_, registry_, request, deadline_, cancelled(), response,
+          [this, number, message = std::move(message),
+           answer = std::move(answer)](const absl::Status& status) mutable {
+            if (!status.ok()) {
+              // Never empty: that would mean success.
+              answer->set_error_message(status.ToString(absl::StatusToStringMode::kDefault));
+              answer->mutable_infer_response()->set_id(message->id());
+            }
+            Answered(number, std::move(answer));
+          });
+  }
+
+  const ModelRegistry& registry_;
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<Request, Response>* OpenInferStream(
+    Classifier& classifier, const ModelRegistry& registry, OpenStreams& streams, int window,
+    const grpc::CallbackServerContext& context) {
+  auto* stream = new InferStream(classifier, registry, streams, window, context);
+  stream->Start();
+  return stream;
+}
+
+}  // namespace patchserve

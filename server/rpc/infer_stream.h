@@ -1,0 +1,17 @@
+// The ModelStreamInfer calls.
+#pragma once
+
+#include "grpcpp/grpcpp.h"
+#include "inference/grpc_service.grpc.pb.h"
+#include "server/pipeline/classifier.h"
+#include "server/pipeline/model_registry.h"
+#include "server/rpc/open_streams.h"
+
+namespace patchserve {
+
+// Answers come in the order of the requests. For the arguments see request_stream.h.
+grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
+OpenInferStream(Classifier& classifier, const ModelRegistry& registry, OpenStreams& streams,
+                int window, const grpc::CallbackServerContext& context);
+
+}  // namespace patchserve

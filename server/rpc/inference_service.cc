@@ -1,0 +1,174 @@
+#include "server/rpc/inference_service.h"
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "server/base/status.h"
+#include "server/rpc/deadline.h"
+#include "server/rpc/infer.h"
+#include "server/rpc/infer_input.h"
+#include "server/rpc/infer_stream.h"
+#include "server/rpc/model_metadata.h"
+#include "server/rpc/status.h"
+
+namespace patchserve {
+namespace {
+
+// One ModelInfer call; see ClassifyCall.
+class InferCall final : public grpc::ServerUnaryReactor {
+ public:
+  InferCall(Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
+            grpc::CallbackServerContext& context, const inference::ModelInferRequest& message,
+            inference::ModelInferResponse& response)
+      : classifier_(classifier), open_calls_(open_calls) {
+    open_calls_.Opened();
+    Infer(classifier, registry, message, DeadlineOf(context), cancelled_, response,
+          [this, &context](const absl::Status& status) {
+            Finish(ToGrpc(status, context));  // this may be gone from here on
+          });
+  }
+
+  void OnCancel() override {
+    cancelled_ = true;
+    classifier_.NoticeCancelled();
+  }
+  void OnDone() override {
+    open_calls_.Closed();
+    delete this;
+  }
+
+ private:
+  Classifier& classifier_;
+  OpenCalls& open_calls_;
+  std::atomic<bool> cancelled_ = false;
+};
+
+grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext& context,
+                                   const absl::Status& status = absl::OkStatus()) {
+  grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
+  reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
+struct FoundModel {
+  std::shared_ptr<const ServedModel> model;
+  std::string name;  // as it was called, but never empty
+  InputKind kind = InputKind::kFile;
+};
+
+// Errors: NOT_FOUND, UNAVAILABLE.
+absl::StatusOr<FoundModel> FindModel(const ModelRegistry& registry, const std::string& name,
+                                     const std::string& version) {
+  const NamedInput named = ParseModelName(registry, name);
+  FoundModel found{.name = name, .kind = named.kind};
+  ASSIGN_OR_RETURN(found.model, registry.Find(named.model));
+  if (name.empty()) found.name = found.model->name;
+  RETURN_IF_ERROR(CheckModelVersion(found.name, version));
+  return found;
+}
+
+}  // namespace
+
+InferenceService::InferenceService(Classifier& classifier, const ModelRegistry& registry,
+                                   const HealthService& health, int stream_window,
+                                   std::string version)
+    : classifier_(classifier),
+      registry_(registry),
+      health_(health),
+      stream_window_(stream_window),
+      version_(std::move(version)) {}
+
+grpc::ServerUnaryReactor* InferenceService::ServerLive(grpc::CallbackServerContext* context,
+                                                       const inference::ServerLiveRequest*,
+                                                       inference::ServerLiveResponse* response) {
+  response->set_live(true);
+  return Finished(*context);
+}
+
+grpc::ServerUnaryReactor* InferenceService::ServerReady(grpc::CallbackServerContext* context,
+                                                        const inference::ServerReadyRequest*,
+                                                        inference::ServerReadyResponse* response) {
+  response->set_ready(health_.Serving(""));
+  return Finished(*context);
+}
+
+grpc::ServerUnaryReactor* InferenceService::ModelReady(grpc::CallbackServerContext* context,
+                                                       const inference::ModelReadyRequest* request,
+                                                       inference::ModelReadyResponse* response) {
+  const auto found = FindModel(registry_, request->name(), request->version());
+  response->set_ready(found.ok() && health_.Serving(found->model->name));
+  return Finished(*context);
+}
+
+grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
+    grpc::CallbackServerContext* context, const inference::ServerMetadataRequest*,
+    inference::ServerMetadataResponse* response) {
+  response->set_name("patchserve");
+  response->set_version(version_);
+  for (const char* extension :
+       {"classification", "model_configuration", "schedule_policy", "statistics"}) {
+    response->add_extensions(extension);
+  }
+  return Finished(*context);
+}
+
+grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
+    grpc::CallbackServerContext* context, const inference::ModelMetadataRequest* request,
+    inference::ModelMetadataResponse* response) {
+  const auto found = FindModel(registry_, request->name(), request->version());
+  if (found.ok()) *response = WriteMetadata(*found->model, found->name, found->kind);
+  return Finished(*context, found.status());
+}
+
+grpc::ServerUnaryReactor* InferenceService::ModelConfig(
+    grpc::CallbackServerContext* context, const inference::ModelConfigRequest* request,
+    inference::ModelConfigResponse* response) {
+  const auto found = FindModel(registry_, request->name(), request->version());
+  if (found.ok()) {
+    *response->mutable_config() = WriteConfig(*found->model, found->name, found->kind);
+  }
+  return Finished(*context, found.status());
+}
+
+grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerContext* context,
+                                                       const inference::ModelInferRequest* request,
+                                                       inference::ModelInferResponse* response) {
+  return new InferCall(classifier_, registry_, open_calls_, *context, *request, *response);
+}
+
+grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
+InferenceService::ModelStreamInfer(grpc::CallbackServerContext* context) {
+  return OpenInferStream(classifier_, registry_, streams_, stream_window_, *context);
+}
+
+grpc::ServerUnaryReactor* InferenceService::ModelStatistics(
+    grpc::CallbackServerContext* context, const inference::ModelStatisticsRequest* request,
+    inference::ModelStatisticsResponse* response) {
+  if (request->name().empty()) {
+    for (const ModelEntry& entry : registry_.List()) {
+      if (entry.model == nullptr) continue;
+      *response->add_model_stats() =
+          WriteStatistics(entry.model->metrics->statistics().Get(), entry.name);
+    }
+    return Finished(*context);
+  }
+  const auto found = FindModel(registry_, request->name(), request->version());
+  if (found.ok()) {
+    *response->add_model_stats() =
+        WriteStatistics(found->model->metrics->statistics().Get(), found->name);
+  }
+  return Finished(*context, found.status());
+}
+
+grpc::ServerUnaryReactor* InferenceService::RepositoryIndex(
+    grpc::CallbackServerContext* context, const inference::RepositoryIndexRequest* request,
+    inference::RepositoryIndexResponse* response) {
+  for (const ModelEntry& entry : registry_.List()) {
+    if (request->ready() && entry.state != ModelState::kReady) continue;
+    *response->add_models() = WriteIndex(entry);
+  }
+  return Finished(*context);
+}
+
+}  // namespace patchserve

@@ -1,0 +1,69 @@
+// inference.GRPCInferenceService, the Open Inference Protocol, over the pipeline.
+#pragma once
+
+#include <string>
+
+#include "grpcpp/grpcpp.h"
+#include "inference/grpc_service.grpc.pb.h"
+#include "server/pipeline/classifier.h"
+#include "server/pipeline/model_registry.h"
+#include "server/rpc/health_service.h"
+#include "server/rpc/open_calls.h"
+#include "server/rpc/open_streams.h"
+
+namespace patchserve {
+
+// gRPC calls the handlers on its own threads; none of them blocks.
+class InferenceService final : public inference::GRPCInferenceService::CallbackService {
+ public:
+  // All must outlive the server that this is registered with. Readiness is health's, of
+  // "" and of the models' names; `stream_window` is the most unanswered requests of one
+  // stream, `version` the server's.
+  InferenceService(Classifier& classifier, const ModelRegistry& registry,
+                   const HealthService& health, int stream_window, std::string version);
+
+  // As ClassificationService's.
+  void DrainStreams() { streams_.Drain(); }
+  bool WaitUntilIdle(absl::Duration timeout) { return open_calls_.WaitUntilNone(timeout); }
+
+  grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
+                                       const inference::ServerLiveRequest* request,
+                                       inference::ServerLiveResponse* response) override;
+  grpc::ServerUnaryReactor* ServerReady(grpc::CallbackServerContext* context,
+                                        const inference::ServerReadyRequest* request,
+                                        inference::ServerReadyResponse* response) override;
+  grpc::ServerUnaryReactor* ModelReady(grpc::CallbackServerContext* context,
+                                       const inference::ModelReadyRequest* request,
+                                       inference::ModelReadyResponse* response) override;
+  grpc::ServerUnaryReactor* ServerMetadata(grpc::CallbackServerContext* context,
+                                           const inference::ServerMetadataRequest* request,
+                                           inference::ServerMetadataResponse* response) override;
+  grpc::ServerUnaryReactor* ModelMetadata(grpc::CallbackServerContext* context,
+                                          const inference::ModelMetadataRequest* request,
+                                          inference::ModelMetadataResponse* response) override;
+  grpc::ServerUnaryReactor* ModelConfig(grpc::CallbackServerContext* context,
+                                        const inference::ModelConfigRequest* request,
+                                        inference::ModelConfigResponse* response) override;
+  grpc::ServerUnaryReactor* ModelInfer(grpc::CallbackServerContext* context,
+                                       const inference::ModelInferRequest* request,
+                                       inference::ModelInferResponse* response) override;
+  grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
+  ModelStreamInfer(grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* ModelStatistics(grpc::CallbackServerContext* context,
+                                            const inference::ModelStatisticsRequest* request,
+                                            inference::ModelStatisticsResponse* response) override;
+  grpc::ServerUnaryReactor* RepositoryIndex(grpc::CallbackServerContext* context,
+                                            const inference::RepositoryIndexRequest* request,
+                                            inference::RepositoryIndexResponse* response) override;
+
+ private:
+  Classifier& classifier_;
+  const ModelRegistry& registry_;
+  const HealthService& health_;
+  const int stream_window_;
+  const std::string version_;
+  OpenCalls open_calls_;
+  OpenStreams streams_{open_calls_};
+};
+
+}  // namespace patchserve

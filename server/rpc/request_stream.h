@@ -1,0 +1,174 @@
+// Many requests over one call. What a request is, the derived class says.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "grpcpp/grpcpp.h"
+#include "server/pipeline/classifier.h"
+#include "server/rpc/deadline.h"
+#include "server/rpc/open_streams.h"
+
+namespace patchserve {
+
+// The order in which answers are sent: as they come, or that of the requests.
+enum class AnswerOrder { kAny, kAsRead };
+
+// At most one read and one write are under way, as gRPC demands. It ends when nothing is
+// left to answer and nothing will be read any more, never before: so a request's answer
+// always finds it alive. Deletes itself.
+template <typename Request, typename Response>
+class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public OpenStream {
+ public:
+  // All must outlive this. `window` is the most unanswered requests: while so many are, the
+  // stream isn't read, and gRPC's flow control holds the client back.
+  RequestStream(Classifier& classifier, OpenStreams& streams, int window, AnswerOrder order,
+                const grpc::CallbackServerContext& context)
+      : classifier_(classifier),
+        deadline_(DeadlineOf(context)),
+        streams_(streams),
+        window_(window),
+        order_(order) {}
+
+  // To be called once, after the constructor.
+  void Start() {
+    streams_.Opened(this);  // which may Drain it
+    std::lock_guard lock(mutex_);
+    Proceed();
+  }
+
+  void Drain() final {
+    std::lock_guard lock(mutex_);
+    draining_ = true;
+    Proceed();
+  }
+
+  void OnReadDone(bool ok) final {
+    std::unique_ptr<Request> message;
+    int64_t number = 0;
+    {
+      std::lock_guard lock(mutex_);
+      reading_ = false;
+      if (!ok) no_more_reads_ = true;
+      if (ok && !finished_) {
+        message = std::move(next_);
+        ++unanswered_;
+        number = read_++;
+        if (order_ == AnswerOrder::kAsRead && !cancelled_) answers_.push_back(nullptr);
+      }
+    }
+    if (message != nullptr) Handle(std::move(message), number);  // may answer at once: no lock
+    std::lock_guard lock(mutex_);
+    Proceed();
+  }
+
+  void OnWriteDone(bool ok) final {
+    std::lock_guard lock(mutex_);
+    writing_ = false;
+    answers_.pop_front();
+    ++written_;
+    --unanswered_;
+    if (!ok) Abandon();
+    Proceed();
+  }
+
+  void OnCancel() final {
+    {
+      std::lock_guard lock(mutex_);
+      Abandon();
+      Proceed();
+    }
+    classifier_.NoticeCancelled();
+  }
+
+  void OnDone() final {
+    streams_.Closed(this);
+    { std::lock_guard lock(mutex_); }  // a runner may still be leaving Answered
+    delete this;
+  }
+
+ protected:
+  virtual ~RequestStream() = default;
+
+  // Answers the message through Answered, once, here or later on any thread.
+  virtual void Handle(std::unique_ptr<Request> message, int64_t number) = 0;
+
+  void Answered(int64_t number, std::unique_ptr<Response> answer) {
+    std::lock_guard lock(mutex_);
+    if (cancelled_) {
+      --unanswered_;
+    } else if (order_ == AnswerOrder::kAsRead) {
+      answers_[number - written_] = std::move(answer);
+    } else {
+      answers_.push_back(std::move(answer));
+    }
+    Proceed();
+  }
+
+  // Whether nobody listens any more.
+  const std::atomic<bool>& cancelled() const { return cancelled_; }
+
+  Classifier& classifier_;
+  const absl::Time deadline_;  // of the whole stream
+
+ private:
+  // What waits to be written isn't. Needs mutex_.
+  void Abandon() {
+    cancelled_ = true;
+    no_more_reads_ = true;
+    const size_t kept = writing_ ? 1 : 0;  // gRPC still holds the first one
+    for (size_t i = kept; i < answers_.size(); ++i) {
+      if (answers_[i] != nullptr) --unanswered_;
+    }
+    answers_.resize(kept);
+  }
+
+  // Starts whatever can be started. Needs mutex_.
+  void Proceed() {
+    if (finished_) return;
+    if (!writing_ && !answers_.empty() && answers_.front() != nullptr) {
+      writing_ = true;
+      this->StartWrite(answers_.front().get());
+    }
+    const bool ending = no_more_reads_ || draining_;
+    if (!reading_ && !ending && unanswered_ < window_) {
+      reading_ = true;
+      next_ = std::make_unique<Request>();
+      this->StartRead(next_.get());
+    }
+    if (ending && unanswered_ == 0) {
+      finished_ = true;
+      this->Finish(EndStatus());
+    }
+  }
+
+  grpc::Status EndStatus() const {
+    if (cancelled_) return {grpc::StatusCode::CANCELLED, "the caller cancelled"};
+    if (no_more_reads_) return grpc::Status::OK;
+    return {grpc::StatusCode::UNAVAILABLE, "the server is shutting down"};
+  }
+
+  OpenStreams& streams_;
+  const int window_;
+  const AnswerOrder order_;
+  std::atomic<bool> cancelled_ = false;  // set under mutex_
+  std::mutex mutex_;
+  // All guarded by mutex_:
+  bool reading_ = false;
+  bool writing_ = false;
+  bool no_more_reads_ = false;
+  bool draining_ = false;
+  bool finished_ = false;
+  int unanswered_ = 0;              // read, and not yet written
+  int64_t read_ = 0, written_ = 0;  // messages in all
+  std::unique_ptr<Request> next_;   // being read
+  // The first being written; null: not there yet, and has to come before those after it.
+  std::deque<std::unique_ptr<Response>> answers_;
+};
+
+}  // namespace patchserve

@@ -1,0 +1,52 @@
+#include "server/pipeline/classify_all.h"
+
+#include <future>
+
+#include "tests/pipeline/classifier_fixture.h"
+
+namespace patchserve {
+namespace {
+
+using ::testing::ElementsAre;
+
+class ClassifyAllTest : public ClassifierTest {
+ protected:
+  using Result = absl::StatusOr<std::vector<Answer>>;
+
+  std::future<Result> Start(const std::vector<std::vector<uint8_t>>& colours) {
+    std::vector<ClassifyRequest> images;
+    for (const auto& pixels : colours) images.push_back(RequestFor(pixels));
+    auto result = std::make_shared<std::promise<Result>>();
+    ClassifyAll(*classifier, registry.Find("fake").value(), std::move(images),
+                [result](Result answers) { result->set_value(std::move(answers)); });
+    return result->get_future();
+  }
+};
+
+TEST_F(ClassifyAllTest, AnswersAreInTheOrderOfTheImages) {
+  ClassifierTest::Start();
+  const std::vector<std::vector<uint8_t>> colours = {Colour(1, 0, 0), Colour(0, 1, 0),
+                                                     Colour(0, 0, 1), Colour(0, 1, 0)};
+  const Result answers = Start(colours).get();
+  std::vector<int> classes;
+  for (const Answer& answer : *answers) classes.push_back(answer.predictions[0].class_id);
+  EXPECT_THAT(classes, ElementsAre(0, 1, 2, 1));
+}
+
+TEST_F(ClassifyAllTest, OneThatFailsDropsThoseThatWait) {
+  ClassifierTest::Start();
+  model.Hold();
+  Classify();
+  model.WaitUntilBusy(1);
+  const std::vector<uint8_t> good = Colour(1, 2, 3), bad = {1, 2, 3};
+  std::future<Result> pending = Start({good, good, bad, good});
+  model.Release();
+  const Result result = pending.get();
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(absl::StartsWith(result.status().message(), "image 2: "));
+  answers.WaitFor(1);
+  EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
+}
+
+}  // namespace
+}  // namespace patchserve

@@ -1,0 +1,263 @@
+// What every RPC of the Open Inference Protocol answers to bad input.
+
+#include <functional>
+#include <string>
+
+#include "google/protobuf/empty.pb.h"
+#include "grpcpp/impl/codegen/client_unary_call.h"
+#include "tests/rpc/infer_fixture.h"
+
+namespace patchserve {
+namespace {
+
+using grpc::StatusCode;
+using inference::ModelInferRequest;
+using ::testing::HasSubstr;
+
+struct BadRequest {
+  const char* name;
+  std::function<void(ModelInferRequest&)> spoil;  // a good request
+  StatusCode code;
+  const char* message;  // a part of it
+};
+
+const std::string kPixel(12, '\1');   // 2 x 2 RGB
+const std::string kTensor(48, '\0');  // 3 x 2 x 2 FP32
+
+ModelInferRequest::InferInputTensor& Input(ModelInferRequest& r) { return *r.mutable_inputs(0); }
+void Shape(ModelInferRequest& r, std::initializer_list<int64_t> shape) {
+  Input(r).mutable_shape()->Assign(shape.begin(), shape.end());
+}
+void Raw(ModelInferRequest& r, const std::string& raw) { r.set_raw_input_contents(0, raw); }
+
+class BadFileTest : public InferTest, public ::testing::WithParamInterface<BadRequest> {};
+class BadPixelsTest : public InferTest, public ::testing::WithParamInterface<BadRequest> {};
+class BadTensorTest : public InferTest, public ::testing::WithParamInterface<BadRequest> {};
+
+TEST_P(BadFileTest, IsRefused) {
+  ModelInferRequest request = FileRequest({ColourFile(1, 2, 3), ColourFile(4, 5, 6)});
+  ASSERT_TRUE(Infer(request).ok());
+  GetParam().spoil(request);
+  const grpc::Status status = Infer(request);
+  EXPECT_EQ(status.error_code(), GetParam().code) << status.error_message();
+  EXPECT_THAT(status.error_message(), HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BadFileTest,
+    ::testing::Values(
+        BadRequest{"UnknownModel", [](auto& r) { r.set_model_name("nobody"); },
+                   StatusCode::NOT_FOUND, "no model \"nobody\""},
+        BadRequest{"ModelThatLoads", [](auto& r) { r.set_model_name("slow"); },
+                   StatusCode::UNAVAILABLE, "still loading"},
+        BadRequest{"UnknownVersion", [](auto& r) { r.set_model_version("2"); },
+                   StatusCode::NOT_FOUND, "no version \"2\""},
+        BadRequest{"NoInput", [](auto& r) { r.clear_inputs(); }, StatusCode::INVALID_ARGUMENT,
+                   "0 inputs"},
+        BadRequest{"TwoInputs", [](auto& r) { r.add_inputs(); }, StatusCode::INVALID_ARGUMENT,
+                   "2 inputs"},
+        BadRequest{"UnknownInput", [](auto& r) { Input(r).set_name("x"); },
+                   StatusCode::INVALID_ARGUMENT, "no input \"x\""},
+        BadRequest{"WrongDatatype", [](auto& r) { Input(r).set_datatype("UINT8"); },
+                   StatusCode::INVALID_ARGUMENT, "\"UINT8\", not BYTES"},
+        BadRequest{"NoShape", [](auto& r) { Shape(r, {}); }, StatusCode::INVALID_ARGUMENT,
+                   "shape []"},
+        BadRequest{"WrongShape",
+                   [](auto& r) {
+                     Shape(r, {1, 2});
+                   },
+                   StatusCode::INVALID_ARGUMENT, "shape [1, 2], not [N, 1] or [N]"},
+        BadRequest{"NoImages", [](auto& r) { Shape(r, {0}); }, StatusCode::INVALID_ARGUMENT,
+                   "0 images"},
+        BadRequest{"NegativeCount", [](auto& r) { Shape(r, {-1}); }, StatusCode::INVALID_ARGUMENT,
+                   "-1 images"},
+        BadRequest{"TooManyImages", [](auto& r) { Shape(r, {51}); }, StatusCode::INVALID_ARGUMENT,
+                   "takes 1 to 50"},
+        BadRequest{"FewerElements", [](auto& r) { Shape(r, {3}); }, StatusCode::INVALID_ARGUMENT,
+                   "has 2 elements, its shape needs 3"},
+        BadRequest{"MoreElements", [](auto& r) { Shape(r, {1}); }, StatusCode::INVALID_ARGUMENT,
+                   "goes on after the 1"},
+        BadRequest{"LengthPastTheEnd",
+                   [](auto& r) { Raw(r, std::string("\xff\xff\xff\xff", 4) + "abc"); },
+                   StatusCode::INVALID_ARGUMENT, "4294967295 bytes, 3 are left"},
+        BadRequest{"LengthCutOff", [](auto& r) { Raw(r, "abc"); }, StatusCode::INVALID_ARGUMENT,
+                   "ends within the length"},
+        BadRequest{"NoValues", [](auto& r) { r.clear_raw_input_contents(); },
+                   StatusCode::INVALID_ARGUMENT, "has 0 elements"},
+        BadRequest{"TwoRaw", [](auto& r) { r.add_raw_input_contents("x"); },
+                   StatusCode::INVALID_ARGUMENT, "2 raw_input_contents"},
+        BadRequest{"BothContents",
+                   [](auto& r) { Input(r).mutable_contents()->add_bytes_contents("x"); },
+                   StatusCode::INVALID_ARGUMENT, "one of them"},
+        BadRequest{"TypedContentsOfAnotherType",
+                   [](auto& r) {
+                     r.clear_raw_input_contents();
+                     Input(r).mutable_contents()->add_fp32_contents(1);
+                   },
+                   StatusCode::INVALID_ARGUMENT, "has 0 elements"},
+        BadRequest{"NotAnImage", [](auto& r) { Raw(r, Element("x") + Element("y")); },
+                   StatusCode::INVALID_ARGUMENT, "image 0: "},
+        BadRequest{"SharedMemoryInput",
+                   [](auto& r) {
+                     (*Input(r).mutable_parameters())["shared_memory_region"].set_string_param("a");
+                   },
+                   StatusCode::UNIMPLEMENTED, "shared memory"},
+        BadRequest{"UnknownOutput", [](auto& r) { Ask(r, "scores"); }, StatusCode::INVALID_ARGUMENT,
+                   "no output \"scores\""},
+        BadRequest{"OutputTwice",
+                   [](auto& r) {
+                     Ask(r, "logits");
+                     Ask(r, "logits");
+                   },
+                   StatusCode::INVALID_ARGUMENT, "twice"},
+        BadRequest{"SharedMemoryOutput",
+                   [](auto& r) {
+                     Ask(r, "logits");
+                     (*r.mutable_outputs(0)->mutable_parameters())["shared_memory_region"];
+                   },
+                   StatusCode::UNIMPLEMENTED, "shared memory"},
+        BadRequest{"ClassificationOfLabels",
+                   [](auto& r) {
+                     Ask(r, "label");
+                     (*r.mutable_outputs(0)->mutable_parameters())["classification"] = Number(1);
+                   },
+                   StatusCode::INVALID_ARGUMENT, "classification is 1 on output label"},
+        BadRequest{"ClassificationOfNone",
+                   [](auto& r) {
+                     Ask(r, "logits");
+                     (*r.mutable_outputs(0)->mutable_parameters())["classification"] = Number(0);
+                   },
+                   StatusCode::INVALID_ARGUMENT, "at least 1"},
+        BadRequest{"PriorityOfAnotherType",
+                   [](auto& r) { (*r.mutable_parameters())["priority"].set_string_param("1"); },
+                   StatusCode::INVALID_ARGUMENT, "priority is neither"},
+        BadRequest{"NegativeTimeout",
+                   [](auto& r) { (*r.mutable_parameters())["timeout"] = Number(-5); },
+                   StatusCode::INVALID_ARGUMENT, "timeout is -5"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_P(BadPixelsTest, IsRefused) {
+  ModelInferRequest request = RawRequest("fake.pixels", "UINT8", {1, 2, 2, 3}, kPixel);
+  ASSERT_TRUE(Infer(request).ok());
+  GetParam().spoil(request);
+  const grpc::Status status = Infer(request);
+  EXPECT_EQ(status.error_code(), GetParam().code) << status.error_message();
+  EXPECT_THAT(status.error_message(), HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BadPixelsTest,
+    ::testing::Values(BadRequest{"Files", [](auto& r) { Input(r).set_datatype("BYTES"); },
+                                 StatusCode::INVALID_ARGUMENT, "\"BYTES\", not UINT8"},
+                      BadRequest{"ChannelsFirst",
+                                 [](auto& r) {
+                                   Shape(r, {1, 3, 2, 2});
+                                 },
+                                 StatusCode::INVALID_ARGUMENT, "not [N, height, width, 3]"},
+                      BadRequest{"NoHeight",
+                                 [](auto& r) {
+                                   Shape(r, {1, 0, 2, 3});
+                                 },
+                                 StatusCode::INVALID_ARGUMENT, "not [N, height, width, 3]"},
+                      BadRequest{"HugeSide",
+                                 [](auto& r) {
+                                   Shape(r, {1, int64_t{1} << 62, 4, 3});
+                                 },
+                                 StatusCode::INVALID_ARGUMENT, "not [N, height, width, 3]"},
+                      BadRequest{"FewerBytes", [](auto& r) { Raw(r, "x"); },
+                                 StatusCode::INVALID_ARGUMENT, "has 1 bytes, its shape needs 12"},
+                      BadRequest{"TypedValueAbove255",
+                                 [](auto& r) {
+                                   r.clear_raw_input_contents();
+                                   Input(r).mutable_contents()->add_uint_contents(256);
+                                 },
+                                 StatusCode::INVALID_ARGUMENT, "has the value 256"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_P(BadTensorTest, IsRefused) {
+  ModelInferRequest request = RawRequest("fake.tensor", "FP32", {1, 3, 2, 2}, kTensor);
+  ASSERT_TRUE(Infer(request).ok());
+  GetParam().spoil(request);
+  const grpc::Status status = Infer(request);
+  EXPECT_EQ(status.error_code(), GetParam().code) << status.error_message();
+  EXPECT_THAT(status.error_message(), HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BadTensorTest,
+    ::testing::Values(
+        BadRequest{"Doubles", [](auto& r) { Input(r).set_datatype("FP64"); },
+                   StatusCode::INVALID_ARGUMENT, "\"FP64\", not FP32, FP16, BF16"},
+        BadRequest{"AnotherSize",
+                   [](auto& r) {
+                     Shape(r, {1, 3, 4, 4});
+                   },
+                   StatusCode::INVALID_ARGUMENT, "not [N, 3, 2, 2]"},
+        BadRequest{"ChannelsLast",
+                   [](auto& r) {
+                     Shape(r, {1, 2, 2, 3});
+                   },
+                   StatusCode::INVALID_ARGUMENT, "not [N, 3, 2, 2]"},
+        BadRequest{"FewerBytes", [](auto& r) { Raw(r, "x"); }, StatusCode::INVALID_ARGUMENT,
+                   "has 1 bytes, its shape needs 48"},
+        BadRequest{"HalvesInTypedContents",
+                   [](auto& r) {
+                     Input(r).set_datatype("FP16");
+                     r.clear_raw_input_contents();
+                   },
+                   StatusCode::INVALID_ARGUMENT, "FP16 has no typed contents"},
+        BadRequest{"Infinity",
+                   [](auto& r) { Raw(r, std::string("\0\0\x80\x7f", 4) + kTensor.substr(4)); },
+                   StatusCode::INVALID_ARGUMENT, "value 0 of the tensor isn't finite"}),
+    [](const auto& info) { return info.param.name; });
+
+class BadNameTest : public InferTest {
+ protected:
+  // The codes of ModelMetadata, ModelConfig and ModelStatistics.
+  std::vector<StatusCode> Codes(const std::string& name, const std::string& version) {
+    return {
+        CodeOf(&inference::GRPCInferenceService::Stub::ModelMetadata,
+               inference::ModelMetadataRequest(), inference::ModelMetadataResponse(), name,
+               version),
+        CodeOf(&inference::GRPCInferenceService::Stub::ModelConfig, inference::ModelConfigRequest(),
+               inference::ModelConfigResponse(), name, version),
+        CodeOf(&inference::GRPCInferenceService::Stub::ModelStatistics,
+               inference::ModelStatisticsRequest(), inference::ModelStatisticsResponse(), name,
+               version)};
+  }
+
+ private:
+  template <typename Method, typename Request, typename Response>
+  StatusCode CodeOf(Method method, Request request, Response answer, const std::string& name,
+                    const std::string& version) {
+    grpc::ClientContext context;
+    request.set_name(name);
+    request.set_version(version);
+    return (oip.get()->*method)(&context, request, &answer).error_code();
+  }
+};
+
+TEST_F(BadNameTest, AnUnknownModelOrVersionIsNotFound) {
+  using ::testing::Each;
+  EXPECT_THAT(Codes("fake", "1"), Each(StatusCode::OK));
+  EXPECT_THAT(Codes("nobody", ""), Each(StatusCode::NOT_FOUND));
+  EXPECT_THAT(Codes("nobody.tensor", ""), Each(StatusCode::NOT_FOUND));
+  EXPECT_THAT(Codes("fake", "2"), Each(StatusCode::NOT_FOUND));
+}
+
+TEST_F(BadNameTest, AModelThatLoadsIsUnavailable) {
+  EXPECT_THAT(Codes("slow", ""), ::testing::Each(StatusCode::UNAVAILABLE));
+}
+
+TEST_F(InferTest, AnRpcThatIsNotImplementedSaysSo) {
+  const grpc::internal::RpcMethod method("/inference.GRPCInferenceService/TraceSetting",
+                                         grpc::internal::RpcMethod::NORMAL_RPC);
+  grpc::ClientContext context;
+  google::protobuf::Empty request, answer;
+  const grpc::Status status =
+      grpc::internal::BlockingUnaryCall(channel.get(), method, &context, request, &answer);
+  EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED);
+}
+
+}  // namespace
+}  // namespace patchserve
