@@ -4,7 +4,8 @@
 # make bench     print what serving costs, and how long each part takes
 # make performance  measure and write docs/performance.md: 20 minutes on a quiet machine
 # make bench-overload  the live server under overload, bad clients and SIGTERM; 15 minutes
-# make simulate  the batching rule against its peers' policies, in virtual time
+# make simulate  the batching rule against its peers' policies, in virtual time; 2 minutes
+# make simulate-plots  docs/scheduling-*.svg, from what that left
 # make fuzz      throw random bytes at what reads files: RUNS times at each parser
 # make conformance  compare every network, transform and decoder with timm and Pillow; writes docs/fidelity.md
 # make sanitize  the tests under the address and the thread sanitizer
@@ -16,7 +17,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test build deps test-deps bench performance bench-overload simulate fuzz conformance sanitize format check-format check-proto clean
+.PHONY: run test build deps test-deps bench performance bench-overload simulate simulate-plots fuzz conformance sanitize format check-format check-proto clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -48,7 +49,12 @@ bench-overload: build
 	  --svg=docs/scheduling-overload.svg $(BENCH_FLAGS)
 
 simulate: build
-	$(BUILD)/bin/simulate
+	$(BUILD)/bin/simulate --csv=$(BUILD)/simulate.csv
+
+# From what `make simulate` left.
+simulate-plots:
+	tests/bench/python.sh tests/bench/simulate/requirements.txt tests/bench/simulate/plots.py \
+	  $(BUILD)/simulate.csv docs
 
 # Decoding is slower than parsing by two orders of magnitude.
 RUNS ?= 1000000

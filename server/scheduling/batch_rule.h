@@ -3,8 +3,9 @@
 // The models of a device share it. Each has a queue in the order of deadlines and a
 // CostModel that says how long a batch takes. A free runner gets:
 //
-// 1. The model that can wait least: the one whose first item must start soonest. A
-//    waiting item only grows more urgent, so no model starves.
+// 1. The model that can wait least: the one whose first item must start soonest. While
+//    more comes than the device can do, the model that has had least of it: by urgency
+//    alone the one that is asked for too much would always go first.
 // 2. Of its queue the front. Where a larger batch costs nearly nothing, or more comes
 //    than the device can do, the most urgent items are left behind if they don't leave
 //    time for a batch of the size that serves most (Target): a batch that they don't

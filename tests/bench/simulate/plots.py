@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Plots what `simulate --csv=FILE` wrote, for docs/scheduling.md: `make simulate-plots`.
+
+  tests/bench/python.sh tests/bench/simulate/requirements.txt tests/bench/simulate/plots.py FILE docs
+"""
+
+import collections
+import csv
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import plot  # noqa: E402
+
+PEERS = ["triton", "triton-defaults", "tf-serving", "greedy", "aimd", "deferred"]
+POLICIES = [*PEERS, "ours"]  # the last lies on top
+
+
+def read(path):
+    """{(curve, traffic, budget, load): {policy: row}}"""
+    cells = collections.defaultdict(dict)
+    with open(path) as file:
+        for row in csv.DictReader(file):
+            cell = (row["curve"], row["traffic"], float(row["budget"]), float(row["load"]))
+            cells[cell][row["policy"]] = row
+    return cells
+
+
+def series(cells, curve, traffic, budget, column):
+    chosen = sorted((cell[3], rows) for cell, rows in cells.items() if cell[:3] == (curve, traffic, budget))
+    return {policy: [(load, float(rows[policy][column])) for load, rows in chosen] for policy in POLICIES}
+
+
+def by_load(cells, path):
+    panels = [{"title": f"{curve}, {traffic}, budget {budget:g}",
+               "series": series(cells, curve, traffic, budget, "of_bound")}
+              for curve in ("cpu-convmixer", "gpu") for traffic, budget in (("poisson", 2), ("poisson", 5), ("bursty", 2))]
+    plot.lines(path, panels, x_label="load", y_label="in time, share of the bound")
+
+
+def latency(cells, path):
+    panels = [{"title": f"{curve}, poisson, budget 5", "series": series(cells, curve, "poisson", 5, "p99_ms")}
+              for curve in ("cpu-vit", "cpu-convmixer", "gpu")]
+    plot.lines(path, panels, x_label="load", y_label="p99 of what is in time, ms")
+
+
+def against_best(cells, path):
+    """Ours over the best peer, the cells of each kind of traffic in order."""
+    ratios = collections.defaultdict(list)
+    for (_, traffic, _, _), rows in cells.items():
+        best = max(float(rows[policy]["goodput"]) for policy in PEERS)
+        ratios[traffic].append(float(rows["ours"]["goodput"]) / best)
+    panels = [{"title": traffic, "series": {"ours / best peer": list(enumerate(sorted(values), 1)),
+                                            "2 % behind": [(1, 0.98), (len(values), 0.98)]}}
+              for traffic, values in ratios.items()]
+    plot.lines(path, panels, x_label="cells, sorted", y_label="goodput, ratio", y_from_zero=False)
+
+
+def main():
+    cells, folder = read(sys.argv[1]), pathlib.Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    by_load(cells, folder / "scheduling-load.svg")
+    latency(cells, folder / "scheduling-latency.svg")
+    against_best(cells, folder / "scheduling-best.svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+// The simulator against what is known of it.
+
+#include "tests/bench/simulate/simulation.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "tests/bench/simulate/bounds.h"
+#include "tests/bench/simulate/policies.h"
+#include "tests/bench/simulate/workloads.h"
+
+namespace patchserve::simulate {
+namespace {
+
+using ::testing::DoubleNear;
+
+// Takes 10 ms up to 4 images, then 2.5 ms an image.
+CostCurve Small() {
+  return {[](int size) { return 0.0025 * std::max(4, size); }, 8};
+}
+
+Traffic WithBudget(double rate, double seconds) {
+  return {.rate = rate, .budgets = {absl::Seconds(seconds)}};
+}
+
+Result RunOpen(const Device& device, const MakePolicy& make, const std::vector<Request>& requests) {
+  OpenLoop workload(requests);
+  return Run(device, *make(device), workload, /*seed=*/1);
+}
+
+TEST(SimulationTest, AQueueWithOneServerWaitsAsLongAsTheoryOfMD1Says) {
+  // Half loaded: the mean time is that of the service, and half of it (Pollaczek-Khinchine).
+  const Device device{.models = {{[](int) { return 0.010; }, 1}}, .noise = 0};
+  const auto requests = Poisson(WithBudget(50, 1e6), 4000, /*seed=*/3);
+  for (const Candidate& peer : Peers(device, 5)) {
+    if (peer.policy != "greedy") continue;
+    const Result result = RunOpen(device, peer.make, requests);
+    const auto& took = result.latencies[0];
+    EXPECT_THAT(std::accumulate(took.begin(), took.end(), 0.0) / took.size(),
+                DoubleNear(0.015, 0.0002));
+  }
+}
+
+TEST(SimulationTest, EveryRequestRunsOnceOrIsDroppedOnce) {
+  const Device device{.models = {Small(), Small()}, .runners = 2};
+  Traffic a = WithBudget(1500, 0.030), b = WithBudget(900, 0.030);
+  a.decode = 0.005, b.model = 1;
+  const auto requests = Merge(Poisson(a, 5, 1), Bursty(b, 4, 0.1, 5, 2));
+  std::vector<Candidate> policies = Peers(device, 3);
+  policies.push_back({"ours", "", Ours()});
+  for (const Candidate& policy : policies) {
+    const Result result = RunOpen(device, policy.make, requests);
+    EXPECT_EQ(result.sent, static_cast<int64_t>(requests.size()));
+    EXPECT_EQ(result.sent, result.run + result.dropped) << policy.policy << policy.options;
+    EXPECT_GT(result.in_time(), 0) << policy.policy << policy.options;
+  }
+}
+
+TEST(BoundsTest, NoPolicyIsBetterThanTheClairvoyantNorItThanTheFluid) {
+  const Device device{.models = {Small()}, .noise = 0};
+  for (double rate : {100, 300, 600}) {
+    const auto requests = Poisson(WithBudget(rate, 0.018), 20, 5);
+    const double clairvoyant = ClairvoyantBound(requests, device.models[0]);
+    EXPECT_LE(clairvoyant, FluidBound(requests, device));
+    std::vector<Candidate> policies = Peers(device, 1.8);
+    policies.push_back({"ours", "", Ours()});
+    for (const Candidate& policy : policies) {
+      EXPECT_LE(RunOpen(device, policy.make, requests).in_time(), clairvoyant)
+          << policy.policy << policy.options;
+    }
+  }
+}
+
+TEST(BoundsTest, TheClairvoyantWaitsForWhoIsAboutToCome) {
+  // One waits, two come in 4 ms; all have 15 ms: only a run that begins with the last
+  // serves all.
+  std::vector<Request> requests;
+  for (double ms : {0.0, 4.0, 4.0}) {
+    const absl::Time sent = absl::UnixEpoch() + absl::Milliseconds(ms);
+    requests.push_back({.sent = sent, .ready = sent, .deadline = sent + absl::Milliseconds(15)});
+  }
+  EXPECT_EQ(ClairvoyantBound(requests, Small()), 3);
+}
+
+TEST(WorkloadsTest, BurstsDontChangeTheMeanRate) {
+  const auto requests = Bursty(WithBudget(1000, 1), /*peak=*/4, /*burst_seconds=*/0.1, 500, 1);
+  EXPECT_THAT(requests.size() / 500.0, DoubleNear(1000, 40));
+}
+
+TEST(WorkloadsTest, AClientOfAClosedLoopPausesAfterEachAnswer) {
+  const Device device{.models = {Small()}, .noise = 0};
+  ClosedLoop one(/*clients=*/1, absl::Seconds(1), /*pause=*/0.040, 400, /*seed=*/1);
+  const Result result = simulate::Run(device, *Ours()(device), one, /*seed=*/1);
+  EXPECT_EQ(result.in_time(), result.sent);
+  EXPECT_THAT(result.goodput(), DoubleNear(1 / 0.050, 0.6));
+}
+
+}  // namespace
+}  // namespace patchserve::simulate
