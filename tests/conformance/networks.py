@@ -34,6 +34,12 @@ FORMS = ("today's", "without model_args", "flat")
 TYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
+def entry_points():
+    """(name, module) of each, without the old names of others."""
+    return [(name, module) for module in ("vision_transformer", "deit", "convmixer")
+            for name in sorted(_module_to_models[module]) if name not in _deprecated_models]
+
+
 def build(name, module):
     more = {} if module == "convmixer" else {"depth": 2}
     model = timm.create_model(name, num_classes=1000, **more).eval()
@@ -115,10 +121,8 @@ def main():
     if options.out.exists():
         done = {json.loads(line)["name"] for line in options.out.read_text().splitlines()}
     pictures = sources.photos(options.photos)
-    names = [(name, module) for module in ("vision_transformer", "deit", "convmixer")
-             for name in sorted(_module_to_models[module]) if name not in _deprecated_models]
     with options.out.open("a") as out:
-        for i, (name, module) in enumerate(names):
+        for i, (name, module) in enumerate(entry_points()):
             if name in done or not re.search(options.only, name):
                 continue
             row = measure(options.binaries, name, module, FORMS[i % 3], TYPES[i // 3 % 3], pictures)

@@ -14,6 +14,8 @@ import PIL
 import timm
 import torch
 
+from networks import entry_points
+
 TOLERANCE = 2e-4
 
 # Why the server and Pillow differ, by file.
@@ -52,7 +54,7 @@ picture size (vision transformers with two blocks), as a folder in one of the th
 bfloat16 weights, served in float32 and asked for {served[0]["photos"]} photos of odd sizes in PNG files. The error is the largest
 difference from timm's logits (and embedding), relative to the largest; the five best classes must come in timm's order.
 
-{len(served)} of {len(found)} are served ({", ".join(f"{count} of {name}.py" for name, count in modules.items())}); the largest error is
+{len(found)} of {len(entry_points())} are measured, {len(served)} of them are served ({", ".join(f"{count} of {name}.py" for name, count in modules.items())}); the largest error is
 {max(max(row["logits"], row["embedding"]) for row in served):.1e}, allowed is {TOLERANCE:.0e}; beyond it or in another order: {", ".join(far) or "none"}.
 
 """
@@ -150,7 +152,7 @@ def invariance(measured):
 
 How far an image's logits and embedding lie from its answer alone when it is batched with others, relative to the largest value; one
 thread of a CPU, random weights. With `--deterministic` the images of a batch run one by one: the answer is the same to the last bit, at
-the speed of batches of one. On a CPU that costs nothing or little; on a GPU it gives up what batching gains.
+the speed of batches of one: that costs most with small models, and on a GPU, where it gives up what batching gains.
 
 {table(*lines)}"""
 
