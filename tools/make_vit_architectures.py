@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes server/model/vit_architectures.cc: timm's named vision transformers.
+"""Writes server/model/vit_architecture_groups.cc: timm's named vision transformers.
 
   pip install torch==2.11.0 timm==1.0.31
-  tools/make_vit_architectures.py > server/model/vit_architectures.cc
-  clang-format -i server/model/vit_architectures.cc
+  tools/make_vit_architectures.py > server/model/vit_architecture_groups.cc
+  clang-format -i server/model/vit_architecture_groups.cc
 
 Each entry point of timm's vision_transformer.py and deit.py is called, and what it
 passes to VisionTransformer is written down where it differs from the defaults.
@@ -135,42 +135,13 @@ def main():
     print(f"""// Made by tools/make_vit_architectures.py from timm {timm.__version__}; not to be edited.
 #include "server/model/vit_architectures.h"
 
-#include <vector>
-
 namespace patchserve {{
-namespace {{
 
-struct Group {{
-  ViTArchitecture architecture;
-  std::map<std::string_view, int> heads;  // by name
-}};
-
-std::vector<Group> Groups() {{
+std::vector<ViTArchitectureGroup> ViTArchitectureGroups() {{
   return {{""")
     for rest, names in groups.items():
         print(f"{{{rest}, {{{', '.join(names)}}}}},")
-    print("""};
-}
-
-std::map<std::string_view, ViTArchitecture> ByName() {
-  std::map<std::string_view, ViTArchitecture> by_name;
-  for (Group& group : Groups()) {
-    for (const auto& [name, heads] : group.heads) {
-      by_name[name] = group.architecture;
-      by_name[name].options.num_heads = heads;
-    }
-  }
-  return by_name;
-}
-
-}  // namespace
-
-const std::map<std::string_view, ViTArchitecture>& ViTArchitectures() {
-  static const std::map<std::string_view, ViTArchitecture> kArchitectures = ByName();
-  return kArchitectures;
-}
-
-}  // namespace patchserve""")
+    print("};\n}\n\n}  // namespace patchserve")
 
 
 if __name__ == "__main__":

@@ -14,18 +14,11 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kMaxSide = 4096;
-constexpr int kMaxClasses = 100'000;
-
 absl::Status ReadInputSize(const JsonFields& fields, Preprocessing& how) {
   const json* size = fields.Find("input_size");
   if (size == nullptr) return absl::OkStatus();
-  const auto in_range = [](const json& side) {
-    return side.is_number_unsigned() && side.get<uint64_t>() >= 1 &&
-           side.get<uint64_t>() <= kMaxSide;
-  };
-  if (!size->is_array() || size->size() != 3 || (*size)[0] != 3 || !in_range((*size)[1]) ||
-      !in_range((*size)[2])) {
+  if (!size->is_array() || size->size() != 3 || (*size)[0] != 3 ||
+      !IsIntegerIn((*size)[1], 1, kMaxSide) || !IsIntegerIn((*size)[2], 1, kMaxSide)) {
     return fields.Unexpected("input_size",
                              absl::StrCat("[3, height, width] with sides from 1 to ", kMaxSide));
   }

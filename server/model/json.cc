@@ -43,6 +43,11 @@ absl::StatusOr<nlohmann::json> ParseJsonObject(std::string_view text) {
   return object;
 }
 
+bool IsIntegerIn(const nlohmann::json& value, uint64_t low, uint64_t high) {
+  return value.is_number_unsigned() && value.get<uint64_t>() >= low &&
+         value.get<uint64_t>() <= high;
+}
+
 const nlohmann::json* JsonFields::Find(const std::string& key) const {
   const auto found = object_->find(key);
   return found == object_->end() || found->is_null() ? nullptr : &*found;

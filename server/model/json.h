@@ -15,6 +15,9 @@ namespace patchserve {
 // more than 16 deep, or an object that names a key twice.
 absl::StatusOr<nlohmann::json> ParseJsonObject(std::string_view text);
 
+// Whether `value` is an integer from `low`, which is 0 or more, to `high`.
+bool IsIntegerIn(const nlohmann::json& value, uint64_t low, uint64_t high);
+
 // Reads typed fields of a JSON object; a field that is absent or null is nullopt.
 // Errors: INVALID_ARGUMENT, naming the field ("pretrained_cfg.crop_pct"), what it
 // is and what was expected. The object must outlive the reader.

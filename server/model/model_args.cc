@@ -62,16 +62,13 @@ absl::Status ReadSize(const JsonFields& fields, const std::string& key, int high
 
 // A side or [height, width].
 absl::Status ReadImageSize(const JsonFields& fields, std::optional<std::array<int, 2>>& size) {
-  constexpr int kMaxSide = 4096;
   const json* value = fields.Find("img_size");
   if (value == nullptr) return absl::OkStatus();
   const json sides = value->is_array() ? *value : json::array({*value, *value});
-  const auto is_side = [](const json& side) {
-    return side.is_number_unsigned() && side.get<uint64_t>() >= 1 &&
-           side.get<uint64_t>() <= kMaxSide;
-  };
-  if (sides.size() != 2 || !is_side(sides[0]) || !is_side(sides[1])) {
-    return fields.Unexpected("img_size", "a side or [height, width], each from 1 to 4096");
+  if (sides.size() != 2 || !IsIntegerIn(sides[0], 1, kMaxSide) ||
+      !IsIntegerIn(sides[1], 1, kMaxSide)) {
+    return fields.Unexpected("img_size",
+                             absl::StrCat("a side or [height, width], each from 1 to ", kMaxSide));
   }
   size = {sides[0].get<int>(), sides[1].get<int>()};
   return absl::OkStatus();
@@ -100,7 +97,7 @@ absl::StatusOr<ModelArgs> ParseModelArgs(const JsonFields& fields, Architecture&
   RETURN_IF_ERROR(CheckKeys(fields, family));
   ModelArgs args;
   const std::string dim = family == Family::kConvMixer ? "dim" : "embed_dim";
-  RETURN_IF_ERROR(ReadSize(fields, "num_classes", 100'000, args.num_classes));
+  RETURN_IF_ERROR(ReadSize(fields, "num_classes", kMaxClasses, args.num_classes));
   RETURN_IF_ERROR(ReadSize(fields, dim, 65536, args.dim));
   RETURN_IF_ERROR(ReadSize(fields, "depth", 1000, args.depth));
   RETURN_IF_ERROR(ReadSize(fields, "patch_size", 1024, args.patch_size));

@@ -11,6 +11,9 @@
 
 namespace patchserve {
 
+inline constexpr int kMaxSide = 4096;  // of a model's input, in pixels
+inline constexpr int kMaxClasses = 100'000;
+
 // Sizes, if they were given. The weights show them too: these are compared with those, so
 // that a folder which contradicts itself is refused.
 struct ModelArgs {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string_view>
+#include <vector>
 
 #include "server/model/architecture.h"
 #include "server/model/vit_options.h"
@@ -14,6 +15,15 @@ struct ViTArchitecture {
   Activation activation = Activation::kGelu;
   const char* unsupported = nullptr;  // an argument that asks for a network other than vit.h's
 };
+
+// Names that differ in the number of heads only.
+struct ViTArchitectureGroup {
+  ViTArchitecture architecture;
+  std::map<std::string_view, int> heads;  // by name
+};
+
+// The table itself (vit_architecture_groups.cc, which is generated).
+std::vector<ViTArchitectureGroup> ViTArchitectureGroups();
 
 // Every entry point of timm 1.0.31's vision_transformer.py and deit.py, by name, with
 // the arguments that it passes to VisionTransformer.

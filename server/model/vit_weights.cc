@@ -75,6 +75,8 @@ class ViTTaker {
     return TakeNorm(weights_, name, dim, kind, options_.norm_epsilon);
   }
 
+  static Bias BiasIf(bool there) { return there ? Bias::kYes : Bias::kNone; }
+
   absl::StatusOr<at::Tensor> TakeScale(const std::string& name) {
     if (!options_.layer_scale) return at::Tensor();
     ASSIGN_OR_RETURN(const at::Tensor scale, weights_.Take(name, {shape_.dim}));
@@ -93,7 +95,7 @@ class ViTTaker {
 };
 
 absl::Status ViTTaker::TakePatches(ViTWeights& w) {
-  const Bias bias = options_.pre_norm ? Bias::kNone : Bias::kYes;
+  const Bias bias = BiasIf(!options_.pre_norm);
   ASSIGN_OR_RETURN(w.patch_embed, TakeConvolution(weights_, "patch_embed.proj", 3, shape_.dim,
                                                   shape_.patch, bias));
   ASSIGN_OR_RETURN(w.patch_norm, TakeNormIf(options_.embed_norm, "patch_embed.norm", shape_.dim));
@@ -141,13 +143,13 @@ absl::Status ViTTaker::TakeTokens(ViTWeights& w) {
 absl::StatusOr<ViTAttention> ViTTaker::TakeAttention(const std::string& name) {
   ViTAttention attention;
   const int64_t dim = shape_.dim, head_dim = dim / options_.num_heads;
-  ASSIGN_OR_RETURN(attention.qkv, TakeLinear(weights_, name + ".qkv", dim, 3 * dim,
-                                             options_.qkv_bias ? Bias::kYes : Bias::kNone));
+  ASSIGN_OR_RETURN(attention.qkv,
+                   TakeLinear(weights_, name + ".qkv", dim, 3 * dim, BiasIf(options_.qkv_bias)));
   ASSIGN_OR_RETURN(attention.q_norm, TakeNormIf(options_.qk_norm, name + ".q_norm", head_dim));
   ASSIGN_OR_RETURN(attention.k_norm, TakeNormIf(options_.qk_norm, name + ".k_norm", head_dim));
   ASSIGN_OR_RETURN(attention.norm, TakeNormIf(options_.scale_attn_norm, name + ".norm", dim));
-  ASSIGN_OR_RETURN(attention.proj, TakeLinear(weights_, name + ".proj", dim, dim,
-                                              options_.proj_bias ? Bias::kYes : Bias::kNone));
+  ASSIGN_OR_RETURN(attention.proj,
+                   TakeLinear(weights_, name + ".proj", dim, dim, BiasIf(options_.proj_bias)));
   return attention;
 }
 
@@ -164,7 +166,7 @@ absl::StatusOr<Linear> ViTTaker::TakeGatedFc1(const std::string& name, Bias bias
 
 absl::StatusOr<ViTMlp> ViTTaker::TakeMlp(const std::string& name) {
   ViTMlp mlp{.gated = options_.swiglu || options_.packed_glu};
-  const Bias bias = options_.proj_bias ? Bias::kYes : Bias::kNone;
+  const Bias bias = BiasIf(options_.proj_bias);
   const int64_t hidden = options_.packed_glu ? shape_.hidden / 2 : shape_.hidden;
   if (options_.swiglu) {
     ASSIGN_OR_RETURN(mlp.fc1, TakeGatedFc1(name, bias));
