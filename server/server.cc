@@ -73,8 +73,9 @@ Server::Server(const Config& config, std::string device,
            .prepare_runner = [] { PrepareRunnerThread(kIntraOpThreads); },
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),
-      classification_(classifier_, registry_, config_.stream_window),
-      inference_(classifier_, registry_, health_, config_.stream_window, PATCHSERVE_VERSION) {
+      classification_(classifier_, registry_, open_calls_, config_.stream_window),
+      inference_(classifier_, registry_, health_, open_calls_, config_.stream_window,
+                 PATCHSERVE_VERSION) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
   for (const char* name : kReadinessNames) health_.Set(name, false);
@@ -147,11 +148,6 @@ void Server::DeviceLost(const absl::Status& why) {
   device_lost_(why);
 }
 
-bool Server::WaitUntilIdle(absl::Duration timeout) {
-  const absl::Time end = absl::Now() + timeout;
-  return classification_.WaitUntilIdle(timeout) && inference_.WaitUntilIdle(end - absl::Now());
-}
-
 void Server::Stop(absl::Duration lame_duck) {
   health_.EndServing(kLiveness);
   if (lame_duck > absl::ZeroDuration()) {
@@ -160,10 +156,9 @@ void Server::Stop(absl::Duration lame_duck) {
   }
   const absl::Time start = absl::Now();
   classifier_.Drain();
-  classification_.DrainStreams();
-  inference_.DrainStreams();
+  open_calls_.DrainStreams();
   health_.EndWatches();
-  if (!WaitUntilIdle(config_.drain_timeout)) {
+  if (!open_calls_.WaitUntilNone(config_.drain_timeout)) {
     spdlog::warn("requests are still open after {}: they are cancelled",
                  absl::FormatDuration(config_.drain_timeout));
   }

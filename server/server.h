@@ -16,6 +16,7 @@
 #include "server/rpc/classification_service.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/inference_service.h"
+#include "server/rpc/open_calls.h"
 
 namespace patchserve {
 
@@ -48,7 +49,6 @@ class Server {
   Server(const Config& config, std::string device,
          std::function<void(const absl::Status&)> device_lost);
   absl::Status Listen();
-  bool WaitUntilIdle(absl::Duration timeout);
   void DeviceLost(const absl::Status& why);
 
   // In the order of dependence: destroyed from the last to the first.
@@ -60,6 +60,7 @@ class Server {
   ModelRegistry registry_;
   HealthService health_;
   Classifier classifier_;
+  OpenCalls open_calls_;
   ClassificationService classification_;
   InferenceService inference_;
   std::unique_ptr<grpc::Server> grpc_;

@@ -186,6 +186,7 @@ void Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
   if (!outcome.output.ok()) return Fail(model, calls, outcome.output.status());
   const int batch_size = static_cast<int>(calls.size());
   model.metrics->BatchRan(batch_size);
+  const absl::Time ended = outcome.started + outcome.run;
   absl::Duration decode;  // the longest
   for (const CallPtr& call : calls) decode = std::max(decode, call->decode);
   for (int row = 0; row < batch_size; ++row) {
@@ -198,15 +199,14 @@ void Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
       answer->decode = call.decode;
       answer->queue = call.waited + (outcome.started - call.decoded);
       answer->run = outcome.run;
-      answer->output = absl::Now() - (outcome.started + outcome.run);
+      answer->output = absl::Now() - ended;
       answer->batch_size = batch_size;
       model.metrics->StageTook(Stage::kQueue, answer->queue);
       model.metrics->StageTook(Stage::kRun, answer->run);
     }
     // Before the last answer: who has it finds the batch counted.
     if (row == batch_size - 1) {
-      const absl::Duration output = absl::Now() - (outcome.started + outcome.run);
-      model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, output);
+      model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, absl::Now() - ended);
     }
     call.Finish(std::move(answer));
   }

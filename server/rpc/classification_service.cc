@@ -1,6 +1,5 @@
 #include "server/rpc/classification_service.h"
 
-#include <atomic>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -8,22 +7,16 @@
 #include "server/rpc/deadline.h"
 #include "server/rpc/messages.h"
 #include "server/rpc/status.h"
+#include "server/rpc/unary_call.h"
 
 namespace patchserve {
 namespace {
 
-// One Classify call. Lives from the handler to OnDone, which gRPC calls after
-// Finish: so the request's bytes can be borrowed until the answer is there.
-class ClassifyCall final : public grpc::ServerUnaryReactor {
+class ClassifyCall final : public UnaryCall {
  public:
   ClassifyCall(Classifier& classifier, OpenCalls& open_calls, grpc::CallbackServerContext& context,
                const v1::ClassifyRequest& message, v1::ClassifyResponse& response)
-      : classifier_(classifier),
-        open_calls_(open_calls),
-        context_(context),
-        message_(message),
-        response_(response) {
-    open_calls_.Opened();
+      : UnaryCall(classifier, open_calls, context), message_(message), response_(response) {
     const absl::Time arrival = absl::Now();
     absl::StatusOr<ClassifyRequest> request = ReadRequest(message);
     if (!request.ok()) {
@@ -33,41 +26,30 @@ class ClassifyCall final : public grpc::ServerUnaryReactor {
     }
     request->arrival = arrival;
     request->deadline = DeadlineOf(context);
-    request->cancelled = &cancelled_;
+    request->cancelled = &cancelled();
     classifier.Classify(*std::move(request), Answering());
-  }
-
-  // Also when the client's deadline has passed.
-  void OnCancel() override {
-    cancelled_ = true;
-    classifier_.NoticeCancelled();
-  }
-  void OnDone() override {
-    open_calls_.Closed();
-    delete this;
   }
 
  private:
   AnswerCallback Answering() {
     return [this](absl::StatusOr<Answer> answer) {
       if (answer.ok()) WriteResponse(*answer, message_, response_);
-      Finish(ToGrpc(answer.status(), context_));  // this may be gone from here on
+      End(answer.status());
     };
   }
 
-  Classifier& classifier_;
-  OpenCalls& open_calls_;
-  grpc::CallbackServerContext& context_;
   const v1::ClassifyRequest& message_;
   v1::ClassifyResponse& response_;
-  std::atomic<bool> cancelled_ = false;
 };
 
 }  // namespace
 
 ClassificationService::ClassificationService(Classifier& classifier, const ModelRegistry& registry,
-                                             int stream_window)
-    : classifier_(classifier), registry_(registry), stream_window_(stream_window) {}
+                                             OpenCalls& open_calls, int stream_window)
+    : classifier_(classifier),
+      registry_(registry),
+      open_calls_(open_calls),
+      stream_window_(stream_window) {}
 
 grpc::ServerUnaryReactor* ClassificationService::Classify(grpc::CallbackServerContext* context,
                                                           const v1::ClassifyRequest* request,
@@ -77,7 +59,7 @@ grpc::ServerUnaryReactor* ClassificationService::Classify(grpc::CallbackServerCo
 
 grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>*
 ClassificationService::ClassifyStream(grpc::CallbackServerContext* context) {
-  return OpenClassifyStream(classifier_, streams_, stream_window_, *context);
+  return OpenClassifyStream(classifier_, open_calls_, stream_window_, *context);
 }
 
 grpc::ServerUnaryReactor* ClassificationService::ListModels(grpc::CallbackServerContext* context,
@@ -86,9 +68,7 @@ grpc::ServerUnaryReactor* ClassificationService::ListModels(grpc::CallbackServer
   for (const ModelEntry& entry : registry_.List()) {
     *response->add_models() = WriteModel(entry, entry.name == registry_.default_model());
   }
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return Answered(*context);
 }
 
 grpc::ServerUnaryReactor* ClassificationService::GetModel(grpc::CallbackServerContext* context,
@@ -98,9 +78,7 @@ grpc::ServerUnaryReactor* ClassificationService::GetModel(grpc::CallbackServerCo
   if (entry.ok()) {
     *response->mutable_model() = WriteModel(*entry, entry->name == registry_.default_model());
   }
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ToGrpc(entry.status()));
-  return reactor;
+  return Answered(*context, entry.status());
 }
 
 }  // namespace patchserve

@@ -8,23 +8,16 @@
 #include "server/pipeline/classifier.h"
 #include "server/pipeline/model_registry.h"
 #include "server/rpc/open_calls.h"
-#include "server/rpc/open_streams.h"
 
 namespace patchserve {
 
 // gRPC calls the handlers on its own threads; none of them blocks.
 class ClassificationService final : public v1::ImageClassification::CallbackService {
  public:
-  // Both must outlive the server that this is registered with. `stream_window` is
+  // All must outlive the server that this is registered with. `stream_window` is
   // the most unanswered requests of one stream.
-  ClassificationService(Classifier& classifier, const ModelRegistry& registry, int stream_window);
-
-  // Ends the streams once they have answered what they read. Unary calls are the classifier's to
-  // refuse.
-  void DrainStreams() { streams_.Drain(); }
-
-  // Blocks until no Classify or ClassifyStream call is open; false after `timeout`.
-  bool WaitUntilIdle(absl::Duration timeout) { return open_calls_.WaitUntilNone(timeout); }
+  ClassificationService(Classifier& classifier, const ModelRegistry& registry,
+                        OpenCalls& open_calls, int stream_window);
 
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
                                      const v1::ClassifyRequest* request,
@@ -41,9 +34,8 @@ class ClassificationService final : public v1::ImageClassification::CallbackServ
  private:
   Classifier& classifier_;
   const ModelRegistry& registry_;
+  OpenCalls& open_calls_;
   const int stream_window_;
-  OpenCalls open_calls_;
-  OpenStreams streams_{open_calls_};
 };
 
 }  // namespace patchserve

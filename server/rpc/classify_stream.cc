@@ -75,9 +75,9 @@ class ClassifyStream final
 }  // namespace
 
 grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* OpenClassifyStream(
-    Classifier& classifier, OpenStreams& streams, int window,
+    Classifier& classifier, OpenCalls& open_calls, int window,
     const grpc::CallbackServerContext& context) {
-  auto* stream = new ClassifyStream(classifier, streams, window, AnswerOrder::kAny, context);
+  auto* stream = new ClassifyStream(classifier, open_calls, window, AnswerOrder::kAny, context);
   stream->Start();
   return stream;
 }

@@ -4,13 +4,13 @@
 #include "grpcpp/grpcpp.h"
 #include "patchserve/v1/classification.grpc.pb.h"
 #include "server/pipeline/classifier.h"
-#include "server/rpc/open_streams.h"
+#include "server/rpc/open_calls.h"
 
 namespace patchserve {
 
 // Answers come as they finish. For the arguments see request_stream.h.
 grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* OpenClassifyStream(
-    Classifier& classifier, OpenStreams& streams, int window,
+    Classifier& classifier, OpenCalls& open_calls, int window,
     const grpc::CallbackServerContext& context);
 
 }  // namespace patchserve

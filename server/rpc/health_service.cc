@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/rpc/status.h"
 
 namespace patchserve {
 
@@ -106,16 +107,11 @@ HealthService::Response::ServingStatus HealthService::StatusOf(const std::string
 grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* context,
                                                const grpc::health::v1::HealthCheckRequest* request,
                                                Response* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   std::lock_guard lock(mutex_);
   response->set_status(StatusOf(request->service()));
-  if (response->status() == Response::SERVICE_UNKNOWN) {
-    reactor->Finish({grpc::StatusCode::NOT_FOUND,
-                     absl::StrCat("nothing is known of \"", request->service(), "\"")});
-  } else {
-    reactor->Finish(grpc::Status::OK);
-  }
-  return reactor;
+  if (response->status() != Response::SERVICE_UNKNOWN) return Answered(*context);
+  return Answered(*context, absl::NotFoundError(
+                                absl::StrCat("nothing is known of \"", request->service(), "\"")));
 }
 
 grpc::ServerWriteReactor<HealthService::Response>* HealthService::Watch(

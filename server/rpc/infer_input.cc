@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "server/base/bytes.h"
 #include "server/base/quote.h"
 #include "server/base/status.h"
 #include "server/pipeline/tensor_input.h"
@@ -20,10 +21,6 @@ using Contents = inference::InferTensorContents;
 
 // Keeps products of sides far from an overflow; the limits of images are tighter.
 constexpr int64_t kLongestSide = 1 << 20;
-
-absl::Span<const uint8_t> Bytes(const std::string& bytes) {
-  return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
-}
 
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
@@ -105,12 +102,12 @@ absl::StatusOr<InferImages> ReadFiles(const InputTensor& input, const std::strin
   ASSIGN_OR_RETURN(const int count, ReadCount(input, model));
   InferImages images;
   if (raw != nullptr) {
-    ASSIGN_OR_RETURN(images.images, SplitRaw(Bytes(*raw), count));
+    ASSIGN_OR_RETURN(images.images, SplitRaw(AsBytes(*raw), count));
     return images;
   }
   const auto& files = input.contents().bytes_contents();
   if (files.size() != count) return WrongCount(files.size(), "elements", count);
-  for (const std::string& file : files) images.images.emplace_back(Bytes(file));
+  for (const std::string& file : files) images.images.emplace_back(AsBytes(file));
   return images;
 }
 
@@ -137,7 +134,7 @@ absl::StatusOr<InferImages> ReadPixels(const InputTensor& input, const std::stri
   InferImages images;
   absl::Span<const uint8_t> values;
   if (raw != nullptr) {
-    values = Bytes(*raw);
+    values = AsBytes(*raw);
   } else {
     ASSIGN_OR_RETURN(images.pixels, Narrow(input.contents()));
     values = images.pixels;
@@ -168,7 +165,7 @@ absl::StatusOr<InferImages> ReadTensors(const InputTensor& input, const std::str
   const TensorType type = TypeNamed(input.datatype());
   absl::Span<const uint8_t> values;
   if (raw != nullptr) {
-    values = Bytes(*raw);
+    values = AsBytes(*raw);
   } else if (type == TensorType::kFloat32) {
     const auto& floats = input.contents().fp32_contents();
     values = {reinterpret_cast<const uint8_t*>(floats.data()), floats.size() * sizeof(float)};

@@ -15,9 +15,9 @@ using Response = inference::ModelStreamInferResponse;
 
 class InferStream final : public RequestStream<Request, Response> {
  public:
-  InferStream(Classifier& classifier, const ModelRegistry& registry, OpenStreams& streams,
+  InferStream(Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
               int window, const grpc::CallbackServerContext& context)
-      : RequestStream(classifier, streams, window, AnswerOrder::kAsRead, context),
+      : RequestStream(classifier, open_calls, window, AnswerOrder::kAsRead, context),
         registry_(registry) {}
 
  private:
@@ -44,9 +44,9 @@ class InferStream final : public RequestStream<Request, Response> {
 }  // namespace
 
 grpc::ServerBidiReactor<Request, Response>* OpenInferStream(
-    Classifier& classifier, const ModelRegistry& registry, OpenStreams& streams, int window,
+    Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls, int window,
     const grpc::CallbackServerContext& context) {
-  auto* stream = new InferStream(classifier, registry, streams, window, context);
+  auto* stream = new InferStream(classifier, registry, open_calls, window, context);
   stream->Start();
   return stream;
 }

@@ -5,13 +5,13 @@
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/pipeline/classifier.h"
 #include "server/pipeline/model_registry.h"
-#include "server/rpc/open_streams.h"
+#include "server/rpc/open_calls.h"
 
 namespace patchserve {
 
 // Answers come in the order of the requests. For the arguments see request_stream.h.
 grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
-OpenInferStream(Classifier& classifier, const ModelRegistry& registry, OpenStreams& streams,
+OpenInferStream(Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
                 int window, const grpc::CallbackServerContext& context);
 
 }  // namespace patchserve

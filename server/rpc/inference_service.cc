@@ -1,6 +1,5 @@
 #include "server/rpc/inference_service.h"
 
-#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -11,45 +10,21 @@
 #include "server/rpc/infer_stream.h"
 #include "server/rpc/model_metadata.h"
 #include "server/rpc/status.h"
+#include "server/rpc/unary_call.h"
 
 namespace patchserve {
 namespace {
 
-// One ModelInfer call; see ClassifyCall.
-class InferCall final : public grpc::ServerUnaryReactor {
+class InferCall final : public UnaryCall {
  public:
   InferCall(Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
             grpc::CallbackServerContext& context, const inference::ModelInferRequest& message,
             inference::ModelInferResponse& response)
-      : classifier_(classifier), open_calls_(open_calls) {
-    open_calls_.Opened();
-    Infer(classifier, registry, message, DeadlineOf(context), cancelled_, response,
-          [this, &context](const absl::Status& status) {
-            Finish(ToGrpc(status, context));  // this may be gone from here on
-          });
+      : UnaryCall(classifier, open_calls, context) {
+    Infer(classifier, registry, message, DeadlineOf(context), cancelled(), response,
+          [this](const absl::Status& status) { End(status); });
   }
-
-  void OnCancel() override {
-    cancelled_ = true;
-    classifier_.NoticeCancelled();
-  }
-  void OnDone() override {
-    open_calls_.Closed();
-    delete this;
-  }
-
- private:
-  Classifier& classifier_;
-  OpenCalls& open_calls_;
-  std::atomic<bool> cancelled_ = false;
 };
-
-grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext& context,
-                                   const absl::Status& status = absl::OkStatus()) {
-  grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
-  reactor->Finish(ToGrpc(status));
-  return reactor;
-}
 
 struct FoundModel {
   std::shared_ptr<const ServedModel> model;
@@ -71,11 +46,12 @@ absl::StatusOr<FoundModel> FindModel(const ModelRegistry& registry, const std::s
 }  // namespace
 
 InferenceService::InferenceService(Classifier& classifier, const ModelRegistry& registry,
-                                   const HealthService& health, int stream_window,
-                                   std::string version)
+                                   const HealthService& health, OpenCalls& open_calls,
+                                   int stream_window, std::string version)
     : classifier_(classifier),
       registry_(registry),
       health_(health),
+      open_calls_(open_calls),
       stream_window_(stream_window),
       version_(std::move(version)) {}
 
@@ -83,14 +59,14 @@ grpc::ServerUnaryReactor* InferenceService::ServerLive(grpc::CallbackServerConte
                                                        const inference::ServerLiveRequest*,
                                                        inference::ServerLiveResponse* response) {
   response->set_live(true);
-  return Finished(*context);
+  return Answered(*context);
 }
 
 grpc::ServerUnaryReactor* InferenceService::ServerReady(grpc::CallbackServerContext* context,
                                                         const inference::ServerReadyRequest*,
                                                         inference::ServerReadyResponse* response) {
   response->set_ready(health_.Serving(""));
-  return Finished(*context);
+  return Answered(*context);
 }
 
 grpc::ServerUnaryReactor* InferenceService::ModelReady(grpc::CallbackServerContext* context,
@@ -98,7 +74,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelReady(grpc::CallbackServerConte
                                                        inference::ModelReadyResponse* response) {
   const auto found = FindModel(registry_, request->name(), request->version());
   response->set_ready(found.ok() && health_.Serving(found->model->name));
-  return Finished(*context);
+  return Answered(*context);
 }
 
 grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
@@ -110,7 +86,7 @@ grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
        {"classification", "model_configuration", "schedule_policy", "statistics"}) {
     response->add_extensions(extension);
   }
-  return Finished(*context);
+  return Answered(*context);
 }
 
 grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
@@ -118,7 +94,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
     inference::ModelMetadataResponse* response) {
   const auto found = FindModel(registry_, request->name(), request->version());
   if (found.ok()) *response = WriteMetadata(*found->model, found->name, found->kind);
-  return Finished(*context, found.status());
+  return Answered(*context, found.status());
 }
 
 grpc::ServerUnaryReactor* InferenceService::ModelConfig(
@@ -128,7 +104,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelConfig(
   if (found.ok()) {
     *response->mutable_config() = WriteConfig(*found->model, found->name, found->kind);
   }
-  return Finished(*context, found.status());
+  return Answered(*context, found.status());
 }
 
 grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerContext* context,
@@ -139,7 +115,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerConte
 
 grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
 InferenceService::ModelStreamInfer(grpc::CallbackServerContext* context) {
-  return OpenInferStream(classifier_, registry_, streams_, stream_window_, *context);
+  return OpenInferStream(classifier_, registry_, open_calls_, stream_window_, *context);
 }
 
 grpc::ServerUnaryReactor* InferenceService::ModelStatistics(
@@ -151,14 +127,14 @@ grpc::ServerUnaryReactor* InferenceService::ModelStatistics(
       *response->add_model_stats() =
           WriteStatistics(entry.model->metrics->statistics().Get(), entry.name);
     }
-    return Finished(*context);
+    return Answered(*context);
   }
   const auto found = FindModel(registry_, request->name(), request->version());
   if (found.ok()) {
     *response->add_model_stats() =
         WriteStatistics(found->model->metrics->statistics().Get(), found->name);
   }
-  return Finished(*context, found.status());
+  return Answered(*context, found.status());
 }
 
 grpc::ServerUnaryReactor* InferenceService::RepositoryIndex(
@@ -168,7 +144,7 @@ grpc::ServerUnaryReactor* InferenceService::RepositoryIndex(
     if (request->ready() && entry.state != ModelState::kReady) continue;
     *response->add_models() = WriteIndex(entry);
   }
-  return Finished(*context);
+  return Answered(*context);
 }
 
 }  // namespace patchserve

@@ -9,7 +9,6 @@
 #include "server/pipeline/model_registry.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/open_calls.h"
-#include "server/rpc/open_streams.h"
 
 namespace patchserve {
 
@@ -20,11 +19,8 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   // "" and of the models' names; `stream_window` is the most unanswered requests of one
   // stream, `version` the server's.
   InferenceService(Classifier& classifier, const ModelRegistry& registry,
-                   const HealthService& health, int stream_window, std::string version);
-
-  // As ClassificationService's.
-  void DrainStreams() { streams_.Drain(); }
-  bool WaitUntilIdle(absl::Duration timeout) { return open_calls_.WaitUntilNone(timeout); }
+                   const HealthService& health, OpenCalls& open_calls, int stream_window,
+                   std::string version);
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -60,10 +56,9 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   Classifier& classifier_;
   const ModelRegistry& registry_;
   const HealthService& health_;
+  OpenCalls& open_calls_;
   const int stream_window_;
   const std::string version_;
-  OpenCalls open_calls_;
-  OpenStreams streams_{open_calls_};
 };
 
 }  // namespace patchserve

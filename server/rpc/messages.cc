@@ -3,14 +3,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
+#include "server/base/bytes.h"
 #include "server/base/status.h"
 
 namespace patchserve {
 namespace {
-
-absl::Span<const uint8_t> Bytes(const std::string& bytes) {
-  return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
-}
 
 absl::StatusOr<PixelFormat> ReadFormat(v1::RawFormat format) {
   switch (format) {
@@ -110,11 +107,11 @@ absl::StatusOr<ClassifyRequest> ReadRequest(const v1::ClassifyRequest& message) 
   request.model = message.model();
   request.version = message.version();
   if (message.has_encoded()) {
-    request.image = Bytes(message.encoded());
+    request.image = AsBytes(message.encoded());
   } else if (message.has_raw()) {
     const v1::RawImage& raw = message.raw();
     ASSIGN_OR_RETURN(const PixelFormat format, ReadFormat(raw.format()));
-    request.image = RawPixels{Bytes(raw.pixels()), raw.width(), raw.height(), format};
+    request.image = RawPixels{AsBytes(raw.pixels()), raw.width(), raw.height(), format};
   }
   if (message.has_top_k()) request.top_k = message.top_k();
   request.embedding = message.embedding();

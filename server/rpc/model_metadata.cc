@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "server/rpc/infer_options.h"
+
 namespace patchserve {
 namespace {
 
@@ -62,7 +64,7 @@ inference::ModelMetadataResponse WriteMetadata(const ServedModel& model, const s
   input.add_shape(-1);
   for (int64_t side : layout.dims) input.add_shape(side);
   auto& output = *metadata.add_outputs();
-  output.set_name("probabilities");
+  output.set_name(NameOf(OutputKind::kProbabilities));
   output.set_datatype("FP32");
   output.add_shape(-1);
   output.add_shape(static_cast<int64_t>(model.description.classes.size()));
@@ -83,7 +85,7 @@ inference::ModelConfig WriteConfig(const ServedModel& model, const std::string& 
   input.set_format(layout.format);
   for (int64_t side : layout.dims) input.add_dims(side);
   inference::ModelOutput& output = *config.add_output();
-  output.set_name("probabilities");
+  output.set_name(NameOf(OutputKind::kProbabilities));
   output.set_data_type(inference::TYPE_FP32);
   output.add_dims(static_cast<int64_t>(model.description.classes.size()));
   return config;

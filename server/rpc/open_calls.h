@@ -1,12 +1,23 @@
-// Counts the calls that are under way, so that a shutdown knows when the last is over.
+// The calls that are under way: so that a shutdown can end the streams among them, and
+// knows when the last call is over.
 #pragma once
 
 #include <condition_variable>
 #include <mutex>
+#include <set>
 
 #include "absl/time/time.h"
 
 namespace patchserve {
+
+class OpenStream {
+ public:
+  // Read no more, answer what was read, and end with UNAVAILABLE. Returns at once.
+  virtual void Drain() = 0;
+
+ protected:
+  ~OpenStream() = default;
+};
 
 // Thread-safe.
 class OpenCalls {
@@ -19,6 +30,29 @@ class OpenCalls {
     std::lock_guard lock(mutex_);
     if (--open_ == 0) none_.notify_all();
   }
+
+  // Of a stream: a call that DrainStreams reaches.
+  void Opened(OpenStream* stream) {
+    std::lock_guard lock(mutex_);
+    ++open_;
+    streams_.insert(stream);
+    if (draining_) stream->Drain();
+  }
+  void Closed(OpenStream* stream) {
+    {
+      std::lock_guard lock(mutex_);
+      streams_.erase(stream);
+    }
+    Closed();
+  }
+
+  // Drains every stream, present or future. Unary calls are the classifier's to refuse.
+  void DrainStreams() {
+    std::lock_guard lock(mutex_);
+    draining_ = true;
+    for (OpenStream* stream : streams_) stream->Drain();
+  }
+
   // Blocks until no call is open, for at most `timeout`; whether none is.
   bool WaitUntilNone(absl::Duration timeout) {
     std::unique_lock lock(mutex_);
@@ -28,7 +62,9 @@ class OpenCalls {
  private:
   std::mutex mutex_;
   std::condition_variable none_;
-  int open_ = 0;  // guarded by mutex_
+  int open_ = 0;                   // guarded by mutex_, as the next
+  bool draining_ = false;          //
+  std::set<OpenStream*> streams_;  //
 };
 
 }  // namespace patchserve

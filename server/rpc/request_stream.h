@@ -12,7 +12,7 @@
 #include "grpcpp/grpcpp.h"
 #include "server/pipeline/classifier.h"
 #include "server/rpc/deadline.h"
-#include "server/rpc/open_streams.h"
+#include "server/rpc/open_calls.h"
 
 namespace patchserve {
 
@@ -27,17 +27,17 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
  public:
   // All must outlive this. `window` is the most unanswered requests: while so many are, the
   // stream isn't read, and gRPC's flow control holds the client back.
-  RequestStream(Classifier& classifier, OpenStreams& streams, int window, AnswerOrder order,
+  RequestStream(Classifier& classifier, OpenCalls& open_calls, int window, AnswerOrder order,
                 const grpc::CallbackServerContext& context)
       : classifier_(classifier),
         deadline_(DeadlineOf(context)),
-        streams_(streams),
+        open_calls_(open_calls),
         window_(window),
         order_(order) {}
 
   // To be called once, after the constructor.
   void Start() {
-    streams_.Opened(this);  // which may Drain it
+    open_calls_.Opened(this);  // which may Drain it
     std::lock_guard lock(mutex_);
     Proceed();
   }
@@ -87,7 +87,7 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
   }
 
   void OnDone() final {
-    streams_.Closed(this);
+    open_calls_.Closed(this);
     { std::lock_guard lock(mutex_); }  // a runner may still be leaving Answered
     delete this;
   }
@@ -153,7 +153,7 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
     return {grpc::StatusCode::UNAVAILABLE, "the server is shutting down"};
   }
 
-  OpenStreams& streams_;
+  OpenCalls& open_calls_;
   const int window_;
   const AnswerOrder order_;
   std::atomic<bool> cancelled_ = false;  // set under mutex_

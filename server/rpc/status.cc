@@ -23,4 +23,11 @@ grpc::Status ToGrpc(const absl::Status& status, grpc::CallbackServerContext& con
   return ToGrpc(status);
 }
 
+grpc::ServerUnaryReactor* Answered(grpc::CallbackServerContext& context,
+                                   const absl::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context.DefaultReactor();
+  reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
 }  // namespace patchserve

@@ -14,4 +14,8 @@ grpc::Status ToGrpc(const absl::Status& status);
 // grpc-retry-pushback-ms, -1 where no try could be in time (gRFC A6).
 grpc::Status ToGrpc(const absl::Status& status, grpc::CallbackServerContext& context);
 
+// What a handler returns that has its answer already.
+grpc::ServerUnaryReactor* Answered(grpc::CallbackServerContext& context,
+                                   const absl::Status& status = absl::OkStatus());
+
 }  // namespace patchserve

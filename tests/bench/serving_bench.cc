@@ -35,6 +35,7 @@
 #include "client/loadgen/loops.h"
 #include "client/loadgen/own_cpu.h"
 #include "inference/grpc_service.grpc.pb.h"
+#include "server/base/bytes.h"
 #include "server/image/decode.h"
 #include "server/image/preprocess.h"
 #include "server/model/engine.h"
@@ -78,8 +79,7 @@ double CpuSecondsOf(pid_t pid) {
 // Decode + forward in as many threads as the server has runners; CPU seconds an image.
 double BareRound(const Engine& engine, const std::string& photo, int threads, int batch_size) {
   const Preprocessing& how = engine.description().preprocessing;
-  const absl::Span<const uint8_t> file(reinterpret_cast<const uint8_t*>(photo.data()),
-                                       photo.size());
+  const absl::Span<const uint8_t> file = AsBytes(photo);
   std::atomic<int64_t> images = 0;
   const absl::Time end = absl::Now() + absl::Seconds(absl::GetFlag(FLAGS_seconds));
   const absl::Duration cpu = OwnCpuTime();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "server/base/bytes.h"
 #include "server/base/status.h"
 #include "server/image/decode.h"
 #include "server/image/header.h"
@@ -16,9 +17,8 @@ namespace {
 
 absl::StatusOr<Image> DecodeFile(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(stream), {}};
-  const absl::Span<const uint8_t> file(reinterpret_cast<const uint8_t*>(bytes.data()),
-                                       bytes.size());
+  const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+  const absl::Span<const uint8_t> file = AsBytes(bytes);
   ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(file, ImageLimits{}));
   return Decode(file, info);
 }

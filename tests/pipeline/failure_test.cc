@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include "server/base/bytes.h"
 #include "tests/pipeline/classifier_fixture.h"
 
 namespace patchserve {
@@ -63,8 +64,7 @@ TEST_F(FailureTest, BytesThatAreNoImageAreInvalid) {
   Start();
   const std::string text = "this is a text, not a photo";
   ClassifyRequest request{.arrival = absl::Now()};
-  request.image =
-      absl::Span<const uint8_t>(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  request.image = AsBytes(text);
   EXPECT_EQ(ClassifyAndWait(request).status().code(), absl::StatusCode::kInvalidArgument);
 }
 

@@ -113,7 +113,7 @@ TEST_F(ClassifyStreamTest, DrainAnswersWhatWasReadAndEndsTheStreamUnavailable) {
   auto stream = Open();
   stream->Write(Message("accepted"));
   model.WaitUntilBusy(1);
-  service->DrainStreams();
+  open_calls.DrainStreams();
   model.Release();
   const auto responses = ReadAll(*stream);
   ASSERT_TRUE(responses.contains("accepted"));
@@ -122,7 +122,7 @@ TEST_F(ClassifyStreamTest, DrainAnswersWhatWasReadAndEndsTheStreamUnavailable) {
 }
 
 TEST_F(ClassifyStreamTest, AStreamOpenedAfterDrainIsUnavailable) {
-  service->DrainStreams();
+  open_calls.DrainStreams();
   auto stream = Open();
   EXPECT_TRUE(ReadAll(*stream).empty());
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
@@ -132,12 +132,7 @@ TEST_F(ClassifyStreamTest, AClientThatCancelsLeavesNothingBehind) {
   model.Hold();
   auto stream = Open();
   for (int i = 0; i < 4; ++i) stream->Write(Message(absl::StrCat(i)));
-  model.WaitUntilBusy(1);
-  while (!Shows("patchserve_in_flight 4")) std::this_thread::yield();
-  context.TryCancel();
-  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
-  model.Release();
-  while (!Shows("patchserve_in_flight 0")) std::this_thread::yield();
+  ExpectThatCancellingLeavesNothingBehind(context, *stream);
 }
 
 }  // namespace

@@ -30,17 +30,22 @@ void Shape(ModelInferRequest& r, std::initializer_list<int64_t> shape) {
 }
 void Raw(ModelInferRequest& r, const std::string& raw) { r.set_raw_input_contents(0, raw); }
 
-class BadFileTest : public InferTest, public ::testing::WithParamInterface<BadRequest> {};
-class BadPixelsTest : public InferTest, public ::testing::WithParamInterface<BadRequest> {};
-class BadTensorTest : public InferTest, public ::testing::WithParamInterface<BadRequest> {};
+class BadRequestTest : public InferTest, public ::testing::WithParamInterface<BadRequest> {
+ protected:
+  void ExpectOnlyTheSpoiltIsRefused(ModelInferRequest request) {
+    ASSERT_TRUE(Infer(request).ok());
+    GetParam().spoil(request);
+    const grpc::Status status = Infer(request);
+    EXPECT_EQ(status.error_code(), GetParam().code) << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(GetParam().message));
+  }
+};
+class BadFileTest : public BadRequestTest {};
+class BadPixelsTest : public BadRequestTest {};
+class BadTensorTest : public BadRequestTest {};
 
 TEST_P(BadFileTest, IsRefused) {
-  ModelInferRequest request = FileRequest({ColourFile(1, 2, 3), ColourFile(4, 5, 6)});
-  ASSERT_TRUE(Infer(request).ok());
-  GetParam().spoil(request);
-  const grpc::Status status = Infer(request);
-  EXPECT_EQ(status.error_code(), GetParam().code) << status.error_message();
-  EXPECT_THAT(status.error_message(), HasSubstr(GetParam().message));
+  ExpectOnlyTheSpoiltIsRefused(FileRequest({ColourFile(1, 2, 3), ColourFile(4, 5, 6)}));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -137,12 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.name; });
 
 TEST_P(BadPixelsTest, IsRefused) {
-  ModelInferRequest request = RawRequest("fake.pixels", "UINT8", {1, 2, 2, 3}, kPixel);
-  ASSERT_TRUE(Infer(request).ok());
-  GetParam().spoil(request);
-  const grpc::Status status = Infer(request);
-  EXPECT_EQ(status.error_code(), GetParam().code) << status.error_message();
-  EXPECT_THAT(status.error_message(), HasSubstr(GetParam().message));
+  ExpectOnlyTheSpoiltIsRefused(RawRequest("fake.pixels", "UINT8", {1, 2, 2, 3}, kPixel));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -175,12 +175,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.name; });
 
 TEST_P(BadTensorTest, IsRefused) {
-  ModelInferRequest request = RawRequest("fake.tensor", "FP32", {1, 3, 2, 2}, kTensor);
-  ASSERT_TRUE(Infer(request).ok());
-  GetParam().spoil(request);
-  const grpc::Status status = Infer(request);
-  EXPECT_EQ(status.error_code(), GetParam().code) << status.error_message();
-  EXPECT_THAT(status.error_message(), HasSubstr(GetParam().message));
+  ExpectOnlyTheSpoiltIsRefused(RawRequest("fake.tensor", "FP32", {1, 3, 2, 2}, kTensor));
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "inference/grpc_service.grpc.pb.h"
@@ -78,6 +79,18 @@ class InferTest : public ServiceTest {
     const grpc::Status status = Infer(request);
     EXPECT_TRUE(status.ok()) << status.error_message();
     return status.ok() ? Floats(response.raw_output_contents(0)) : std::vector<float>();
+  }
+
+  // A good call that runs until model.Release(). To be joined.
+  std::thread HoldOne() {
+    model.Hold();
+    std::thread call([this] {
+      grpc::ClientContext context;
+      inference::ModelInferResponse ignored;
+      EXPECT_TRUE(oip->ModelInfer(&context, FileRequest({ColourFile(1, 2, 3)}), &ignored).ok());
+    });
+    model.WaitUntilBusy(1);
+    return call;
   }
 
   inference::ModelInferResponse response;

@@ -72,7 +72,7 @@ TEST_F(InferStreamTest, DrainAnswersWhatWasReadAndEndsTheStreamUnavailable) {
   auto stream = Open();
   stream->Write(Message("accepted", ColourFile(1, 2, 3)));
   model.WaitUntilBusy(1);
-  inference_service->DrainStreams();
+  open_calls.DrainStreams();
   model.Release();
   EXPECT_THAT(Ids(ReadAll(*stream)), ElementsAre("accepted"));
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
@@ -82,12 +82,7 @@ TEST_F(InferStreamTest, AClientThatCancelsLeavesNothingBehind) {
   model.Hold();
   auto stream = Open();
   for (int i = 0; i < 4; ++i) stream->Write(Message("x", ColourFile(1, 2, 3)));
-  model.WaitUntilBusy(1);
-  while (!Shows("patchserve_in_flight 4")) std::this_thread::yield();
-  context.TryCancel();
-  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
-  model.Release();
-  while (!Shows("patchserve_in_flight 0")) std::this_thread::yield();
+  ExpectThatCancellingLeavesNothingBehind(context, *stream);
 }
 
 }  // namespace

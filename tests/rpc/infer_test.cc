@@ -146,13 +146,7 @@ TEST_F(InferTest, MoreClassesThanThereAreGiveAll) {
 }
 
 TEST_F(InferTest, TheTimeoutIsADeadline) {
-  model.Hold();
-  std::thread first([this] {
-    grpc::ClientContext context;
-    inference::ModelInferResponse ignored;
-    EXPECT_TRUE(oip->ModelInfer(&context, FileRequest({ColourFile(1, 2, 3)}), &ignored).ok());
-  });
-  model.WaitUntilBusy(1);
+  std::thread first = HoldOne();
   inference::ModelInferRequest request = FileRequest({ColourFile(1, 2, 3)});
   (*request.mutable_parameters())["timeout"] = Number(1);
   EXPECT_EQ(Infer(request).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
@@ -161,13 +155,7 @@ TEST_F(InferTest, TheTimeoutIsADeadline) {
 }
 
 TEST_F(InferTest, ACallThatIsCancelledInTheQueueIsNotRun) {
-  model.Hold();
-  std::thread first([this] {
-    grpc::ClientContext context;
-    inference::ModelInferResponse ignored;
-    EXPECT_TRUE(oip->ModelInfer(&context, FileRequest({ColourFile(1, 2, 3)}), &ignored).ok());
-  });
-  model.WaitUntilBusy(1);
+  std::thread first = HoldOne();
   grpc::ClientContext context;
   std::thread second([&] {
     const auto request = FileRequest({ColourFile(1, 2, 3), ColourFile(1, 2, 3)});

@@ -6,12 +6,14 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "inference/grpc_service.grpc.pb.h"
 #include "patchserve/v1/classification.grpc.pb.h"
 #include "server/rpc/classification_service.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/inference_service.h"
+#include "server/rpc/open_calls.h"
 #include "tests/pipeline/classifier_fixture.h"
 
 namespace patchserve {
@@ -31,9 +33,11 @@ class ServiceTest : public ClassifierTest {
  protected:
   void SetUp() override {
     Start();
-    service = std::make_unique<ClassificationService>(*classifier, registry, /*stream_window=*/4);
-    inference_service = std::make_unique<InferenceService>(*classifier, registry, health,
-                                                           /*stream_window=*/4, "0.0");
+    service = std::make_unique<ClassificationService>(*classifier, registry, open_calls,
+                                                      /*stream_window=*/4);
+    inference_service =
+        std::make_unique<InferenceService>(*classifier, registry, health, open_calls,
+                                           /*stream_window=*/4, "0.0");
     grpc::ServerBuilder builder;
     builder.RegisterService(service.get());
     builder.RegisterService(inference_service.get());
@@ -45,8 +49,7 @@ class ServiceTest : public ClassifierTest {
 
   void TearDown() override {
     model.Release();
-    service->DrainStreams();
-    inference_service->DrainStreams();
+    open_calls.DrainStreams();
     server->Shutdown();
   }
 
@@ -55,7 +58,19 @@ class ServiceTest : public ClassifierTest {
     return stub->Classify(&context, request, response);
   }
 
+  // Of a stream that has written four requests to the model, which is held.
+  template <typename Stream>
+  void ExpectThatCancellingLeavesNothingBehind(grpc::ClientContext& context, Stream& stream) {
+    model.WaitUntilBusy(1);
+    while (!Shows("patchserve_in_flight 4")) std::this_thread::yield();
+    context.TryCancel();
+    EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::CANCELLED);
+    model.Release();
+    while (!Shows("patchserve_in_flight 0")) std::this_thread::yield();
+  }
+
   HealthService health;
+  OpenCalls open_calls;
   std::unique_ptr<ClassificationService> service;
   std::unique_ptr<InferenceService> inference_service;
   std::unique_ptr<grpc::Server> server;
