@@ -33,7 +33,7 @@ inline double RoomFor(Criticality criticality) {
 // What waits, as a newcomer would find it.
 struct Load {
   int places = 0;                              // taken, of its model
-  int max_places = 0;                          //
+  int max_places = 0;                          // that there are
   absl::Duration wait = absl::ZeroDuration();  // before it would run
   absl::Duration own = absl::ZeroDuration();   // its model's part of it, with itself; 0 if none
   absl::Duration run = absl::ZeroDuration();   // of the batch that it would run in

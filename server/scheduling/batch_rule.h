@@ -27,8 +27,10 @@
 
 #include "absl/time/time.h"
 #include "server/scheduling/admission_rule.h"
-#include "server/scheduling/arrivals.h"
+#include "server/scheduling/batch_size.h"
 #include "server/scheduling/cost_model.h"
+#include "server/scheduling/model_queue.h"
+#include "server/scheduling/newcomer.h"
 
 namespace patchserve {
 
@@ -67,7 +69,7 @@ class BatchRule {
 
   // Returns the model's number: 0, 1, 2 ...
   int AddModel(const ModelOptions& options, CostModel cost) {
-    queues_.push_back({options, std::move(cost)});
+    queues_.push_back({options.max_queued, std::move(cost)});
     return static_cast<int>(queues_.size()) - 1;
   }
 
@@ -84,10 +86,8 @@ class BatchRule {
     Queue& queue = queues_[model];
     queue.arrivals.Add(now, deadline - now);
     if (queue.entries.empty()) queue.used = std::max(queue.used, turn_);
-    if (static_cast<int>(queue.entries.size()) >= queue.options.max_queued) return item;
-    auto place = std::upper_bound(queue.entries.begin(), queue.entries.end(), deadline,
-                                  [](absl::Time t, const Entry& e) { return t < e.deadline; });
-    queue.entries.insert(place, {deadline, now, std::move(item)});
+    if (queue.waiting() >= queue.max_queued) return item;
+    queue.entries.insert(queue.After(deadline), {deadline, now, std::move(item)});
     ++queued_;
     return std::nullopt;
   }
@@ -133,78 +133,34 @@ class BatchRule {
   // An item of `model` is on its way here: until Push or TakeBack it has a place, and
   // counts as work before that of those who come after it.
   void Expect(int model, absl::Time now) {
-    ++expected_;
     ++queues_[model].expected;
     queues_[model].last_expected = now;
   }
-  void TakeBack(int model) {
-    --expected_;
-    --queues_[model].expected;
-  }
+  void TakeBack(int model) { --queues_[model].expected; }
 
-  // What an item of `model` with this deadline would find, if it came now: the batches of
-  // all models that go before it, shared by the runners. `running` is what is left of the
-  // batches under way, summed over the runners; `idle` runners are free.
+  // What an item of `model` with this deadline would find, if it came now. `running` is
+  // what is left of the batches under way, summed over the runners; `idle` runners are free.
   Load Find(int model, absl::Time deadline, absl::Duration running, int idle,
             absl::Time now) const {
-    Load load;
-    absl::Duration ahead = absl::ZeroDuration();
-    for (const Queue& queue : queues_) {
-      const absl::Duration work = TimeOf(queue.cost, Before(queue, deadline));
-      ahead += work;
-      if (&queue == &queues_[model]) {
-        load.own = WithOneMore(queue, Before(queue, deadline));
-      } else if (SharesTheDevice(queue, now)) {
-        ++load.models;
-      }
-    }
-    const Queue& queue = queues_[model];
-    const int before = Before(queue, deadline);
-    load.places = queue.expected + Waiting(queue);
-    load.max_places = queue.options.max_queued;
-    if (ahead > absl::ZeroDuration() || idle == 0) load.wait = (running + ahead) / options_.runners;
-    load.run = queue.cost.Safe(
-        Worthwhile(queue.cost, std::min(before + 1, queue.cost.max_batch()), kWorthwhile));
-    load.makes_others_late = MakesOthersLate(model, deadline, running, now);
-    load.crowding = Crowding(model, deadline, now);
-    load.idle = idle == options_.runners && queued_ == 0 && expected_ == 0;
-    return load;
+    const DeviceState<Item> device{queues_, options_.runners, idle, running, now};
+    return Newcomer<Item>(device, model, deadline).Finds();
   }
 
   // A prediction kept a model from being run, and so from being measured: it fades.
   void Doubt(int model) { queues_[model].cost.Fade(); }
 
   int queued() const { return queued_; }
-  int queued(int model) const { return static_cast<int>(queues_[model].entries.size()); }
+  int queued(int model) const { return queues_[model].waiting(); }
   const CostModel& cost(int model) const { return queues_[model].cost; }
 
  private:
-  // A larger batch must save this share of the time an image; while time is scarce, this.
-  static constexpr double kWorthwhile = 0.05;
-  static constexpr double kScarceWorthwhile = 0.01;
-  // So little more time is none.
-  static constexpr double kNearlySame = 0.005;
   // Idle runners share what waits unless that takes so many times as long, summed up.
   static constexpr double kShareCost = 1.3;
   // A run that makes fewer than this late is no reason to wait.
   static constexpr double kFewLost = 0.1;
-  // A model that nothing came for since doesn't share the device.
-  static constexpr absl::Duration kRecently = absl::Seconds(10);
+  using Queue = ModelQueue<Item>;
+  using Entry = typename Queue::Entry;
 
-  struct Entry {
-    absl::Time deadline;
-    absl::Time pushed;
-    Item item;
-  };
-  struct Queue {
-    ModelOptions options;
-    CostModel cost;
-    std::vector<Entry> entries = {};  // by deadline; equal ones in order of arrival
-    Arrivals arrivals = {};
-    int expected = 0;  // on their way here
-    absl::Time last_expected = absl::InfinitePast();
-    absl::Duration used = {};  // of the device, for turns; a model that was idle saves none
-  };
   struct Plan {
     int model = 0;
     int first = 0;  // entries left behind
@@ -212,74 +168,6 @@ class BatchRule {
     absl::Time start_by;    // or its first item will be late
     absl::Time wait_until;  // for more to come; not after now: don't wait
   };
-
-  // Of so many images in batches of the largest size.
-  static absl::Duration TimeOf(const CostModel& cost, int images) {
-    const int largest = cost.max_batch();
-    if (images == 0) return absl::ZeroDuration();
-    return images / largest * cost.Expected(largest) + cost.Expected(images % largest);
-  }
-
-  // How many items of a queue go before one with this deadline.
-  static int Before(const Queue& queue, absl::Time deadline) {
-    const auto place =
-        std::upper_bound(queue.entries.begin(), queue.entries.end(), deadline,
-                         [](absl::Time t, const Entry& e) { return t < e.deadline; });
-    return queue.expected + static_cast<int>(place - queue.entries.begin());
-  }
-
-  // How long the runners take for so many items of a queue and one more; nothing where there
-  // are none, since a model's first item has its part of the device in any case.
-  absl::Duration WithOneMore(const Queue& queue, int before) const {
-    if (before == 0) return absl::ZeroDuration();
-    return TimeOf(queue.cost, before + 1) / options_.runners;
-  }
-
-  static bool SharesTheDevice(const Queue& queue, absl::Time now) {
-    return now - queue.last_expected < kRecently;
-  }
-
-  // What part of the time that a usual item of another model may wait is filled by the
-  // items of `model` that would go before it, now that one more with this deadline comes.
-  double Crowding(int model, absl::Time deadline, absl::Time now) const {
-    const Queue& own = queues_[model];
-    double most = 0;
-    for (const Queue& other : queues_) {
-      const absl::Duration budget = other.arrivals.usual_budget();
-      const absl::Duration may_wait = budget - other.cost.Safe(1);
-      if (&other == &own || !SharesTheDevice(other, now)) continue;
-      if (deadline > now + budget || may_wait <= absl::ZeroDuration()) continue;
-      most =
-          std::max(most, absl::FDivDuration(WithOneMore(own, Before(own, now + budget)), may_wait));
-    }
-    return most;
-  }
-
-  static int Waiting(const Queue& queue) { return static_cast<int>(queue.entries.size()); }
-
-  // Whether one more item of `model` would make one late that isn't now: one of any model,
-  // with a later deadline, so that the newcomer goes before it. All that runs before an item
-  // may take as long as a Safe run does: who was taken in is to be in time for sure.
-  bool MakesOthersLate(int model, absl::Time deadline, absl::Duration running,
-                       absl::Time now) const {
-    const Queue& own = queues_[model];
-    const int before = Before(own, deadline);
-    const absl::Duration one_more =
-        (TimeOf(own.cost, before + 1) - TimeOf(own.cost, before)) / options_.runners;
-    for (const Queue& queue : queues_) {
-      const double safe = absl::FDivDuration(queue.cost.Safe(1), queue.cost.Expected(1));
-      for (int i = Before(queue, deadline); i < queue.expected + Waiting(queue); ++i) {
-        const absl::Time due = queue.entries[i - queue.expected].deadline;
-        absl::Duration ahead = running + TimeOf(queue.cost, i);
-        for (const Queue& other : queues_) {
-          if (&other != &queue) ahead += TimeOf(other.cost, Before(other, due));
-        }
-        const absl::Time done = now + safe * (ahead / options_.runners + queue.cost.Expected(1));
-        if (done <= due && done + one_more > due) return true;
-      }
-    }
-    return false;
-  }
 
   // While there is time for all, who can wait least; else who has had least of the device
   // (start-time fair queueing, Goyal et al., SIGCOMM 1996).
@@ -318,7 +206,7 @@ class BatchRule {
 
   // The first entry that can wait for a batch of `target`, or of all that are left.
   int FirstFor(const Queue& queue, int target, absl::Time now) const {
-    const int last = static_cast<int>(queue.entries.size()) - 1;
+    const int last = queue.waiting() - 1;
     for (int first = 0; first < last; ++first) {
       const int size = std::min(target, last + 1 - first);
       if (now + queue.cost.Safe(size) <= queue.entries[first].deadline) return first;
@@ -329,7 +217,7 @@ class BatchRule {
   // The most entries from `first` on that can run together and all be in time. If not
   // even the first is sure to be, it runs alone.
   int Feasible(const Queue& queue, int first, absl::Time now) const {
-    const int waiting = static_cast<int>(queue.entries.size()) - first;
+    const int waiting = queue.waiting() - first;
     int size = std::min(waiting, queue.cost.max_batch());
     while (size > 1 && now + queue.cost.Safe(size) > queue.entries[first].deadline) --size;
     return size;
@@ -343,28 +231,10 @@ class BatchRule {
     return idle * cost.Expected(share) <= kShareCost * cost.Expected(all) ? share : all;
   }
 
-  static bool NearlySame(const CostModel& cost, int size, int larger) {
-    return cost.Expected(larger) <= cost.Expected(size) * (1 + kNearlySame);
-  }
-
-  // The smallest batch whose time an image is near the best of those up to `most`, and as
-  // many more as come for nearly nothing.
-  static int Worthwhile(const CostModel& cost, int most, double near) {
-    double best = 1e300;
-    for (int size = 1; size <= most; ++size) best = std::min(best, TimeEach(cost, size));
-    int size = 1;
-    while (TimeEach(cost, size) > best * (1 + near)) ++size;
-    while (size < most && NearlySame(cost, size, size + 1)) ++size;
-    return size;
-  }
-  static double TimeEach(const CostModel& cost, int size) {
-    return absl::ToDoubleSeconds(cost.Expected(size)) / size;
-  }
-
   Plan MakePlan(int model, absl::Time now, int idle, bool scarce) const {
     const Queue& queue = queues_[model];
     Plan plan{.model = model, .first = FirstFor(queue, Target(queue, now, scarce), now)};
-    const int waiting = static_cast<int>(queue.entries.size()) - plan.first;
+    const int waiting = queue.waiting() - plan.first;
     int most = Feasible(queue, plan.first, now);
     if (options_.independent_runners) most = std::min(most, Share(queue.cost, waiting, idle));
     plan.size = Worthwhile(queue.cost, most, scarce ? kScarceWorthwhile : kWorthwhile);
@@ -439,7 +309,6 @@ class BatchRule {
   Options options_;
   std::vector<Queue> queues_;
   int queued_ = 0;
-  int expected_ = 0;
   absl::Duration turn_;  // `used` of the last batch's model, before it
 };
 

@@ -153,23 +153,21 @@ class Executor {
   void Do(typename BatchRule<Item>::Decision decision, std::unique_lock<std::mutex>& lock) {
     const int model = decision.model, size = static_cast<int>(decision.batch.size());
     std::shared_ptr<RunBatch> run;
-    if (model >= 0) {
-      run = run_[model];
-      ++busy_;
-    }
+    if (model >= 0) run = run_[model];
     lock.unlock();
     for (auto& dropped : decision.dropped) options_.drop(std::move(dropped.item), dropped.reason);
     const absl::Time started = options_.now();
     if (run != nullptr) (*run)(std::move(decision.batch));
     const absl::Time ended = options_.now();
     lock.lock();
-    if (run == nullptr) return;
-    --busy_;
-    rule_.Observe(model, size, ended - started);
+    if (run != nullptr) rule_.Observe(model, size, ended - started);
   }
 
   // Both need mutex_.
-  int Idle() const { return options_.rule.runners - busy_; }
+  int Idle() const {
+    return static_cast<int>(
+        std::count(busy_until_.begin(), busy_until_.end(), absl::InfinitePast()));
+  }
   Load Find(int model, absl::Time deadline, absl::Time now) const {
     absl::Duration running = absl::ZeroDuration();
     for (absl::Time until : busy_until_) running += std::max(until - now, absl::ZeroDuration());
@@ -181,9 +179,9 @@ class Executor {
   std::condition_variable changed_;
   BatchRule<Item> rule_;                        // guarded by mutex_
   std::vector<std::shared_ptr<RunBatch>> run_;  // by model; guarded by mutex_
-  int busy_ = 0;                                // guarded by mutex_
-  std::vector<absl::Time> busy_until_;          // as expected, by runner; guarded by mutex_
-  bool stopping_ = false;                       // guarded by mutex_
+  // By runner: when it is expected to be done, infinitely past if it is free. Guarded by mutex_.
+  std::vector<absl::Time> busy_until_;
+  bool stopping_ = false;  // guarded by mutex_
   std::vector<std::thread> runners_;
 };
 

@@ -1,0 +1,52 @@
+// What waits of one model, and what is known of it: what both rules look at.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/scheduling/arrivals.h"
+#include "server/scheduling/cost_model.h"
+
+namespace patchserve {
+
+// Plain data with the questions that can be asked of one model alone.
+template <typename Item>
+struct ModelQueue {
+  struct Entry {
+    absl::Time deadline;
+    absl::Time pushed;
+    Item item;
+  };
+
+  int max_queued = 0;
+  CostModel cost;
+  std::vector<Entry> entries = {};  // by deadline; equal ones in order of arrival
+  Arrivals arrivals = {};
+  int expected = 0;  // on their way here
+  absl::Time last_expected = absl::InfinitePast();
+  absl::Duration used = {};  // of the device, for turns; a model that was idle saves none
+
+  int waiting() const { return static_cast<int>(entries.size()); }
+
+  // The first entry with a later deadline.
+  auto After(absl::Time deadline) const {
+    return std::upper_bound(entries.begin(), entries.end(), deadline,
+                            [](absl::Time t, const Entry& e) { return t < e.deadline; });
+  }
+
+  // How many items go before one with this deadline, those on their way included.
+  int Before(absl::Time deadline) const {
+    return expected + static_cast<int>(After(deadline) - entries.begin());
+  }
+
+  // Of so many images in batches of the largest size.
+  absl::Duration TimeOf(int images) const {
+    const int largest = cost.max_batch();
+    if (images == 0) return absl::ZeroDuration();
+    return images / largest * cost.Expected(largest) + cost.Expected(images % largest);
+  }
+};
+
+}  // namespace patchserve
