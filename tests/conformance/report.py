@@ -43,7 +43,7 @@ def table(*lines):
 
 
 def networks(measured):
-    found = rows(measured / "networks.jsonl")
+    found = sorted(rows(measured / "networks.jsonl"), key=lambda row: (row["module"], row["name"]))
     served = [row for row in found if "logits" in row]
     far = [row["name"] for row in served if max(row["logits"], row["embedding"]) > TOLERANCE or not row["same_order"]]
     modules = collections.Counter(row["module"] for row in served)
