@@ -1,5 +1,6 @@
 # make run       install what is missing, build, serve the models under models/
 # make test      install, build, pass the tests that need no GPU
+# make test-deploy  check deploy/: Prometheus, Grafana, Kubernetes
 # make build     install and build: build/bin/{patchserve,classify}
 # make bench     print what serving costs, and how long each part takes
 # make performance  measure and write docs/performance.md: 20 minutes on a quiet machine
@@ -17,7 +18,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test build deps test-deps bench performance bench-overload simulate simulate-plots fuzz conformance sanitize format check-format check-proto clean
+.PHONY: run test test-deploy build deps test-deps bench performance bench-overload simulate simulate-plots fuzz conformance sanitize format check-format check-proto clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -25,6 +26,10 @@ run: build
 
 test: test-deps build
 	PATH="$(DEPS)/promtool/usr/bin:$$PATH" ctest --test-dir $(BUILD) --output-on-failure
+
+test-deploy: test-deps build
+	tests/deploy/install_tools.sh
+	tests/deploy/run.sh $(BUILD)/bin
 
 build: deps
 	cmake -S . -B $(BUILD) -G Ninja -DPATCHSERVE_DEPS=$(DEPS) -DPATCHSERVE_SANITIZE= >/dev/null
