@@ -8,12 +8,14 @@
 #include <string>
 #include <thread>
 
+#include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "server/config/config.h"
 #include "server/config/flags.h"
+#include "server/logging.h"
+#include "server/probe.h"
 #include "server/process_events.h"
 #include "server/server.h"
-#include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
 namespace patchserve {
@@ -30,6 +32,10 @@ int Serve(const Config& config, ProcessEvents& events) {
   });
   if (!server.ok()) return Fail(server.status());
   spdlog::info("gRPC on port {} of {}", (*server)->port(), config.address);
+  if ((*server)->health_port() != 0) {
+    spdlog::info("health on port {} of {}", (*server)->health_port(),
+                 config.transport.health_address);
+  }
   if (!config.metrics_address.empty()) {
     spdlog::info("metrics on port {} of {}", (*server)->metrics_port(), config.metrics_address);
   }
@@ -57,12 +63,13 @@ int Serve(const Config& config, ProcessEvents& events) {
 }  // namespace patchserve
 
 int main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("patchserve"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
   patchserve::ParseFlags(argc, argv);
+  if (const std::string address = absl::GetFlag(FLAGS_probe); !address.empty()) {
+    _exit(patchserve::Probe(address, absl::GetFlag(FLAGS_probe_service)));
+  }
+  patchserve::SetUpLog(absl::GetFlag(FLAGS_log_format), absl::GetFlag(FLAGS_log_level));
   patchserve::ProcessEvents events;  // before any other thread: it blocks the signals
   absl::StatusOr<patchserve::Config> config = patchserve::ReadConfig();
-  if (config.ok()) spdlog::set_level(spdlog::level::from_str(config->log_level));
   const int exit_code =
       config.ok() ? patchserve::Serve(*config, events) : patchserve::Fail(config.status());
   spdlog::shutdown();

@@ -8,9 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "grpcpp/ext/proto_server_reflection_plugin.h"
-#include "grpcpp/server_builder.h"
 #include "server/base/status.h"
+#include "server/logging.h"
 #include "server/model/engine.h"
 #include "server/model_loader.h"
 #include "spdlog/spdlog.h"
@@ -73,8 +72,9 @@ Server::Server(const Config& config, std::string device,
            .prepare_runner = [] { PrepareRunnerThread(kIntraOpThreads); },
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),
-      classification_(classifier_, registry_, open_calls_, config_.stream_window),
-      inference_(classifier_, registry_, health_, open_calls_, config_.stream_window,
+      access_log_(config_.access_log, LogAccess),
+      classification_(classifier_, registry_, open_calls_, access_log_, config_.stream_window),
+      inference_(classifier_, registry_, health_, open_calls_, access_log_, config_.stream_window,
                  PATCHSERVE_VERSION) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
@@ -92,28 +92,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   if (!config.metrics_address.empty()) {
     RETURN_IF_ERROR(server->metrics_->Expose(config.metrics_address));
   }
-  RETURN_IF_ERROR(server->Listen());
+  ASSIGN_OR_RETURN(server->ports_, Listen(config, {&server->classification_, &server->inference_},
+                                          server->health_));
   return server;
-}
-
-absl::Status Server::Listen() {
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  grpc::ServerBuilder builder;
-  builder.AddListeningPort(config_.address, grpc::InsecureServerCredentials(), &port_);
-  builder.RegisterService(&classification_);
-  builder.RegisterService(&inference_);
-  builder.RegisterService(&health_);
-  // Twice what an image may have, so that one that is too long gets our error, which
-  // says the limit, and not gRPC's.
-  builder.SetMaxReceiveMessageSize(static_cast<int>(2 * config_.max_image_bytes + (1 << 20)));
-  // A second server on the port is an error, not a silent share of the traffic.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  grpc_ = builder.BuildAndStart();
-  if (grpc_ == nullptr || port_ == 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("can't serve gRPC on ", config_.address, " (is it in use?)"));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Server::LoadModels() {
@@ -163,7 +144,8 @@ void Server::Stop(absl::Duration lame_duck) {
                  absl::FormatDuration(config_.drain_timeout));
   }
   // What is open now isn't ours to finish, such as an idle reflection stream: gRPC ends it.
-  grpc_->Shutdown(absl::ToChronoTime(absl::Now() + kFarewell));
+  ports_.server->Shutdown(absl::ToChronoTime(absl::Now() + kFarewell));
+  if (ports_.health != nullptr) ports_.health->Shutdown(absl::ToChronoTime(absl::Now()));
   classifier_.Stop();
   spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(absl::Now() - start));
   // What happened since Prometheus last came would be lost.

@@ -8,11 +8,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "grpcpp/server.h"
 #include "server/config/config.h"
+#include "server/listen.h"
 #include "server/metrics/metrics.h"
 #include "server/pipeline/classifier.h"
 #include "server/pipeline/model_registry.h"
+#include "server/rpc/access_log.h"
 #include "server/rpc/classification_service.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/inference_service.h"
@@ -25,7 +26,8 @@ class Server {
   // Binds the ports; metrics and health answer from here on, inference once
   // LoadModels has made a model ready. `device_lost` is called at most once, on a
   // runner: nothing will run any more, the process should end.
-  // Errors: FAILED_PRECONDITION: a port is in use, or there is no such device.
+  // Errors: FAILED_PRECONDITION: a port is in use, or there is no such device. Those of
+  // MakeServerCredentials.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const Config& config, std::function<void(const absl::Status&)> device_lost);
 
@@ -42,13 +44,14 @@ class Server {
   // what was accepted, for at most drain_timeout. LoadModels must have returned.
   void Stop(absl::Duration lame_duck);
 
-  int port() const { return port_; }
+  int port() const { return ports_.port; }
+  // 0 without --health_address.
+  int health_port() const { return ports_.health_port; }
   int metrics_port() const { return metrics_->port(); }
 
  private:
   Server(const Config& config, std::string device,
          std::function<void(const absl::Status&)> device_lost);
-  absl::Status Listen();
   void DeviceLost(const absl::Status& why);
 
   // In the order of dependence: destroyed from the last to the first.
@@ -61,10 +64,10 @@ class Server {
   HealthService health_;
   Classifier classifier_;
   OpenCalls open_calls_;
+  AccessLog access_log_;
   ClassificationService classification_;
   InferenceService inference_;
-  std::unique_ptr<grpc::Server> grpc_;
-  int port_ = 0;
+  Ports ports_;
 };
 
 }  // namespace patchserve

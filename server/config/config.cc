@@ -7,12 +7,12 @@
 #include <sstream>
 
 #include "absl/flags/flag.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/text_format.h"
 #include "patchserve/config/v1/server_config.pb.h"
 #include "server/base/status.h"
+#include "server/config/checks.h"
 #include "server/config/flags.h"
 #include "server/config/model_folders.h"
 
@@ -142,28 +142,10 @@ absl::StatusOr<std::string> ChooseDefault(const ServerConfig& file,
 
 constexpr int kMaxThreads = 1024;
 
-template <typename T>
-absl::Status CheckAtLeast(const char* flag, T value, T least) {
-  if (value >= least) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--", flag, " is below ", least));
-}
-
 absl::Status CheckThreads(const char* flag, int threads) {
   if (threads >= 0 && threads <= kMaxThreads) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("--", flag, " is ", threads, ", not 0 to ", kMaxThreads));
-}
-
-// gRPC would take a host alone for port 443, and a port modulo 65536.
-absl::Status CheckAddress(const char* flag, const std::string& address) {
-  const size_t colon = address.rfind(':');
-  int port = -1;
-  if (colon != std::string::npos && colon > 0 &&
-      absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 && port <= 65535) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("--", flag, " is \"", address, "\", not HOST:PORT with a port up to 65535"));
 }
 
 absl::Status CheckLogLevel(const std::string& level) {
@@ -172,6 +154,19 @@ absl::Status CheckLogLevel(const std::string& level) {
   }
   return absl::InvalidArgumentError(
       absl::StrCat("--log_level is \"", level, "\", not debug, info, warn or error"));
+}
+
+absl::Status CheckLog(const Config& config) {
+  RETURN_IF_ERROR(CheckLogLevel(config.log_level));
+  if (config.log_format != "text" && config.log_format != "json") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--log_format is \"", config.log_format, "\", not text or json"));
+  }
+  if (!(config.access_log >= 0 && config.access_log <= 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--access_log is ", config.access_log, ", not 0 to 1"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckServer(const Config& config) {
@@ -206,6 +201,7 @@ absl::StatusOr<Config> ReadConfig() {
   ASSIGN_OR_RETURN(ServerConfig file, ReadConfigFile(absl::GetFlag(FLAGS_config)));
   Config config;
   config.address = absl::GetFlag(FLAGS_address);
+  ASSIGN_OR_RETURN(config.transport, ReadTransport());
   config.metrics_address = absl::GetFlag(FLAGS_metrics_address);
   ASSIGN_OR_RETURN(config.models, CollectModels(file));
   ASSIGN_OR_RETURN(config.default_model, ChooseDefault(file, config.models));
@@ -213,6 +209,8 @@ absl::StatusOr<Config> ReadConfig() {
   config.runners = absl::GetFlag(FLAGS_runners);
   config.decode_threads = absl::GetFlag(FLAGS_decode_threads);
   config.log_level = absl::GetFlag(FLAGS_log_level);
+  config.log_format = absl::GetFlag(FLAGS_log_format);
+  config.access_log = absl::GetFlag(FLAGS_access_log);
   config.stream_window = absl::GetFlag(FLAGS_stream_window);
   config.max_image_bytes = absl::GetFlag(FLAGS_max_image_bytes);
   config.max_image_pixels = absl::GetFlag(FLAGS_max_image_pixels);
@@ -224,7 +222,7 @@ absl::StatusOr<Config> ReadConfig() {
   config.triton_metrics = absl::GetFlag(FLAGS_triton_metrics);
   config.skip_broken_models = absl::GetFlag(FLAGS_skip_broken_models);
   RETURN_IF_ERROR(CheckServer(config));
-  RETURN_IF_ERROR(CheckLogLevel(config.log_level));
+  RETURN_IF_ERROR(CheckLog(config));
   return config;
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/config/transport.h"
 
 namespace patchserve {
 
@@ -23,6 +24,7 @@ struct ModelSettings {
 
 struct Config {
   std::string address;                // of gRPC, "host:port"
+  Transport transport;                // of gRPC: security and limits
   std::string metrics_address;        // of /metrics; empty: none
   std::vector<ModelSettings> models;  // by name; at least one
   std::string default_model;          // the name of one of them
@@ -40,6 +42,8 @@ struct Config {
   bool skip_broken_models = false;
   bool triton_metrics = false;  // nv_inference_* too
   std::string log_level;        // "debug", "info", "warn" or "error"
+  std::string log_format;       // "text" or "json"
+  double access_log = 0;        // 0 to 1: the share of the requests that the access log shows
 };
 
 // From the flags (see flags.cc), and the --config file where one is given; flags

@@ -57,6 +57,15 @@ ABSL_FLAG(bool, skip_broken_models, false,
 ABSL_FLAG(bool, triton_metrics, false,
           "Also show the nv_inference_* metrics that dashboards for Triton use.");
 ABSL_FLAG(std::string, log_level, "info", "debug, info, warn or error.");
+ABSL_FLAG(std::string, log_format, "text", "text or json: a line, or an object, an event.");
+ABSL_FLAG(double, access_log, 0,
+          "The share of the requests, 0 to 1, that get a line in the log: status, timings, the "
+          "caller's traceparent.");
+ABSL_FLAG(std::string, probe, "",
+          "Don't serve: ask the server at this HOST:PORT (its --health_address, or --address "
+          "without TLS) for its health, and exit with 0 if it serves, else with 1.");
+ABSL_FLAG(std::string, probe_service, "",
+          "What --probe asks for: empty (all models are ready), liveness, or a model's name.");
 
 namespace patchserve {
 
@@ -86,7 +95,7 @@ void ParseFlags(int argc, char** argv) {
   usage.version_string = [] { return std::string("patchserve " PATCHSERVE_VERSION "\n"); };
   // --help shows our own flags only.
   usage.contains_helpshort_flags = usage.contains_help_flags = [](absl::string_view file) {
-    return absl::EndsWith(file, "server/config/flags.cc");
+    return absl::StrContains(file, "server/config/");
   };
   absl::SetFlagsUsageConfig(usage);
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "server/base/status.h"
+#include "server/model/torch_warnings.h"
 
 namespace patchserve {
 namespace {
@@ -61,7 +62,10 @@ absl::StatusOr<std::string> ResolveDevice(const std::string& device) {
   return absl::StrCat("cuda:", index);
 }
 
-void PrepareRunnerThread(int intra_op_threads) { at::set_num_threads(intra_op_threads); }
+void PrepareRunnerThread(int intra_op_threads) {
+  at::set_num_threads(intra_op_threads);
+  SendTorchWarningsOfThisThread();
+}
 
 absl::StatusOr<at::ScalarType> ResolvePrecision(Precision precision, const at::Device& device) {
   switch (precision) {

@@ -28,7 +28,7 @@ struct EngineOptions {
 absl::StatusOr<std::string> ResolveDevice(const std::string& device);
 
 // To be called once in each thread that runs batches, before its first: sets the
-// thread's intra-op thread count (libgomp's is per thread).
+// thread's intra-op thread count (libgomp's is per thread) and where its warnings go.
 void PrepareRunnerThread(int intra_op_threads);
 
 class Engine {

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "server/rpc/classify_stream.h"
 #include "server/rpc/deadline.h"
 #include "server/rpc/messages.h"
@@ -14,17 +13,19 @@ namespace {
 
 class ClassifyCall final : public UnaryCall {
  public:
-  ClassifyCall(Classifier& classifier, OpenCalls& open_calls, grpc::CallbackServerContext& context,
-               const v1::ClassifyRequest& message, v1::ClassifyResponse& response)
-      : UnaryCall(classifier, open_calls, context), message_(message), response_(response) {
-    const absl::Time arrival = absl::Now();
+  ClassifyCall(Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log,
+               grpc::CallbackServerContext& context, const v1::ClassifyRequest& message,
+               v1::ClassifyResponse& response)
+      : UnaryCall(classifier, open_calls, access_log, context),
+        message_(message),
+        response_(response) {
     absl::StatusOr<ClassifyRequest> request = ReadRequest(message);
     if (!request.ok()) {
-      classifier.Refuse({.model = message.model(), .arrival = arrival}, request.status(),
+      classifier.Refuse({.model = message.model(), .arrival = arrival()}, request.status(),
                         Answering());
       return;
     }
-    request->arrival = arrival;
+    request->arrival = arrival();
     request->deadline = DeadlineOf(context);
     request->cancelled = &cancelled();
     classifier.Classify(*std::move(request), Answering());
@@ -34,7 +35,7 @@ class ClassifyCall final : public UnaryCall {
   AnswerCallback Answering() {
     return [this](absl::StatusOr<Answer> answer) {
       if (answer.ok()) WriteResponse(*answer, message_, response_);
-      End(answer.status());
+      End(OutcomeOf(message_.model(), answer));
     };
   }
 
@@ -45,21 +46,23 @@ class ClassifyCall final : public UnaryCall {
 }  // namespace
 
 ClassificationService::ClassificationService(Classifier& classifier, const ModelRegistry& registry,
-                                             OpenCalls& open_calls, int stream_window)
+                                             OpenCalls& open_calls, AccessLog& access_log,
+                                             int stream_window)
     : classifier_(classifier),
       registry_(registry),
       open_calls_(open_calls),
+      access_log_(access_log),
       stream_window_(stream_window) {}
 
 grpc::ServerUnaryReactor* ClassificationService::Classify(grpc::CallbackServerContext* context,
                                                           const v1::ClassifyRequest* request,
                                                           v1::ClassifyResponse* response) {
-  return new ClassifyCall(classifier_, open_calls_, *context, *request, *response);
+  return new ClassifyCall(classifier_, open_calls_, access_log_, *context, *request, *response);
 }
 
 grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>*
 ClassificationService::ClassifyStream(grpc::CallbackServerContext* context) {
-  return OpenClassifyStream(classifier_, open_calls_, stream_window_, *context);
+  return OpenClassifyStream(classifier_, open_calls_, access_log_, stream_window_, *context);
 }
 
 grpc::ServerUnaryReactor* ClassificationService::ListModels(grpc::CallbackServerContext* context,

@@ -7,6 +7,7 @@
 #include "patchserve/v1/classification.grpc.pb.h"
 #include "server/pipeline/classifier.h"
 #include "server/pipeline/model_registry.h"
+#include "server/rpc/access_log.h"
 #include "server/rpc/open_calls.h"
 
 namespace patchserve {
@@ -17,7 +18,7 @@ class ClassificationService final : public v1::ImageClassification::CallbackServ
   // All must outlive the server that this is registered with. `stream_window` is
   // the most unanswered requests of one stream.
   ClassificationService(Classifier& classifier, const ModelRegistry& registry,
-                        OpenCalls& open_calls, int stream_window);
+                        OpenCalls& open_calls, AccessLog& access_log, int stream_window);
 
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
                                      const v1::ClassifyRequest* request,
@@ -35,6 +36,7 @@ class ClassificationService final : public v1::ImageClassification::CallbackServ
   Classifier& classifier_;
   const ModelRegistry& registry_;
   OpenCalls& open_calls_;
+  AccessLog& access_log_;
   const int stream_window_;
 };
 

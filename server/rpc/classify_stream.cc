@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/base/retry_after.h"
 #include "server/base/status.h"
 #include "server/rpc/messages.h"
@@ -20,14 +19,14 @@ class ClassifyStream final
   using RequestStream::RequestStream;
 
  private:
-  void Handle(std::unique_ptr<v1::ClassifyStreamRequest> message, int64_t number) override {
-    const absl::Time arrival = absl::Now();
-    absl::StatusOr<ClassifyRequest> request = Read(*message, arrival);
-    const ClassifyRequest unread{.model = message->request().model(), .arrival = arrival};
+  void Handle(std::unique_ptr<v1::ClassifyStreamRequest> message, Place place) override {
+    absl::StatusOr<ClassifyRequest> request = Read(*message, place.arrival);
+    const ClassifyRequest unread{.model = message->request().model(), .arrival = place.arrival};
     // The message lives as long as the callback, and the request borrows from it.
-    AnswerCallback done = [this, number,
+    AnswerCallback done = [this, place,
                            message = std::move(message)](absl::StatusOr<Answer> answer) {
-      Answered(number, Response(message->request(), answer));
+      const v1::ClassifyRequest& request = message->request();
+      Answered(place, Response(request, answer), OutcomeOf(request.model(), answer));
     };
     if (request.ok()) {
       classifier_.Classify(*std::move(request), std::move(done));
@@ -75,9 +74,10 @@ class ClassifyStream final
 }  // namespace
 
 grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* OpenClassifyStream(
-    Classifier& classifier, OpenCalls& open_calls, int window,
+    Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log, int window,
     const grpc::CallbackServerContext& context) {
-  auto* stream = new ClassifyStream(classifier, open_calls, window, AnswerOrder::kAny, context);
+  auto* stream =
+      new ClassifyStream(classifier, open_calls, access_log, window, AnswerOrder::kAny, context);
   stream->Start();
   return stream;
 }

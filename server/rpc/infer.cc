@@ -79,7 +79,7 @@ void Infer(Classifier& classifier, const ModelRegistry& registry,
               [&message, &response, parsed = std::move(parsed),
                done = std::move(done)](absl::StatusOr<std::vector<Answer>> answers) mutable {
                 if (answers.ok()) WriteAnswer(message, *parsed, *answers, response);
-                std::move(done)(answers.status());
+                std::move(done)(answers);
               });
 }
 

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "inference/grpc_service.pb.h"
 #include "server/pipeline/classifier.h"
@@ -12,8 +13,9 @@
 
 namespace patchserve {
 
-// Called exactly once, here or on another thread; the response is filled if it is OK.
-using InferDone = absl::AnyInvocable<void(const absl::Status&) &&>;
+// Called exactly once, here or on another thread, with the images' answers; the response is
+// filled if it is OK.
+using InferDone = absl::AnyInvocable<void(const absl::StatusOr<std::vector<Answer>>&) &&>;
 
 // Answers `message`, which arrived now, through `done`. `no_later_than` is the call's
 // deadline; `cancelled` as ClassifyRequest's. All but the deadline must live until then.

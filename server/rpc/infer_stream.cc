@@ -16,26 +16,27 @@ using Response = inference::ModelStreamInferResponse;
 class InferStream final : public RequestStream<Request, Response> {
  public:
   InferStream(Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
-              int window, const grpc::CallbackServerContext& context)
-      : RequestStream(classifier, open_calls, window, AnswerOrder::kAsRead, context),
+              AccessLog& access_log, int window, const grpc::CallbackServerContext& context)
+      : RequestStream(classifier, open_calls, access_log, window, AnswerOrder::kAsRead, context),
         registry_(registry) {}
 
  private:
-  void Handle(std::unique_ptr<Request> message, int64_t number) override {
+  void Handle(std::unique_ptr<Request> message, Place place) override {
     auto answer = std::make_unique<Response>();
     const Request& request = *message;
     inference::ModelInferResponse& response = *answer->mutable_infer_response();
     // Message and answer live as long as the callback.
-    Infer(classifier_, registry_, request, deadline_, cancelled(), response,
-          [this, number, message = std::move(message),
-           answer = std::move(answer)](const absl::Status& status) mutable {
-            if (!status.ok()) {
-              // Never empty: that would mean success.
-              answer->set_error_message(status.ToString(absl::StatusToStringMode::kDefault));
-              answer->mutable_infer_response()->set_id(message->id());
-            }
-            Answered(number, std::move(answer));
-          });
+    Infer(
+        classifier_, registry_, request, deadline_, cancelled(), response,
+        [this, place, message = std::move(message),
+         answer = std::move(answer)](const absl::StatusOr<std::vector<Answer>>& images) mutable {
+          if (!images.ok()) {
+            // Never empty: that would mean success.
+            answer->set_error_message(images.status().ToString(absl::StatusToStringMode::kDefault));
+            answer->mutable_infer_response()->set_id(message->id());
+          }
+          Answered(place, std::move(answer), OutcomeOf(message->model_name(), images));
+        });
   }
 
   const ModelRegistry& registry_;
@@ -44,9 +45,9 @@ class InferStream final : public RequestStream<Request, Response> {
 }  // namespace
 
 grpc::ServerBidiReactor<Request, Response>* OpenInferStream(
-    Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls, int window,
-    const grpc::CallbackServerContext& context) {
-  auto* stream = new InferStream(classifier, registry, open_calls, window, context);
+    Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
+    AccessLog& access_log, int window, const grpc::CallbackServerContext& context) {
+  auto* stream = new InferStream(classifier, registry, open_calls, access_log, window, context);
   stream->Start();
   return stream;
 }

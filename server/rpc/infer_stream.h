@@ -5,6 +5,7 @@
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/pipeline/classifier.h"
 #include "server/pipeline/model_registry.h"
+#include "server/rpc/access_log.h"
 #include "server/rpc/open_calls.h"
 
 namespace patchserve {
@@ -12,6 +13,6 @@ namespace patchserve {
 // Answers come in the order of the requests. For the arguments see request_stream.h.
 grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
 OpenInferStream(Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
-                int window, const grpc::CallbackServerContext& context);
+                AccessLog& access_log, int window, const grpc::CallbackServerContext& context);
 
 }  // namespace patchserve

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "server/base/status.h"
 #include "server/rpc/deadline.h"
@@ -18,11 +19,13 @@ namespace {
 class InferCall final : public UnaryCall {
  public:
   InferCall(Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
-            grpc::CallbackServerContext& context, const inference::ModelInferRequest& message,
-            inference::ModelInferResponse& response)
-      : UnaryCall(classifier, open_calls, context) {
+            AccessLog& access_log, grpc::CallbackServerContext& context,
+            const inference::ModelInferRequest& message, inference::ModelInferResponse& response)
+      : UnaryCall(classifier, open_calls, access_log, context) {
     Infer(classifier, registry, message, DeadlineOf(context), cancelled(), response,
-          [this](const absl::Status& status) { End(status); });
+          [this, &message](const absl::StatusOr<std::vector<Answer>>& images) {
+            End(OutcomeOf(message.model_name(), images));
+          });
   }
 };
 
@@ -47,11 +50,12 @@ absl::StatusOr<FoundModel> FindModel(const ModelRegistry& registry, const std::s
 
 InferenceService::InferenceService(Classifier& classifier, const ModelRegistry& registry,
                                    const HealthService& health, OpenCalls& open_calls,
-                                   int stream_window, std::string version)
+                                   AccessLog& access_log, int stream_window, std::string version)
     : classifier_(classifier),
       registry_(registry),
       health_(health),
       open_calls_(open_calls),
+      access_log_(access_log),
       stream_window_(stream_window),
       version_(std::move(version)) {}
 
@@ -110,12 +114,14 @@ grpc::ServerUnaryReactor* InferenceService::ModelConfig(
 grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerContext* context,
                                                        const inference::ModelInferRequest* request,
                                                        inference::ModelInferResponse* response) {
-  return new InferCall(classifier_, registry_, open_calls_, *context, *request, *response);
+  return new InferCall(classifier_, registry_, open_calls_, access_log_, *context, *request,
+                       *response);
 }
 
 grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
 InferenceService::ModelStreamInfer(grpc::CallbackServerContext* context) {
-  return OpenInferStream(classifier_, registry_, open_calls_, stream_window_, *context);
+  return OpenInferStream(classifier_, registry_, open_calls_, access_log_, stream_window_,
+                         *context);
 }
 
 grpc::ServerUnaryReactor* InferenceService::ModelStatistics(

@@ -7,6 +7,7 @@
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/pipeline/classifier.h"
 #include "server/pipeline/model_registry.h"
+#include "server/rpc/access_log.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/open_calls.h"
 
@@ -19,8 +20,8 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   // "" and of the models' names; `stream_window` is the most unanswered requests of one
   // stream, `version` the server's.
   InferenceService(Classifier& classifier, const ModelRegistry& registry,
-                   const HealthService& health, OpenCalls& open_calls, int stream_window,
-                   std::string version);
+                   const HealthService& health, OpenCalls& open_calls, AccessLog& access_log,
+                   int stream_window, std::string version);
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -57,6 +58,7 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   const ModelRegistry& registry_;
   const HealthService& health_;
   OpenCalls& open_calls_;
+  AccessLog& access_log_;
   const int stream_window_;
   const std::string version_;
 };

@@ -8,9 +8,11 @@
 #include <mutex>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
 #include "server/pipeline/classifier.h"
+#include "server/rpc/access_log.h"
 #include "server/rpc/deadline.h"
 #include "server/rpc/open_calls.h"
 
@@ -27,11 +29,13 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
  public:
   // All must outlive this. `window` is the most unanswered requests: while so many are, the
   // stream isn't read, and gRPC's flow control holds the client back.
-  RequestStream(Classifier& classifier, OpenCalls& open_calls, int window, AnswerOrder order,
-                const grpc::CallbackServerContext& context)
+  RequestStream(Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log, int window,
+                AnswerOrder order, const grpc::CallbackServerContext& context)
       : classifier_(classifier),
         deadline_(DeadlineOf(context)),
         open_calls_(open_calls),
+        access_log_(access_log),
+        context_(context),
         window_(window),
         order_(order) {}
 
@@ -50,7 +54,7 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
 
   void OnReadDone(bool ok) final {
     std::unique_ptr<Request> message;
-    int64_t number = 0;
+    Place place{.arrival = absl::Now()};
     {
       std::lock_guard lock(mutex_);
       reading_ = false;
@@ -58,11 +62,11 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
       if (ok && !finished_) {
         message = std::move(next_);
         ++unanswered_;
-        number = read_++;
+        place.number = read_++;
         if (order_ == AnswerOrder::kAsRead && !cancelled_) answers_.push_back(nullptr);
       }
     }
-    if (message != nullptr) Handle(std::move(message), number);  // may answer at once: no lock
+    if (message != nullptr) Handle(std::move(message), place);  // may answer at once: no lock
     std::lock_guard lock(mutex_);
     Proceed();
   }
@@ -95,15 +99,22 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
  protected:
   virtual ~RequestStream() = default;
 
-  // Answers the message through Answered, once, here or later on any thread.
-  virtual void Handle(std::unique_ptr<Request> message, int64_t number) = 0;
+  // A request's in the stream.
+  struct Place {
+    int64_t number = 0;
+    absl::Time arrival;
+  };
 
-  void Answered(int64_t number, std::unique_ptr<Response> answer) {
+  // Answers the message through Answered, once, here or later on any thread.
+  virtual void Handle(std::unique_ptr<Request> message, Place place) = 0;
+
+  void Answered(Place place, std::unique_ptr<Response> answer, const Outcome& outcome) {
+    access_log_.Note(context_, place.arrival, outcome);
     std::lock_guard lock(mutex_);
     if (cancelled_) {
       --unanswered_;
     } else if (order_ == AnswerOrder::kAsRead) {
-      answers_[number - written_] = std::move(answer);
+      answers_[place.number - written_] = std::move(answer);
     } else {
       answers_.push_back(std::move(answer));
     }
@@ -154,6 +165,8 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
   }
 
   OpenCalls& open_calls_;
+  AccessLog& access_log_;
+  const grpc::CallbackServerContext& context_;
   const int window_;
   const AnswerOrder order_;
   std::atomic<bool> cancelled_ = false;  // set under mutex_

@@ -3,9 +3,11 @@
 
 #include <atomic>
 
-#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
 #include "server/pipeline/classifier.h"
+#include "server/rpc/access_log.h"
 #include "server/rpc/open_calls.h"
 #include "server/rpc/status.h"
 
@@ -27,14 +29,24 @@ class UnaryCall : public grpc::ServerUnaryReactor {
 
  protected:
   // All must outlive this.
-  UnaryCall(Classifier& classifier, OpenCalls& open_calls, grpc::CallbackServerContext& context)
-      : classifier_(classifier), open_calls_(open_calls), context_(context) {
+  UnaryCall(Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log,
+            grpc::CallbackServerContext& context)
+      : classifier_(classifier),
+        open_calls_(open_calls),
+        access_log_(access_log),
+        context_(context),
+        arrival_(absl::Now()) {
     open_calls_.Opened();
   }
   ~UnaryCall() override = default;
 
   // This may be gone when it returns.
-  void End(const absl::Status& status) { Finish(ToGrpc(status, context_)); }
+  void End(const Outcome& outcome) {
+    access_log_.Note(context_, arrival_, outcome);
+    Finish(ToGrpc(outcome.status, context_));
+  }
+
+  absl::Time arrival() const { return arrival_; }
 
   // Whether nobody waits for the answer any more.
   const std::atomic<bool>& cancelled() const { return cancelled_; }
@@ -42,7 +54,9 @@ class UnaryCall : public grpc::ServerUnaryReactor {
  private:
   Classifier& classifier_;
   OpenCalls& open_calls_;
+  AccessLog& access_log_;
   grpc::CallbackServerContext& context_;
+  const absl::Time arrival_;
   std::atomic<bool> cancelled_ = false;
 };
 

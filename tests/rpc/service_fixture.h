@@ -5,8 +5,10 @@
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "inference/grpc_service.grpc.pb.h"
 #include "patchserve/v1/classification.grpc.pb.h"
@@ -33,10 +35,10 @@ class ServiceTest : public ClassifierTest {
  protected:
   void SetUp() override {
     Start();
-    service = std::make_unique<ClassificationService>(*classifier, registry, open_calls,
+    service = std::make_unique<ClassificationService>(*classifier, registry, open_calls, access_log,
                                                       /*stream_window=*/4);
     inference_service =
-        std::make_unique<InferenceService>(*classifier, registry, health, open_calls,
+        std::make_unique<InferenceService>(*classifier, registry, health, open_calls, access_log,
                                            /*stream_window=*/4, "0.0");
     grpc::ServerBuilder builder;
     builder.RegisterService(service.get());
@@ -71,6 +73,12 @@ class ServiceTest : public ClassifierTest {
 
   HealthService health;
   OpenCalls open_calls;
+  AccessLog access_log{1, [this](const AccessEntry& entry) {
+                         std::lock_guard lock(mutex);
+                         logged.push_back(entry);
+                       }};
+  std::mutex mutex;
+  std::vector<AccessEntry> logged;  // guarded by mutex
   std::unique_ptr<ClassificationService> service;
   std::unique_ptr<InferenceService> inference_service;
   std::unique_ptr<grpc::Server> server;

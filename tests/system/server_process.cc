@@ -82,6 +82,8 @@ std::string ServerProcess::metrics_address() {
   return "127.0.0.1:" + PortAfter("metrics on port ");
 }
 
+std::string ServerProcess::health_address() { return "127.0.0.1:" + PortAfter("health on port "); }
+
 std::string ServerProcess::log() {
   std::lock_guard lock(mutex_);
   return log_;

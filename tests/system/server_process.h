@@ -29,6 +29,7 @@ class ServerProcess {
 
   std::string address();          // "127.0.0.1:PORT" of gRPC
   std::string metrics_address();  // of /metrics
+  std::string health_address();   // of health alone, where --health_address is given
   std::string log();
   pid_t pid() const { return pid_; }
 
