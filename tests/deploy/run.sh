@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 readonly programs=$1
 readonly deps="${PATCHSERVE_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/patchserve}"
 readonly tools="$deps/deploy-tools"
-export PATH="$tools/bin:$tools/venv/bin:$deps/promtool/usr/bin:$PATH"
+export PATH="$tools/venv/bin:$deps/promtool/usr/bin:$PATH"
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -18,3 +18,27 @@ promtool test rules tests/deploy/prometheus/*_test.yml
 
 step "Grafana: every query has data"
 python3 tests/deploy/dashboard_test.py "$programs" "$tools/prometheus/usr/bin/prometheus"
+
+step "Envoy: balances, and loses nothing when a server stops"
+python3 tests/deploy/envoy_test.py "$programs" "$tools/venv/bin/envoy"
+
+step "Dockerfile: hadolint"
+hadolint deploy/Dockerfile
+
+readonly chart=deploy/helm/patchserve
+helm() { "$tools/venv/bin/python" tests/deploy/chart.py "$@"; }
+validate() { "$tools/venv/bin/python" tests/deploy/validate.py "$tools/crds"; }
+
+step "Helm: lint, and the schema of every object"
+helm lint "$chart"
+for values in tests/deploy/{everything,cluster-values}.yaml deploy/kserve-values.yaml; do
+  printf '%s: ' "$values"
+  helm render "$chart" --values "$values" | validate
+done
+
+step "kustomize: equal to the chart, and valid"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tests/deploy/render_kustomize.sh "$work"
+diff -r "$work" deploy/kustomize
+cat deploy/kustomize/{base,prometheus}/[!k]*.yaml | validate

@@ -1,0 +1,62 @@
+{{- define "patchserve.name" -}}
+{{- if contains "patchserve" .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-patchserve" .Release.Name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "patchserve.selector" -}}
+app.kubernetes.io/name: patchserve
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "patchserve.labels" -}}
+{{ include "patchserve.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: patchserve
+{{- end }}
+
+{{- define "patchserve.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default (printf "%s-%s" .Chart.AppVersion (ternary "cuda" "cpu" .Values.gpu.enabled)) }}
+{{- end }}
+
+{{- /* The flags that don't depend on where the models lie. */ -}}
+{{- define "patchserve.flags" -}}
+- --address=0.0.0.0:8001
+- --metrics_address=0.0.0.0:8002
+- --health_address=0.0.0.0:8003
+- --device={{ ternary "cuda:0" "cpu" .Values.gpu.enabled }}
+- --lame_duck={{ .Values.shutdown.lameDuck }}s
+- --drain_timeout={{ .Values.shutdown.drain }}s
+- --log_format={{ .Values.logFormat }}
+- --access_log={{ .Values.accessLog }}
+{{- with .Values.tls.secretName }}
+- --tls_cert=/tls/tls.crt
+- --tls_key=/tls/tls.key
+{{- if $.Values.tls.clientCa }}
+- --tls_client_ca=/tls/ca.crt
+{{- end }}
+{{- end }}
+{{- if .Values.auth.secretName }}
+- --auth_tokens=/auth/tokens
+{{- end }}
+{{- range $name, $value := .Values.flags }}
+- --{{ $name }}={{ if kindIs "string" $value }}{{ $value }}{{ else }}{{ toJson $value }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- /* Of each container: what the restricted PodSecurity standard wants. */ -}}
+{{- define "patchserve.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+capabilities: {drop: [ALL]}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "patchserve.resources" -}}
+{{- $resources := deepCopy .Values.resources }}
+{{- if .Values.gpu.enabled }}
+{{- $_ := set $resources.limits "nvidia.com/gpu" .Values.gpu.count }}
+{{- end }}
+{{- toYaml $resources }}
+{{- end }}

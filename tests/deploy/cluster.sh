@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# The chart on a real cluster: install, serve a photo, roll over under load, kill a pod under load,
+# drain against the budget, scale up and down on real load. Deletes its namespace at the end.
+#
+# usage: tests/deploy/cluster.sh BUILD/bin IMAGE
+#
+#   KUBECTL   the command that reaches the cluster (default: kubectl)
+#   NETWORK   a prefix for commands that must reach the pods' addresses, where this machine
+#             itself doesn't: "nsenter --net=/run/netns/NAME --" (default: none)
+#   HELM      (default: helm)
+#   STEPS     which to run (default: install photo rollout kill drain; scale wants prometheus-adapter)
+#
+# IMAGE must be known to the nodes. Exit code 0: every step kept its promise.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+readonly programs=$1 image=$2
+read -ra kubectl <<<"${KUBECTL:-kubectl}"
+read -ra network <<<"${NETWORK:-}"
+readonly namespace=patchserve-test photo=tests/data/images/chelsea.jpg
+readonly steps=${STEPS:-install photo rollout kill drain}
+work=$(mktemp -d)
+
+k() { "${kubectl[@]}" -n "$namespace" "$@"; }
+say() { printf '== %s\n' "$*"; }
+fail() { printf 'FAILED: %s\n' "$*" >&2; k get pods -o wide >&2 || true; exit 1; }
+clean_up() {
+  [[ -z "${load:-}" ]] || kill "$load" 2>/dev/null || true
+  "${kubectl[@]}" delete namespace "$namespace" --wait=false >/dev/null 2>&1 || true
+  rm -rf "$work"
+}
+trap clean_up EXIT
+
+service() { k get service patchserve -o jsonpath='{.spec.clusterIP}'; }
+
+# start_load NAME FLAGS...: load in the background, through the Service; report in $work/NAME.json.
+start_load() {
+  local name=$1
+  shift
+  "${network[@]}" "$programs/loadgen" --server="$(service):8001" --json="$work/$name.json" "$@" "$photo" >"$work/$name.txt" &
+  load=$!
+}
+# How many requests of the report were not answered OK.
+failed() { python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); print(sum(v for c, v in r["results"].items() if c != "OK"))' "$work/$1.json"; }
+
+install_chart() {
+  "${kubectl[@]}" create namespace "$namespace"
+  "${kubectl[@]}" label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted
+  "${HELM:-helm}" install patchserve deploy/helm/patchserve --namespace "$namespace" \
+    --set image.repository="${image%:*}",image.tag="${image##*:}",image.pullPolicy=Never \
+    --set serviceMonitor.enabled=false,prometheusRule.enabled=false \
+    --values tests/deploy/cluster-values.yaml
+  k rollout status deployment/patchserve --timeout=300s
+}
+
+step_install() { say "install"; install_chart; }
+
+step_photo() {
+  say "a photo"
+  "${network[@]}" "$programs/classify" --server="$(service):8001" "$photo" || fail "no answer"
+}
+
+step_rollout() {
+  local try
+  for try in 1 2 3 4 5; do
+    say "rolling update under load, try $try"
+    start_load "rollout$try" --duration=40s --concurrency=4 --deadline=10s --connections=4
+    k rollout restart deployment/patchserve
+    k rollout status deployment/patchserve --timeout=300s
+    wait "$load"
+    [[ $(failed "rollout$try") == 0 ]] || fail "try $try: $(failed "rollout$try") requests failed: $(cat "$work/rollout$try.txt")"
+  done
+}
+
+step_kill() {
+  say "kill -9 of a pod under load, with clients that retry"
+  start_load kill --duration=30s --concurrency=4 --deadline=20s --connections=4 --retries
+  k delete pod --grace-period=0 --force "$(k get pods -l app.kubernetes.io/name=patchserve -o name | head -1 | cut -d/ -f2)"
+  wait "$load"
+  [[ $(failed kill) == 0 ]] || fail "$(failed kill) requests failed: $(cat "$work/kill.txt")"
+  k rollout status deployment/patchserve --timeout=300s
+}
+
+step_drain() {
+  say "eviction against the budget"
+  local pod refused=0
+  for pod in $(k get pods -l app.kubernetes.io/name=patchserve -o name | cut -d/ -f2); do
+    printf '{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"%s","namespace":"%s"}}' "$pod" "$namespace" |
+      k create --raw "/api/v1/namespaces/$namespace/pods/$pod/eviction" -f - >/dev/null 2>"$work/evict" || {
+        grep -q "disruption budget" "$work/evict" || fail "$(cat "$work/evict")"
+        refused=$((refused + 1))
+      }
+  done
+  ((refused > 0)) || fail "every pod could be evicted at once"
+  k rollout status deployment/patchserve --timeout=300s
+}
+
+step_scale() {
+  say "scaling up and down on load"
+  start_load scale --duration=180s --rate=400 --deadline=2s --connections=8
+  k wait hpa/patchserve --for=jsonpath='{.status.desiredReplicas}'=3 --timeout=170s || fail "no third replica"
+  wait "$load"
+  k wait hpa/patchserve --for=jsonpath='{.status.desiredReplicas}'=2 --timeout=600s || fail "still more than two replicas"
+}
+
+for step in $steps; do "step_$step"; done
+say "all steps passed: $steps"
