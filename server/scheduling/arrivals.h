@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include "absl/time/time.h"
 
@@ -13,9 +15,11 @@ class Arrivals {
   // An item came that must be done within `budget`.
   void Add(absl::Time now, absl::Duration budget) {
     const double weight = std::max(kLeastWeight, 1 / (count_ + 1));
-    if (count_ > 0) gap_ += weight * (absl::ToDoubleSeconds(now - last_) - gap_);
+    if (count_ > 0) {
+      gap_ += std::max(kLeastWeight, 1 / count_) * (absl::ToDoubleSeconds(now - last_) - gap_);
+    }
     usual_budget_ = count_ == 0 ? budget : usual_budget_ + weight * (budget - usual_budget_);
-    stray_ += weight * (absl::AbsDuration(budget - usual_budget_) - stray_);
+    latest_[static_cast<int64_t>(count_) % kLatest] = budget;
     count_ += 1;
     last_ = now;
   }
@@ -28,18 +32,36 @@ class Arrivals {
     return absl::ToDoubleSeconds(span) / gap;
   }
 
+  // How many are likely to come within a run that begins now, and to be late: what is left
+  // of it when they come, and then a run of `own`, is more time than they bring.
+  double Late(absl::Time now, absl::Duration run, absl::Duration own) const {
+    const int known = static_cast<int>(std::min<double>(count_, kLatest));
+    absl::Duration too_early = absl::ZeroDuration();
+    for (int i = 0; i < known; ++i) {
+      too_early += std::clamp(run + own - latest_[i], absl::ZeroDuration(), run);
+    }
+    return Expected(now, too_early) / std::max(known, 1);
+  }
+
+  // How many of those that are likely to come within `span` bring less than `patient`.
+  double Hurried(absl::Time now, absl::Duration span, absl::Duration patient) const {
+    const int known = static_cast<int>(std::min<double>(count_, kLatest));
+    const auto hurried = std::count_if(latest_.begin(), latest_.begin() + known,
+                                       [&](absl::Duration budget) { return budget < patient; });
+    return Expected(now, span) * static_cast<double>(hurried) / std::max(known, 1);
+  }
+
   absl::Duration usual_budget() const { return usual_budget_; }  // the mean
-  // Of those that bring less than usual: the mean, less the mean distance from it.
-  absl::Duration tight_budget() const { return usual_budget_ - stray_; }
 
  private:
   static constexpr double kLeastWeight = 0.01;
   static constexpr double kFewest = 10;
+  static constexpr int kLatest = 64;
 
   double count_ = 0;
   double gap_ = 0;  // mean seconds between arrivals
   absl::Duration usual_budget_;
-  absl::Duration stray_;
+  std::array<absl::Duration, kLatest> latest_;  // budgets, in a ring
   absl::Time last_ = absl::InfinitePast();
 };
 

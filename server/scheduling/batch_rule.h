@@ -11,7 +11,8 @@
 //    time for a batch of the size that serves most (Target): a batch that they don't
 //    hurry is larger, and more items are in time. They run if nothing better can.
 // 3. As many images as pay: a batch is not made larger than lowers the time an image by
-//    kWorthwhile, since each image waits for the whole batch.
+//    kWorthwhile, since each image waits for the whole batch; nor, while there is time for
+//    all, so large that others who bring little time come too late for its end (Harmless).
 //
 // It waits for more only where that serves more in time (WaitUntil). The source of that
 // idea, and of the target, is Symphony (arXiv 2308.07470); that batches are planned with
@@ -81,10 +82,18 @@ class BatchRule {
     queues_[model].cost.Observe(size, took);
   }
 
-  // Gives the item back if max_queued of its model wait already.
-  std::optional<Item> Push(int model, Item item, absl::Time deadline, absl::Time now) {
+  // An item of `model` is asked for, whether it will be taken in or not: so the rule knows
+  // what comes, and not only what was let through.
+  void Arrive(int model, absl::Time deadline, absl::Time now) {
+    queues_[model].arrivals.Add(now, deadline - now);
+  }
+
+  // Gives the item back if max_queued of its model wait already. `arrived`: Arrive was
+  // called for it.
+  std::optional<Item> Push(int model, Item item, absl::Time deadline, absl::Time now,
+                           bool arrived = false) {
     Queue& queue = queues_[model];
-    queue.arrivals.Add(now, deadline - now);
+    if (!arrived) Arrive(model, deadline, now);
     if (queue.entries.empty()) queue.used = std::max(queue.used, turn_);
     if (queue.waiting() >= queue.max_queued) return item;
     queue.entries.insert(queue.After(deadline), {deadline, now, std::move(item)});
@@ -158,6 +167,10 @@ class BatchRule {
   static constexpr double kShareCost = 1.3;
   // A run that makes fewer than this late is no reason to wait.
   static constexpr double kFewLost = 0.1;
+  // So many late for each that runs are no reason for a smaller batch.
+  static constexpr double kFewLostEach = 0.02;
+  // Who brings time for so many runs is not short of it.
+  static constexpr int kPatient = 100;
   using Queue = ModelQueue<Item>;
   using Entry = typename Queue::Entry;
 
@@ -176,11 +189,12 @@ class BatchRule {
     return a.start_by < b.start_by;
   }
 
-  // Whether more comes than the device can do, even in the largest batches.
+  // Whether more comes than the device can do, even in the largest batches. Those who can
+  // wait don't count: they lose nothing by it.
   bool Scarce(absl::Time now) const {
     double load = 0;
     for (const Queue& queue : queues_) {
-      load += queue.arrivals.Expected(now, absl::Seconds(1)) *
+      load += queue.arrivals.Hurried(now, absl::Seconds(1), kPatient * queue.cost.Expected(1)) *
               TimeEach(queue.cost, queue.cost.max_batch());
     }
     return load > options_.runners;
@@ -237,6 +251,7 @@ class BatchRule {
     const int waiting = queue.waiting() - plan.first;
     int most = Feasible(queue, plan.first, now);
     if (options_.independent_runners) most = std::min(most, Share(queue.cost, waiting, idle));
+    if (!scarce) most = Harmless(queue, most, now);
     plan.size = Worthwhile(queue.cost, most, scarce ? kScarceWorthwhile : kWorthwhile);
     plan.start_by = queue.entries[plan.first].deadline - queue.cost.Safe(plan.size);
     TakeAlong(queue, now, plan);
@@ -267,23 +282,36 @@ class BatchRule {
   absl::Time WaitUntil(const Queue& queue, const Plan& plan, absl::Time now, int idle) const {
     const CostModel& cost = queue.cost;
     const int enough = Worthwhile(cost, cost.max_batch(), kWorthwhile);
-    if (idle > 1 || plan.size >= enough || Lost(plan, now) < kFewLost) return now;
+    if (idle > 1 || plan.size >= enough ||
+        Lost(queue, plan.size, queue.cost.Expected(plan.size), now) < kFewLost)
+      return now;
     const int then = Forecast(queue, plan, now), more = std::min(then + 1, cost.max_batch());
     const bool cheaper =
         cost.Expected(more) - cost.Expected(plan.size) < (more - plan.size) * cost.Expected(1) / 2;
     return cheaper ? queue.entries[plan.first].deadline - cost.Safe(then) : now;
   }
 
-  // How many are likely to come, of all models, so early in the run that they will be late.
-  double Lost(const Plan& plan, absl::Time now) const {
-    const absl::Duration run = queues_[plan.model].cost.Expected(plan.size);
+  // How many are likely to come, of all models, so early in a run of `size` that they will
+  // be late, if one of its own model then takes `own`.
+  double Lost(const Queue& of, int size, absl::Duration own, absl::Time now) const {
+    const absl::Duration run = of.cost.Expected(size);
     double lost = 0;
     for (const Queue& queue : queues_) {
-      const absl::Duration own = &queue == &queues_[plan.model] ? run : queue.cost.Expected(1);
-      const absl::Duration late = run + own - queue.arrivals.tight_budget();
-      lost += queue.arrivals.Expected(now, std::min(run, late));
+      lost += queue.arrivals.Late(now, run, &queue == &of ? own : queue.cost.Expected(1));
     }
     return lost;
+  }
+
+  // The largest size up to `most` that makes hardly more others late, an image, than any.
+  int Harmless(const Queue& queue, int most, absl::Time now) const {
+    const auto lost_each = [&](int size) {
+      return Lost(queue, size, queue.cost.Expected(1), now) / size;
+    };
+    if (lost_each(most) <= kFewLostEach) return most;
+    double least = lost_each(1);
+    for (int size = 2; size <= most; ++size) least = std::min(least, lost_each(size));
+    while (lost_each(most) > least + kFewLostEach) --most;
+    return most;
   }
 
   // How large the batch is likely to be if it starts at the last moment.

@@ -70,6 +70,7 @@ class Executor {
     const absl::Time now = options_.now();
     const Load load = Find(model, deadline, now);
     const absl::Duration budget = deadline - now;
+    rule_.Arrive(model, deadline, now);
     if (load.idle && load.run + decode > budget) rule_.Doubt(model);
     const Admission admission = Admit(load, criticality, budget, decode_wait, decode);
     if (admission.answer == Admission::Answer::kAdmitted) rule_.Expect(model, now);
@@ -99,7 +100,8 @@ class Executor {
       std::lock_guard lock(mutex_);
       if (reserved) rule_.TakeBack(model);
       if (stopping_) return item;
-      std::optional<Item> refused = rule_.Push(model, std::move(item), deadline, options_.now());
+      std::optional<Item> refused =
+          rule_.Push(model, std::move(item), deadline, options_.now(), /*arrived=*/reserved);
       if (refused.has_value()) return refused;
     }
     changed_.notify_one();

@@ -236,6 +236,20 @@ TEST_F(BatchRuleTest, UnderOverloadModelsTakeTurnsWhoeverIsMoreUrgent) {
   EXPECT_EQ(served, 10);  // all that came
 }
 
+TEST_F(BatchRuleTest, WhatIsRefusedCountsAsOverloadToo) {
+  const int a = rule.AddModel({}, Flat(1));
+  const int b = rule.AddModel({}, Flat(1));
+  for (int i = 0; i < 100; ++i) rule.Arrive(b, t0 + i * ms + 50 * ms, t0 + i * ms);
+  const absl::Time now = t0 + 100 * ms;
+  for (int i = 0; i < 4; ++i) {
+    rule.Push(a, i, now + 90 * ms, now);
+    rule.Push(b, 10 + i, now + 50 * ms, now, /*arrived=*/true);
+  }
+  std::vector<int> order;
+  for (int turn = 0; turn < 4; ++turn) order.push_back(rule.Next(now, 1).model);
+  EXPECT_THAT(order, ElementsAre(a, b, a, b));  // and not the more urgent first
+}
+
 TEST_F(BatchRuleTest, AModelThatWasIdleHasSavedNoTurns) {
   const int a = rule.AddModel({}, Flat(1));
   const int b = rule.AddModel({}, Flat(1));
@@ -297,6 +311,26 @@ TEST_F(BatchRuleTest, WithTimeForTwoBatchesNobodyWaits) {
     rule.Push(model, i, now + 25 * ms, now);
     EXPECT_EQ(rule.Next(now, 1).model, model);
   }
+}
+
+// A stream of items without a deadline, five of which wait, and every 20 ms one that
+// brings `budget`. A batch of one takes 10 ms, each image more 8.
+int BatchBeside(absl::Duration budget) {
+  BatchRule<int> rule({});
+  const int model = rule.AddModel({}, CostModel({{1, 10 * ms}, {8, 66 * ms}}, 8));
+  for (int i = 0; i < 100; ++i) {
+    const absl::Time then = t0 + i * 10 * ms;
+    rule.Push(model, i, then + (i % 2 == 0 ? budget : absl::Hours(1)), then);
+    rule.Next(then, 1);
+  }
+  const absl::Time now = t0 + absl::Seconds(1);
+  for (int i = 100; i < 105; ++i) rule.Push(model, i, now + absl::Hours(1), now);
+  return static_cast<int>(rule.Next(now, 1).batch.size());
+}
+
+TEST(StreamTest, ABatchEndsBeforeThoseWithLittleTimeAreLate) {
+  EXPECT_EQ(BatchBeside(30 * ms), 2);
+  EXPECT_EQ(BatchBeside(300 * ms), 3);  // more don't pay
 }
 
 TEST_F(BatchRuleTest, ANewcomerFindsTheBatchesThatGoBeforeIt) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/simulate/cells.h"
 #include "tests/bench/simulate/policies.h"
 #include "tests/bench/simulate/simulation.h"
 #include "tests/bench/simulate/workloads.h"
@@ -50,6 +51,45 @@ void PrintBurst() {
   for (const Candidate& peer : Peers(device, kBudget)) {
     if (peer.policy == "triton-defaults" || peer.policy == "greedy" || peer.policy == "deferred") {
       row(peer.policy + " " + peer.options, peer.make, both);
+    }
+  }
+}
+
+void PrintStream() {
+  constexpr double kSeconds = 200, kBudget = 5;
+  constexpr int kWindow = 32;  // requests of the stream that are under way
+  std::printf(
+      "\nPoisson requests for 0.2 of a runner, with 5 batches of one to answer, beside a stream "
+      "with %d requests under way and no deadline, of the same model or of one like it:\n\n"
+      "| curve | stream | policy | in time | the stream's answers a second | images a batch |\n"
+      "|---|---|---|---|---|---|\n",
+      kWindow);
+  for (const Curve& curve : Curves()) {
+    if (curve.name == "gpu-2-runners") continue;
+    for (int model : {0, 1}) {
+      const Device device{.models = {curve.device.models.front(), curve.device.models.front()}};
+      const double single = device.models.front().seconds(1);
+      std::vector<Request> requests =
+          Poisson({.rate = 0.2 / single, .budgets = {absl::Seconds(kBudget * single)}}, kSeconds,
+                  /*seed=*/1);
+      for (Request& request : requests) request.id += kWindow;
+      const auto row = [&](const std::string& name, const MakePolicy& make) {
+        OpenLoop urgent(requests);
+        ClosedLoop stream(kWindow, absl::Hours(1), /*pause=*/1e-6, kSeconds, /*seed=*/1, model);
+        Beside both(urgent, stream);
+        const Result result = Run(device, *make(device), both, /*seed=*/1);
+        std::printf("| %s | %s | %s | %.3f | %.0f | %.1f |\n", curve.name.c_str(),
+                    model == 0 ? "same model" : "another", name.c_str(),
+                    static_cast<double>(result.in_time() - stream.answered()) /
+                        static_cast<double>(requests.size()),
+                    static_cast<double>(stream.answered()) / result.seconds, result.mean_batch());
+      };
+      row("ours", Ours());
+      for (const Candidate& peer : Peers(device, kBudget)) {
+        if (peer.policy == "triton-defaults" || peer.options == "stagger 1") {
+          row(peer.policy + " " + peer.options, peer.make);
+        }
+      }
     }
   }
 }

@@ -1,4 +1,4 @@
-// Two questions beside the cells; each prints its answer as a table.
+// Three questions beside the cells; each prints its answer as a table.
 #pragma once
 
 namespace patchserve::simulate {
@@ -6,6 +6,10 @@ namespace patchserve::simulate {
 // What becomes of a model's steady load when another model on the device gets three times
 // what the device can do.
 void PrintBurst();
+
+// What becomes of a model's requests with little time beside a stream of another model's that
+// has all the time in the world and keeps the device busy.
+void PrintStream();
 
 // A hundred devices with a million requests a second, each sent to any of them by chance,
 // for ten seconds: goodput a device, and what it cost to simulate. Chance routing makes

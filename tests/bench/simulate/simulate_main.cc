@@ -115,5 +115,6 @@ int main(int argc, char** argv) {
   patchserve::simulate::PrintCells();
   if (!absl::GetFlag(FLAGS_only).empty()) return 0;
   patchserve::simulate::PrintBurst();
+  patchserve::simulate::PrintStream();
   patchserve::simulate::PrintCluster();
 }

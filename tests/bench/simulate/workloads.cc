@@ -76,9 +76,10 @@ std::vector<Request> Merge(const std::vector<Request>& a, const std::vector<Requ
 }
 
 ClosedLoop::ClosedLoop(int clients, absl::Duration budget, double pause, double seconds,
-                       uint64_t seed)
+                       uint64_t seed, int model)
     : budget_(budget),
       end_(absl::UnixEpoch() + absl::Seconds(seconds)),
+      model_(model),
       random_(seed),
       pause_(1 / pause) {
   for (int client = 0; client < clients; ++client) {
@@ -98,10 +99,11 @@ Request ClosedLoop::Take() {
   next_.erase(next_.begin());
   next_of_[client] = now + budget_ + Pause();
   next_.insert({next_of_[client], client});
-  return {client, 0, now, now, now + budget_};
+  return {client, model_, now, now, now + budget_};
 }
 
 void ClosedLoop::Answered(const Request& request, absl::Time when) {
+  ++answered_;
   absl::Time& next = next_of_[request.id];
   next_.erase({next, request.id});
   next = when + Pause();

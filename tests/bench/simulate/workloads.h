@@ -1,6 +1,7 @@
 // Requests in virtual time.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <random>
 #include <set>
@@ -48,20 +49,43 @@ class OpenLoop : public Workload {
 // until the deadline, pauses for an exponential time, and sends the next.
 class ClosedLoop : public Workload {
  public:
-  ClosedLoop(int clients, absl::Duration budget, double pause, double seconds, uint64_t seed);
+  ClosedLoop(int clients, absl::Duration budget, double pause, double seconds, uint64_t seed,
+             int model = 0);
   absl::Time NextAt() const override;
   Request Take() override;
   void Answered(const Request& request, absl::Time when) override;
+  int clients() const { return static_cast<int>(next_of_.size()); }
+  int64_t answered() const { return answered_; }
 
  private:
   absl::Duration Pause();
 
   const absl::Duration budget_;
   const absl::Time end_;
+  const int model_;
   std::mt19937_64 random_;
   std::exponential_distribution<double> pause_;
   std::set<std::pair<absl::Time, int>> next_;  // when each client sends if it hears nothing
   std::vector<absl::Time> next_of_;            // the same by client, which is a request's id
+  int64_t answered_ = 0;
+};
+
+// An open loop, whose requests' ids are all larger than those of a closed one, and that
+// one beside it. They must outlive it.
+class Beside : public Workload {
+ public:
+  Beside(OpenLoop& open, ClosedLoop& closed) : open_(open), closed_(closed) {}
+  absl::Time NextAt() const override { return std::min(open_.NextAt(), closed_.NextAt()); }
+  Request Take() override {
+    return open_.NextAt() <= closed_.NextAt() ? open_.Take() : closed_.Take();
+  }
+  void Answered(const Request& request, absl::Time when) override {
+    if (request.id < closed_.clients()) closed_.Answered(request, when);
+  }
+
+ private:
+  OpenLoop& open_;
+  ClosedLoop& closed_;
 };
 
 }  // namespace patchserve::simulate
