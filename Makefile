@@ -9,6 +9,7 @@
 # make simulate-plots  docs/scheduling-*.svg, from what that left
 # make fuzz      throw random bytes at what reads files: RUNS times at each parser
 # make conformance  compare every network, transform and decoder with timm and Pillow; writes docs/fidelity.md
+# make conformance-oip  Triton's, KServe's and other clients, unmodified, against the server; 2 minutes
 # make sanitize  the tests under the address and the thread sanitizer
 # make format    clang-format every source file
 # make check-proto  buf lint, and buf breaking against main
@@ -18,7 +19,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test test-deploy build deps test-deps bench performance bench-overload simulate simulate-plots fuzz conformance sanitize format check-format check-proto clean
+.PHONY: run test test-deploy build deps test-deps bench performance bench-overload simulate simulate-plots fuzz conformance conformance-oip sanitize format check-format check-proto clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -73,6 +74,10 @@ fuzz:
 # Hours of two cores, and 7 GB in $(DEPS) for a Python with PyTorch.
 conformance: build
 	PATCHSERVE_DEPS=$(DEPS) tests/conformance/run.sh $(BUILD)
+
+# Wants Go.
+conformance-oip: build
+	PATCHSERVE_DEPS=$(DEPS) tests/conformance/oip/run.sh $(BUILD)
 
 # Each sanitizer sees what it can: the address sanitizer everything but what LibTorch
 # does inside, the thread sanitizer the parts without gRPC and LibTorch, which aren't

@@ -13,7 +13,8 @@ BIN = pathlib.Path(__file__).resolve().parents[2] / "build" / "bin"
 class Server:
     """Started on free ports of 127.0.0.1, and stopped at the end of the block.
 
-    Inside the block its models are loaded; address is "127.0.0.1:PORT", pid the process.
+    Inside the block its models are loaded; address is "127.0.0.1:PORT" of gRPC, metrics_address
+    that of /metrics, pid the process.
     Raises RuntimeError, with its log, if it ends instead of serving.
     """
 
@@ -33,6 +34,7 @@ class Server:
         if " serving\n" not in self.log:
             raise RuntimeError("patchserve ended:\n" + self.log)
         self.address = self._address_after("gRPC on port ")
+        self.metrics_address = self._address_after("metrics on port ")
         return self
 
     def __exit__(self, *_):

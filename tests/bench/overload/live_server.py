@@ -22,17 +22,12 @@ class LiveServer(Server):
         super().__init__(binary, "--runners=1", "--decode_threads=1", *flags)
         self._command = ["taskset", "-c", str(SERVER_CORE), *self._command]
 
-    def __enter__(self):
-        super().__enter__()
-        self._metrics_url = f"http://{self._address_after('metrics on port ')}/metrics"
-        return self
-
     def __exit__(self, *_):
         self.signal(signal.SIGKILL)
         self.wait()
 
     def metrics(self):
-        with urllib.request.urlopen(self._metrics_url, timeout=30) as answer:
+        with urllib.request.urlopen(f"http://{self.metrics_address}/metrics", timeout=30) as answer:
             return Metrics(answer.read().decode())
 
     def rss_mb(self):
