@@ -26,17 +26,18 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
       registry_(registry),
       metrics_(metrics),
       device_metrics_(metrics.Device(options_.device)),
-      executor_({.rule = {.cancelled = [](const CallPtr& call) { return call->cancelled(); },
-                          .runners = options_.runners,
-                          .independent_runners = options_.independent_runners,
-                          .max_delay = options_.max_batch_delay},
-                 .prepare_runner = options_.prepare_runner,
-                 .now = options_.now,
-                 .drop = [this](CallPtr call, DropReason why) { Drop(std::move(call), why); }}),
+      executor_(std::make_shared<Executor<CallPtr>>(Executor<CallPtr>::Options{
+          .rule = {.cancelled = [](const CallPtr& call) { return call->cancelled(); },
+                   .runners = options_.runners,
+                   .independent_runners = options_.independent_runners,
+                   .max_delay = options_.max_batch_delay},
+          .prepare_runner = options_.prepare_runner,
+          .now = options_.now,
+          .drop = [this](CallPtr call, DropReason why) { Drop(std::move(call), why); }})),
       intake_({.max_bytes = options_.max_bytes_in_flight,
                .max_pixels = options_.max_pixels_in_flight,
                .decode_threads = options_.decode_threads},
-              executor_),
+              *executor_),
       decode_pool_("decode", options_.decode_threads, options_.max_decode_queue) {
   device_metrics_.SetRunners(options_.runners);
   metrics_.BeforeScrape([this] {
@@ -55,14 +56,20 @@ Classifier::~Classifier() {
 void Classifier::Stop() {
   Drain();
   decode_pool_.Stop();
-  executor_.Stop();
+  executor_->Stop();
 }
 
 void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
   model->metrics = &metrics_.Model(model->name);
-  model->scheduled_as = executor_.AddModel(
+  model->scheduled_as = executor_->AddModel(
       {.max_queued = model->max_queue}, CostModel(model->measured, model->max_batch),
-      [this, model](std::vector<CallPtr> batch) { RunBatch(*model, absl::MakeSpan(batch)); });
+      [this](std::vector<CallPtr> batch) {
+        const std::shared_ptr<const ServedModel> held = batch.front()->model;
+        RunBatch(*held, absl::MakeSpan(batch));
+      });
+  model->queue = Hold([executor = std::weak_ptr(executor_), number = model->scheduled_as] {
+    if (const auto there = executor.lock()) there->RemoveModel(number);
+  });
 }
 
 absl::Status Classifier::Admit(Call& call) {
@@ -132,7 +139,7 @@ void Classifier::Decode(CallPtr call, absl::Time admitted) {
   const int queue = call->model->scheduled_as;
   const absl::Time deadline = call->request.deadline;
   call->place.Forget();  // from here on the queue's own matter
-  if (auto refused = executor_.Push(queue, std::move(call), deadline, /*reserved=*/true)) {
+  if (auto refused = executor_->Push(queue, std::move(call), deadline, /*reserved=*/true)) {
     (*refused)->Finish(ShuttingDown());
   }
 }
@@ -161,7 +168,7 @@ void Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch) {
   const size_t half = (batch.size() + 1) / 2;
   spdlog::warn("model {}: {}; batches are now at most {}", model.name,
                std::string(outcome.output.status().message()), half);
-  executor_.LimitBatch(model.scheduled_as, static_cast<int>(half));
+  executor_->LimitBatch(model.scheduled_as, static_cast<int>(half));
   for (absl::Span<CallPtr> part : {batch.subspan(0, half), batch.subspan(half)}) {
     Deliver(model, part, Forward(model, part));
   }

@@ -48,8 +48,8 @@ class Classifier {
   Classifier(ClassifierOptions options, ModelRegistry& registry, Metrics& metrics);
   ~Classifier();
 
-  // Gives the model a queue at the device: fills model->scheduled_as. The model may
-  // then be put into the registry.
+  // Gives the model a queue at the device for as long as it lives, and fills what
+  // ServedModel says. The model may then be put into the registry.
   void Schedule(const std::shared_ptr<ServedModel>& model);
 
   // Answers `request` through `done`, exactly once, here or on another thread.
@@ -65,7 +65,7 @@ class Classifier {
   // To be called when a request's `cancelled` has turned true: answers it now if it
   // waits for the device, and frees its place. The caller may hold no lock that its
   // AnswerCallback takes.
-  void NoticeCancelled() { executor_.DropDead(); }
+  void NoticeCancelled() { executor_->DropDead(); }
 
   // Requests from now on are UNAVAILABLE; those accepted go on.
   void Drain() { draining_ = true; }
@@ -95,7 +95,7 @@ class Classifier {
   DeviceMetrics& device_metrics_;
   std::atomic<bool> draining_ = false;
   std::atomic<bool> device_lost_ = false;
-  Executor<CallPtr> executor_;
+  const std::shared_ptr<Executor<CallPtr>> executor_;  // which models may outlive
   Intake intake_;
   ThreadPool decode_pool_;  // after executor_: it pushes there until it stops
 };

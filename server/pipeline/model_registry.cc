@@ -18,15 +18,24 @@ void ModelRegistry::SetReady(std::shared_ptr<const ServedModel> model) {
   ModelEntry& entry = entries_.at(model->name);
   entry.state = ModelState::kReady;
   entry.state_message.clear();
-  entry.model = std::move(model);
+  entry.model.swap(model);  // the old one goes with the argument: not under the lock
 }
 
 void ModelRegistry::SetFailed(const std::string& name, const absl::Status& why) {
   std::lock_guard lock(mutex_);
   ModelEntry& entry = entries_.at(name);
-  entry.state = ModelState::kFailed;
+  if (entry.state == ModelState::kReady) return;
+  if (entry.state == ModelState::kLoading) entry.state = ModelState::kFailed;
   entry.state_message = std::string(why.message());
-  entry.model = nullptr;
+}
+
+void ModelRegistry::SetUnloaded(const std::string& name) {
+  std::shared_ptr<const ServedModel> old;  // goes after the lock
+  std::lock_guard lock(mutex_);
+  ModelEntry& entry = entries_.at(name);
+  entry.state = ModelState::kUnloaded;
+  entry.state_message.clear();
+  entry.model.swap(old);
 }
 
 const ModelEntry* ModelRegistry::Lookup(absl::string_view name) const {
@@ -74,8 +83,8 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Find(
     case ModelState::kFailed:
       return absl::UnavailableError(
           absl::StrCat("model ", entry->name, " couldn't be loaded: ", entry->state_message));
-    case ModelState::kUnloading:
-      return absl::UnavailableError(absl::StrCat("model ", entry->name, " is being unloaded"));
+    case ModelState::kUnloaded:
+      return absl::UnavailableError(absl::StrCat("model ", entry->name, " was unloaded"));
     default:
       return absl::UnavailableError(absl::StrCat("model ", entry->name, " is still loading"));
   }

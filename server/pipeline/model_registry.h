@@ -12,12 +12,14 @@
 #include "absl/time/time.h"
 #include "server/metrics/metrics.h"
 #include "server/model/model.h"
+#include "server/pipeline/budget.h"
 #include "server/scheduling/cost_model.h"
 
 namespace patchserve {
 
 // A loaded model, with what the pipeline needs to serve it. Shared by the requests
-// that are on their way through it, and constant.
+// that are on their way through it, and constant: who was admitted to it is answered by
+// it, whatever takes its place meanwhile.
 struct ServedModel {
   std::string name;
   ModelDescription description;
@@ -30,16 +32,17 @@ struct ServedModel {
   // Set by Classifier::Schedule.
   int scheduled_as = -1;            // the model's number at the executor
   ModelMetrics* metrics = nullptr;  // of its name
+  Hold queue;                       // gives the number back
 };
 
-enum class ModelState { kLoading, kReady, kFailed, kUnloading };
+enum class ModelState { kLoading, kReady, kFailed, kUnloaded };
 
 // What ListModels shows.
 struct ModelEntry {
   std::string name;
   ModelState state = ModelState::kLoading;
-  std::string state_message;                 // why it failed
-  std::shared_ptr<const ServedModel> model;  // null unless kReady or kUnloading
+  std::string state_message;                 // why it failed, or couldn't be loaded again
+  std::shared_ptr<const ServedModel> model;  // null unless kReady
 };
 
 // Thread-safe.
@@ -49,8 +52,12 @@ class ModelRegistry {
   ModelRegistry(std::vector<std::string> names, std::string default_model);
 
   // For names that the constructor was given.
+  // Requests from now on get this model, in the place of the one that was there.
   void SetReady(std::shared_ptr<const ServedModel> model);
+  // It couldn't be loaded. A model that is READY stays so, since it serves; an UNLOADED
+  // one too, since nobody misses it.
   void SetFailed(const std::string& name, const absl::Status& why);
+  void SetUnloaded(const std::string& name);
 
   // The model that serves requests for `name`.
   // Errors: NOT_FOUND: no such name. UNAVAILABLE: it isn't ready.

@@ -65,8 +65,8 @@ v1::ModelState WriteState(ModelState state) {
       return v1::MODEL_STATE_READY;
     case ModelState::kFailed:
       return v1::MODEL_STATE_FAILED;
-    case ModelState::kUnloading:
-      return v1::MODEL_STATE_UNLOADING;
+    case ModelState::kUnloaded:
+      return v1::MODEL_STATE_UNLOADED;
   }
   return v1::MODEL_STATE_UNSPECIFIED;
 }

@@ -68,10 +68,23 @@ class BatchRule {
 
   explicit BatchRule(Options options) : options_(std::move(options)) {}
 
-  // Returns the model's number: 0, 1, 2 ...
+  // Returns the model's number: 0, 1, 2 ..., or one that was given back.
   int AddModel(const ModelOptions& options, CostModel cost) {
-    queues_.push_back({options.max_queued, std::move(cost)});
-    return static_cast<int>(queues_.size()) - 1;
+    Queue queue{options.max_queued, std::move(cost)};
+    if (unused_.empty()) {
+      queues_.push_back(std::move(queue));
+      return static_cast<int>(queues_.size()) - 1;
+    }
+    const int model = unused_.back();
+    unused_.pop_back();
+    queues_[model] = std::move(queue);
+    return model;
+  }
+
+  // Gives the number back. Nothing of the model may be queued or expected.
+  void RemoveModel(int model) {
+    queues_[model] = {0, std::move(queues_[model].cost)};  // with no past
+    unused_.push_back(model);
   }
 
   // Batches of `model` may hold no more than this from now on.
@@ -336,6 +349,7 @@ class BatchRule {
 
   Options options_;
   std::vector<Queue> queues_;
+  std::vector<int> unused_;  // numbers
   int queued_ = 0;
   absl::Duration turn_;  // `used` of the last batch's model, before it
 };

@@ -52,8 +52,18 @@ class Executor {
   // runners. Returns the number that Push takes.
   int AddModel(const ModelOptions& options, CostModel cost, RunBatch run) {
     std::lock_guard lock(mutex_);
-    run_.push_back(std::make_shared<RunBatch>(std::move(run)));
-    return rule_.AddModel(options, std::move(cost));
+    const int model = rule_.AddModel(options, std::move(cost));
+    run_.resize(std::max<size_t>(run_.size(), model + 1));
+    run_[model] = std::make_shared<RunBatch>(std::move(run));
+    return model;
+  }
+
+  // Its number may be another model's from here on. Nothing of it may wait or be on its
+  // way; its last batch may still be running.
+  void RemoveModel(int model) {
+    std::lock_guard lock(mutex_);
+    run_[model] = nullptr;
+    rule_.RemoveModel(model);
   }
 
   void LimitBatch(int model, int most) {
@@ -162,7 +172,8 @@ class Executor {
     if (run != nullptr) (*run)(std::move(decision.batch));
     const absl::Time ended = options_.now();
     lock.lock();
-    if (run != nullptr) rule_.Observe(model, size, ended - started);
+    // The model may have gone with its last batch.
+    if (run != nullptr && run == run_[model]) rule_.Observe(model, size, ended - started);
   }
 
   // Both need mutex_.

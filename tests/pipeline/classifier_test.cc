@@ -175,5 +175,28 @@ TEST_F(ClassifierTest, UnderLoadFromManyThreadsEveryRequestIsAnsweredExactlyOnce
   EXPECT_TRUE(Shows("patchserve_in_flight 0"));
 }
 
+TEST_F(ClassifierTest, WhatAReplacedModelAcceptedFinishesOnItAndThenItsQueueIsFree) {
+  options.runners = 2;
+  Start();
+  const int number = registry.Find("fake").value()->scheduled_as;
+  model.Hold();
+  Classify();
+  model.WaitUntilBusy(1);
+  FakeModel next;
+  next.factor = 2;
+  const std::shared_ptr<ServedModel> second = next.Served("fake");
+  classifier->Schedule(second);
+  registry.SetReady(second);
+  EXPECT_NE(second->scheduled_as, number);
+  EXPECT_EQ(ClassifyAndWait(RequestFor(red))->predictions[0].logit, 18);  // the new one
+  model.Release();
+  EXPECT_EQ(answers.WaitFor(1)[0]->predictions[0].logit, 9);  // the old one
+  answers.Forget();
+  classifier->Stop();  // the end of its last batch
+  const std::shared_ptr<ServedModel> third = next.Served("fake");
+  classifier->Schedule(third);
+  EXPECT_EQ(third->scheduled_as, number);
+}
+
 }  // namespace
 }  // namespace patchserve

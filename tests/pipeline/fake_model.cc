@@ -98,6 +98,11 @@ AnswerCallback Answers::Next() {
   };
 }
 
+void Answers::Forget() {
+  std::lock_guard lock(mutex_);
+  answers_.clear();
+}
+
 std::vector<absl::StatusOr<Answer>> Answers::WaitFor(size_t count) {
   std::unique_lock lock(mutex_);
   came_.wait(lock, [&] { return answers_.size() >= count; });

@@ -52,6 +52,7 @@ class Answers {
   AnswerCallback Next();
   // Blocks until so many came, and returns all of them, in the order they came in.
   std::vector<absl::StatusOr<Answer>> WaitFor(size_t count);
+  void Forget();  // those that came, and the models that they hold
 
  private:
   std::mutex mutex_;

@@ -41,5 +41,39 @@ TEST(ModelRegistryTest, ModelsAreListedByName) {
   EXPECT_EQ(list[1].name, "b");
 }
 
+TEST(ModelRegistryTest, AReplacedModelIsGoneWhenNobodyHoldsIt) {
+  FakeModel fake;
+  ModelRegistry registry({"a"}, "a");
+  registry.SetReady(fake.Served("a"));
+  std::shared_ptr<const ServedModel> held = registry.Find("a").value();
+  const std::weak_ptr<const ServedModel> old = held;
+  registry.SetReady(fake.Served("a"));
+  EXPECT_NE(registry.Find("a").value(), held);
+  held = nullptr;
+  EXPECT_TRUE(old.expired());
+}
+
+TEST(ModelRegistryTest, AModelThatServesStaysWhenTheNextOneFails) {
+  FakeModel fake;
+  ModelRegistry registry({"a"}, "a");
+  registry.SetReady(fake.Served("a"));
+  registry.SetFailed("a", absl::InvalidArgumentError("no such tensor"));
+  EXPECT_EQ(registry.Get("a")->state, ModelState::kReady);
+  EXPECT_TRUE(registry.Find("a").ok());
+}
+
+TEST(ModelRegistryTest, AnUnloadedModelIsUnavailableUntilItIsReadyAgain) {
+  FakeModel fake;
+  ModelRegistry registry({"a"}, "a");
+  registry.SetReady(fake.Served("a"));
+  registry.SetUnloaded("a");
+  EXPECT_EQ(registry.Find("a").status().code(), absl::StatusCode::kUnavailable);
+  registry.SetFailed("a", absl::InvalidArgumentError("no such tensor"));
+  EXPECT_EQ(registry.Get("a")->state, ModelState::kUnloaded);
+  EXPECT_EQ(registry.Get("a")->state_message, "no such tensor");
+  registry.SetReady(fake.Served("a"));
+  EXPECT_TRUE(registry.Find("a").ok());
+}
+
 }  // namespace
 }  // namespace patchserve

@@ -407,5 +407,22 @@ TEST_F(WaitingTest, NobodyWaitsLongerThanTheLongestDelay) {
   EXPECT_THAT(impatient.Next(now + 2 * ms, 1).batch, ElementsAre(100));
 }
 
+TEST_F(BatchRuleTest, ARemovedModelsNumberIsGivenToTheNext) {
+  const int a = rule.AddModel({}, Flat(4)), b = rule.AddModel({}, Flat(4));
+  rule.RemoveModel(a);
+  EXPECT_EQ(rule.AddModel({}, Linear(8)), a);
+  EXPECT_EQ(rule.cost(a).max_batch(), 8);
+  EXPECT_EQ(rule.AddModel({}, Flat(4)), b + 1);
+}
+
+TEST_F(BatchRuleTest, ARemovedModelHasNoPartInTheDevice) {
+  const int a = rule.AddModel({}, Flat(4)), b = rule.AddModel({}, Flat(4));
+  rule.Expect(b, t0);
+  rule.TakeBack(b);
+  EXPECT_EQ(Find(a, 100, 0 * ms).models, 2);
+  rule.RemoveModel(b);
+  EXPECT_EQ(Find(a, 100, 0 * ms).models, 1);
+}
+
 }  // namespace
 }  // namespace patchserve

@@ -146,5 +146,17 @@ TEST(ExecutorTest, ManyThreadsPushAndEveryItemComesOutOnce) {
   for (const auto& count : seen) ASSERT_EQ(count, 1);
 }
 
+TEST(ExecutorTest, AModelMayGoWithItsLastBatch) {
+  Executor<int> executor({.drop = [](int, DropReason) {}});
+  std::atomic<int> number = -1;
+  number = executor.AddModel({}, Flat(), [&](std::vector<int>) {
+    executor.RemoveModel(number);
+    executor.AddModel({}, CostModel({{1, absl::Hours(1)}}, 1), [](std::vector<int>) {});
+  });
+  ASSERT_FALSE(executor.Push(number, 1, kLater));
+  executor.Stop();
+  EXPECT_EQ(executor.ExpectedRun(number), absl::Hours(1));  // it learned nothing of the other's
+}
+
 }  // namespace
 }  // namespace patchserve
