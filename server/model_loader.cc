@@ -1,5 +1,6 @@
 #include "server/model_loader.h"
 
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -29,7 +30,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
                                                              Classifier& classifier,
                                                              const std::atomic<bool>& cancelled) {
   const absl::Time start = absl::Now();
-  PrepareRunnerThread(kIntraOpThreads);
+  PrepareRunnerThread(kIntraOpThreads);  // converting weights takes one thread too
   ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine,
                    Engine::Load(settings.folder, {.device = device,
                                                   .precision = ToPrecision(settings.precision),
@@ -45,7 +46,10 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
   model->max_queue = settings.max_queue;
   model->default_deadline = settings.default_deadline;
   const absl::Time loaded = absl::Now();
-  ASSIGN_OR_RETURN(model->measured, WarmUpAndTest(*model, cancelled));
+  const RunOnDevice run = [&](absl::Duration expected, std::function<void()> work) {
+    return classifier.RunBetweenBatches(expected, std::move(work));
+  };
+  ASSIGN_OR_RETURN(model->measured, WarmUpAndTest(*model, run, cancelled));
   classifier.Schedule(model);
   const ModelDescription& description = model->description;
   model->metrics->SetInfo(description.version, description.architecture, description.device,

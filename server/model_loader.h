@@ -13,9 +13,9 @@
 
 namespace patchserve {
 
-// Loads the folder onto `device` ("cpu" or "cuda:N"), warms and tests the model, and
-// gives it a queue at `classifier`. Takes seconds; the calling thread becomes a
-// runner's equal.
+// Loads the folder onto `device` ("cpu" or "cuda:N"), warms and tests the model on the
+// classifier's runners, between the batches of those that serve, and gives it a queue
+// there. Takes seconds.
 // Errors: as Engine::Load and WarmUpAndTest.
 absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings& settings,
                                                              const std::string& device,

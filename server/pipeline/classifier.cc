@@ -72,6 +72,11 @@ void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
   });
 }
 
+bool Classifier::RunBetweenBatches(absl::Duration expected, std::function<void()> work) {
+  constexpr absl::Duration kPatience = absl::Seconds(1);
+  return executor_->RunBetween(std::move(work), expected, kPatience);
+}
+
 absl::Status Classifier::Admit(Call& call) {
   if (draining_) {
     call.figures = FiguresOf(call.request.model);

@@ -67,6 +67,10 @@ class Classifier {
   // AnswerCallback takes.
   void NoticeCancelled() { executor_->DropDead(); }
 
+  // As Executor::RunBetween, with little patience: for the warm-up of a model while others
+  // serve.
+  bool RunBetweenBatches(absl::Duration expected, std::function<void()> work);
+
   // Requests from now on are UNAVAILABLE; those accepted go on.
   void Drain() { draining_ = true; }
 

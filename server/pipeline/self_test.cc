@@ -35,9 +35,27 @@ absl::Status RunOnce(const ServedModel& model, const std::vector<ModelInput>& ba
   return absl::OkStatus();
 }
 
+absl::Status Stopped() { return absl::CancelledError("stopped while warming"); }
+
+absl::StatusOr<absl::Duration> TimeOnce(const ServedModel& model,
+                                        const std::vector<ModelInput>& batch,
+                                        absl::Duration expected, const RunOnDevice& run) {
+  absl::Status status;
+  absl::Duration took;
+  const bool ran = run(expected, [&] {
+    const absl::Time start = absl::Now();
+    status = RunOnce(model, batch);
+    took = absl::Now() - start;
+  });
+  if (!ran) return Stopped();
+  if (!status.ok()) return status;
+  return took;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
+                                                             const RunOnDevice& run,
                                                              const std::atomic<bool>& cancelled) {
   const Preprocessing& how = model.description.preprocessing;
   ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(kSelfTestPhoto, ImageLimits{}));
@@ -45,13 +63,16 @@ absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& 
                    MakeModelInput(absl::MakeConstSpan(kSelfTestPhoto), info, how));
 
   std::vector<CostModel::Sample> measured;
+  absl::Duration took;  // by the last batch
+  int last = 1;         // its size
   for (int size : BatchBuckets(model.max_batch)) {
-    if (cancelled) return absl::CancelledError("stopped while warming");
     const std::vector<ModelInput> batch(size, input.view());
-    RETURN_IF_ERROR(RunOnce(model, batch));
-    const absl::Time start = absl::Now();
-    RETURN_IF_ERROR(RunOnce(model, batch));
-    measured.push_back({size, absl::Now() - start});
+    for (int round = 0; round < 2; ++round) {
+      if (cancelled) return Stopped();
+      ASSIGN_OR_RETURN(took, TimeOnce(model, batch, took * size / last, run));
+      last = size;
+    }
+    measured.push_back({size, took});
   }
   return measured;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -118,6 +119,25 @@ class Executor {
     return std::nullopt;
   }
 
+  // Runs `work` on a runner when no item waits for one, at the latest after `patience`, and
+  // blocks until it is done. `expected` is how long it will keep the runner. False: Stop
+  // came first.
+  bool RunBetween(std::function<void()> work, absl::Duration expected, absl::Duration patience) {
+    Between between{std::move(work), expected, options_.now() + patience};
+    std::unique_lock lock(mutex_);
+    if (stopping_) return false;
+    between_.push_back(&between);
+    changed_.notify_one();
+    between_over_.wait(lock, [&] { return between.over; });
+    return between.ran;
+  }
+
+  // Whether RunBetween waits for a runner. For tests.
+  bool HasWorkBetween() {
+    std::lock_guard lock(mutex_);
+    return !between_.empty();
+  }
+
   // Drops the items that are cancelled or late by now, on the calling thread.
   void DropDead() {
     std::vector<typename BatchRule<Item>::Dropped> dead;
@@ -134,19 +154,37 @@ class Executor {
     {
       std::lock_guard lock(mutex_);
       stopping_ = true;
+      for (Between* between : between_) between->over = true;
+      between_.clear();
     }
+    between_over_.notify_all();
     changed_.notify_all();
     for (std::thread& runner : runners_) runner.join();
     runners_.clear();
   }
 
  private:
+  // Work that isn't a batch. Owned by the thread that waits for it, guarded by mutex_.
+  struct Between {
+    std::function<void()> work;
+    absl::Duration expected;
+    absl::Time by;  // it goes before batches from then on
+    bool ran = false;
+    bool over = false;
+  };
+
   void Loop(absl::Time& busy_until) {
     std::unique_lock lock(mutex_);
     while (true) {
-      changed_.wait(lock, [this] { return stopping_ || rule_.queued() > 0; });
-      if (rule_.queued() == 0) return;
+      changed_.wait(lock, [this] { return stopping_ || rule_.queued() > 0 || !between_.empty(); });
       const absl::Time now = options_.now();
+      if (Between* between = TakeBetween(now)) {
+        busy_until = now + between->expected;
+        Do(*between, lock);
+        busy_until = absl::InfinitePast();
+        continue;
+      }
+      if (rule_.queued() == 0) return;
       auto decision = rule_.Next(now, Idle(), /*may_wait=*/!stopping_);
       if (decision.model < 0 && decision.dropped.empty()) {
         changed_.wait_for(lock, absl::ToChronoNanoseconds(decision.wake - now));
@@ -176,6 +214,24 @@ class Executor {
     if (run != nullptr && run == run_[model]) rule_.Observe(model, size, ended - started);
   }
 
+  // Null: nothing that should run now. Needs mutex_.
+  Between* TakeBetween(absl::Time now) {
+    if (between_.empty()) return nullptr;
+    Between* first = between_.front();
+    if (rule_.queued() > 0 && now < first->by) return nullptr;
+    between_.pop_front();
+    return first;
+  }
+
+  // Unlocks for as long as it calls out.
+  void Do(Between& between, std::unique_lock<std::mutex>& lock) {
+    lock.unlock();
+    between.work();
+    lock.lock();
+    between.ran = between.over = true;
+    between_over_.notify_all();
+  }
+
   // Both need mutex_.
   int Idle() const {
     return static_cast<int>(
@@ -194,6 +250,8 @@ class Executor {
   std::vector<std::shared_ptr<RunBatch>> run_;  // by model; guarded by mutex_
   // By runner: when it is expected to be done, infinitely past if it is free. Guarded by mutex_.
   std::vector<absl::Time> busy_until_;
+  std::deque<Between*> between_;  // not started; guarded by mutex_
+  std::condition_variable between_over_;
   bool stopping_ = false;  // guarded by mutex_
   std::vector<std::thread> runners_;
 };

@@ -158,5 +158,66 @@ TEST(ExecutorTest, AModelMayGoWithItsLastBatch) {
   EXPECT_EQ(executor.ExpectedRun(number), absl::Hours(1));  // it learned nothing of the other's
 }
 
+TEST(ExecutorTest, WorkBetweenBatchesRunsOnAnIdleRunner) {
+  Executor<int> executor({.drop = [](int, DropReason) {}});
+  bool ran = false;
+  EXPECT_TRUE(executor.RunBetween([&] { ran = true; }, {}, absl::InfiniteDuration()));
+  EXPECT_TRUE(ran);
+}
+
+// A runner that is held with item 0, while items 1 and 2 wait.
+class BusyRunnerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    model = executor.AddModel({}, Flat(1), [this](std::vector<int> batch) {
+      order.push_back(batch.front());
+      if (batch.front() != 0) return;
+      busy.count_down();
+      go_on.wait();
+    });
+    for (int item : {0, 1, 2}) ASSERT_FALSE(executor.Push(model, item, kLater));
+    busy.wait();
+  }
+
+  // Asks for work between batches, then lets the runner go on; returns what it did.
+  std::vector<int> OrderWithWork(absl::Duration patience) {
+    std::thread asking([&] { executor.RunBetween([&] { order.push_back(99); }, {}, patience); });
+    while (!executor.HasWorkBetween()) std::this_thread::yield();
+    go_on.count_down();
+    asking.join();
+    executor.Stop();
+    return order;
+  }
+
+  std::vector<int> order;
+  std::latch busy{1}, go_on{1};
+  Executor<int> executor{{.drop = [](int, DropReason) {}}};
+  int model = -1;
+};
+
+TEST_F(BusyRunnerTest, ItemsThatWaitGoBeforeWorkBetweenBatches) {
+  EXPECT_THAT(OrderWithWork(absl::InfiniteDuration()), ElementsAre(0, 1, 2, 99));
+}
+
+TEST_F(BusyRunnerTest, WorkWhosePatienceIsOverGoesBeforeItems) {
+  EXPECT_THAT(OrderWithWork(-absl::Seconds(1)), ElementsAre(0, 99, 1, 2));
+}
+
+TEST_F(BusyRunnerTest, StopGivesUpWorkThatHasNotStarted) {
+  std::thread asking(
+      [&] { EXPECT_FALSE(executor.RunBetween([] { FAIL(); }, {}, absl::InfiniteDuration())); });
+  while (!executor.HasWorkBetween()) std::this_thread::yield();
+  std::thread stop([&] { executor.Stop(); });
+  asking.join();
+  go_on.count_down();
+  stop.join();
+}
+
+TEST(ExecutorTest, NoWorkIsDoneAfterStop) {
+  Executor<int> executor({.drop = [](int, DropReason) {}});
+  executor.Stop();
+  EXPECT_FALSE(executor.RunBetween([] { FAIL(); }, {}, absl::InfiniteDuration()));
+}
+
 }  // namespace
 }  // namespace patchserve
