@@ -52,8 +52,6 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
   ASSIGN_OR_RETURN(model->measured, WarmUpAndTest(*model, run, cancelled));
   classifier.Schedule(model);
   const ModelDescription& description = model->description;
-  model->metrics->SetInfo(description.version, description.architecture, description.device,
-                          description.precision);
   spdlog::info(
       "model {} is ready: {} version {}, {} classes, {} on {}, batches up to {}; read in "
       "{:.1f} s, warmed in {:.1f} s",

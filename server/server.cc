@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -72,9 +73,13 @@ Server::Server(const Config& config, std::string device,
            .prepare_runner = [] { PrepareRunnerThread(kIntraOpThreads); },
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),
+      changes_(
+          registry_, [this](const std::string& name) { return Load(name); },
+          [this](const std::string& name) { ShowState(name); }),
       access_log_(config_.access_log, LogAccess),
       classification_(classifier_, registry_, open_calls_, access_log_, config_.stream_window),
-      inference_(classifier_, registry_, health_, open_calls_, access_log_, config_.stream_window,
+      inference_(classifier_, registry_, health_, open_calls_, access_log_,
+                 config_.repository_control ? &changes_ : nullptr, config_.stream_window,
                  PATCHSERVE_VERSION) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
@@ -99,29 +104,48 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
 
 absl::Status Server::LoadModels() {
   int ready = 0;
-  for (ModelSettings settings : config_.models) {
-    if (cancel_loading_) return absl::CancelledError("stopped while loading");
-    if (settings.max_batch == 0) settings.max_batch = DefaultMaxBatch(device_);
-    auto model = LoadModel(settings, device_, classifier_, cancel_loading_);
-    if (absl::IsCancelled(model.status())) return model.status();
-    if (!model.ok()) {
-      registry_.SetFailed(settings.name, model.status());
-      const std::string message =
-          absl::StrCat("model ", settings.name, " can't be served: ", model.status().message());
-      if (!config_.skip_broken_models) return absl::Status(model.status().code(), message);
-      spdlog::error("{}", message);
-      continue;
+  for (const ModelSettings& settings : config_.models) {
+    const absl::Status loaded = changes_.LoadNow(settings.name);
+    if (absl::IsCancelled(loaded)) return loaded;
+    if (loaded.ok()) {
+      ++ready;
+    } else if (config_.skip_broken_models) {
+      spdlog::error("{}", std::string(loaded.message()));
+    } else {
+      return loaded;
     }
-    registry_.SetReady(*std::move(model));
-    metrics_->Model(settings.name).SetReady(true);
-    health_.Set(settings.name, true);
-    ++ready;
   }
-  if (ready == 0) return absl::NotFoundError("no model could be loaded");
-  if (ready == static_cast<int>(config_.models.size())) {
-    for (const char* name : kReadinessNames) health_.Set(name, true);
+  return ready > 0 ? absl::OkStatus() : absl::NotFoundError("no model could be loaded");
+}
+
+absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::string& name) {
+  if (cancel_loading_) return absl::CancelledError("stopped while loading");
+  ModelSettings settings = *std::find_if(config_.models.begin(), config_.models.end(),
+                                         [&](const auto& model) { return model.name == name; });
+  if (settings.max_batch == 0) settings.max_batch = DefaultMaxBatch(device_);
+  return LoadModel(settings, device_, classifier_, cancel_loading_);
+}
+
+void Server::ShowState(const std::string& name) {
+  bool all = true, any = false;
+  for (const ModelEntry& entry : registry_.List()) {
+    const bool ready = entry.state == ModelState::kReady;
+    if (entry.name == name) {
+      health_.Set(name, ready);
+      ModelMetrics& metrics = metrics_->Model(name);
+      metrics.SetReady(ready);
+      if (ready) {
+        const ModelDescription& model = entry.model->description;
+        metrics.SetInfo(model.version, model.architecture, model.device, model.precision);
+      } else {
+        metrics.ClearInfo();
+      }
+    }
+    // Who unloads a model wants the others to serve on.
+    all &= ready || entry.state == ModelState::kUnloaded;
+    any |= ready;
   }
-  return absl::OkStatus();
+  for (const char* readiness : kReadinessNames) health_.Set(readiness, all && any);
 }
 
 void Server::DeviceLost(const absl::Status& why) {
@@ -146,6 +170,7 @@ void Server::Stop(absl::Duration lame_duck) {
   // What is open now isn't ours to finish, such as an idle reflection stream: gRPC ends it.
   ports_.server->Shutdown(absl::ToChronoTime(absl::Now() + kFarewell));
   if (ports_.health != nullptr) ports_.health->Shutdown(absl::ToChronoTime(absl::Now()));
+  changes_.Stop();
   classifier_.Stop();
   spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(absl::Now() - start));
   // What happened since Prometheus last came would be lost.

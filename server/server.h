@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -12,6 +13,7 @@
 #include "server/listen.h"
 #include "server/metrics/metrics.h"
 #include "server/pipeline/classifier.h"
+#include "server/pipeline/model_changes.h"
 #include "server/pipeline/model_registry.h"
 #include "server/rpc/access_log.h"
 #include "server/rpc/classification_service.h"
@@ -37,7 +39,7 @@ class Server {
   // NOT_FOUND if none could be.
   absl::Status LoadModels();
 
-  // Makes LoadModels return soon.
+  // Makes LoadModels return soon. No model is loaded from here on.
   void CancelLoading() { cancel_loading_ = true; }
 
   // Says NOT_SERVING, serves on for lame_duck, then takes nothing more and finishes
@@ -52,6 +54,9 @@ class Server {
  private:
   Server(const Config& config, std::string device,
          std::function<void(const absl::Status&)> device_lost);
+  absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name);
+  // By the model's state: health and metrics.
+  void ShowState(const std::string& name);
   void DeviceLost(const absl::Status& why);
 
   // In the order of dependence: destroyed from the last to the first.
@@ -63,6 +68,7 @@ class Server {
   ModelRegistry registry_;
   HealthService health_;
   Classifier classifier_;
+  ModelChanges changes_;
   OpenCalls open_calls_;
   AccessLog access_log_;
   ClassificationService classification_;

@@ -219,6 +219,7 @@ absl::StatusOr<Config> ReadConfig() {
   config.max_batch_delay = absl::GetFlag(FLAGS_max_batch_delay);
   config.lame_duck = absl::GetFlag(FLAGS_lame_duck);
   config.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
+  config.repository_control = absl::GetFlag(FLAGS_repository_control);
   config.triton_metrics = absl::GetFlag(FLAGS_triton_metrics);
   config.skip_broken_models = absl::GetFlag(FLAGS_skip_broken_models);
   RETURN_IF_ERROR(CheckServer(config));

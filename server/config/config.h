@@ -40,10 +40,11 @@ struct Config {
   absl::Duration lame_duck;           // >= 0
   absl::Duration drain_timeout;       // >= 0
   bool skip_broken_models = false;
-  bool triton_metrics = false;  // nv_inference_* too
-  std::string log_level;        // "debug", "info", "warn" or "error"
-  std::string log_format;       // "text" or "json"
-  double access_log = 0;        // 0 to 1: the share of the requests that the access log shows
+  bool repository_control = false;  // clients may load, replace and unload models
+  bool triton_metrics = false;      // nv_inference_* too
+  std::string log_level;            // "debug", "info", "warn" or "error"
+  std::string log_format;           // "text" or "json"
+  double access_log = 0;            // 0 to 1: the share of the requests that the access log shows
 };
 
 // From the flags (see flags.cc), and the --config file where one is given; flags

@@ -54,6 +54,8 @@ ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(30),
           "On SIGTERM, after --lame_duck: how long accepted requests may take to finish.");
 ABSL_FLAG(bool, skip_broken_models, false,
           "Serve the models that load, instead of ending when one doesn't.");
+ABSL_FLAG(bool, repository_control, false,
+          "Whether clients may load, replace and unload the models of --models and --config.");
 ABSL_FLAG(bool, triton_metrics, false,
           "Also show the nv_inference_* metrics that dashboards for Triton use.");
 ABSL_FLAG(std::string, log_level, "info", "debug, info, warn or error.");

@@ -192,14 +192,18 @@ class PrometheusModelMetrics : public ModelMetrics {
   void SetReady(bool ready) override { ready_.Set(ready ? 1 : 0); }
   void SetInfo(const std::string& version, const std::string& architecture,
                const std::string& device, const std::string& precision) override {
+    ClearInfo();
     std::lock_guard lock(mutex_);
-    if (info_ != nullptr) families_.model_info.Remove(info_);
     info_ = &families_.model_info.Add({{"model", model_},
                                        {"version", version},
                                        {"architecture", architecture},
                                        {"device", device},
                                        {"precision", precision}});
     info_->Set(1);
+  }
+  void ClearInfo() override {
+    std::lock_guard lock(mutex_);
+    if (info_ != nullptr) families_.model_info.Remove(std::exchange(info_, nullptr));
   }
   InferenceStatistics& statistics() override { return statistics_; }
   double queue_depth() const { return queue_depth_.Value(); }

@@ -47,6 +47,8 @@ class ModelMetrics {
   // patchserve_model_info
   virtual void SetInfo(const std::string& version, const std::string& architecture,
                        const std::string& device, const std::string& precision) = 0;
+  // No model is loaded.
+  virtual void ClearInfo() = 0;
 
   // For ModelStatistics, and the nv_inference_* metrics.
   virtual InferenceStatistics& statistics() = 0;

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "server/base/quote.h"
 #include "server/base/status.h"
 #include "server/rpc/deadline.h"
 #include "server/rpc/infer.h"
@@ -29,6 +31,46 @@ class InferCall final : public UnaryCall {
   }
 };
 
+absl::Status NoChanges() {
+  return absl::UnimplementedError("models are loaded and unloaded only with --repository_control");
+}
+
+// Triton's clients have the name in one field, KServe's in the other.
+template <typename Request>
+const std::string& NameIn(const Request& request) {
+  return request.model_name().empty() ? request.repository_name() : request.model_name();
+}
+
+class LoadCall final : public UnaryCall {
+ public:
+  LoadCall(ModelChanges& changes, Classifier& classifier, OpenCalls& open_calls,
+           AccessLog& access_log, grpc::CallbackServerContext& context,
+           const inference::RepositoryModelLoadRequest& request,
+           inference::RepositoryModelLoadResponse& response)
+      : UnaryCall(classifier, open_calls, access_log, context) {
+    response.set_model_name(NameIn(request));
+    changes.Load(response.model_name(), [this, &response](const absl::Status& status) {
+      response.set_isloaded(status.ok());
+      End({response.model_name(), status, {}});
+    });
+  }
+};
+
+class UnloadCall final : public UnaryCall {
+ public:
+  UnloadCall(ModelChanges& changes, Classifier& classifier, OpenCalls& open_calls,
+             AccessLog& access_log, grpc::CallbackServerContext& context,
+             const inference::RepositoryModelUnloadRequest& request,
+             inference::RepositoryModelUnloadResponse& response)
+      : UnaryCall(classifier, open_calls, access_log, context) {
+    response.set_model_name(NameIn(request));
+    changes.Unload(response.model_name(), [this, &response](const absl::Status& status) {
+      response.set_isunloaded(status.ok());
+      End({response.model_name(), status, {}});
+    });
+  }
+};
+
 struct FoundModel {
   std::shared_ptr<const ServedModel> model;
   std::string name;  // as it was called, but never empty
@@ -50,12 +92,14 @@ absl::StatusOr<FoundModel> FindModel(const ModelRegistry& registry, const std::s
 
 InferenceService::InferenceService(Classifier& classifier, const ModelRegistry& registry,
                                    const HealthService& health, OpenCalls& open_calls,
-                                   AccessLog& access_log, int stream_window, std::string version)
+                                   AccessLog& access_log, ModelChanges* changes, int stream_window,
+                                   std::string version)
     : classifier_(classifier),
       registry_(registry),
       health_(health),
       open_calls_(open_calls),
       access_log_(access_log),
+      changes_(changes),
       stream_window_(stream_window),
       version_(std::move(version)) {}
 
@@ -90,6 +134,7 @@ grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
        {"classification", "model_configuration", "schedule_policy", "statistics"}) {
     response->add_extensions(extension);
   }
+  if (changes_ != nullptr) response->add_extensions("model_repository");
   return Answered(*context);
 }
 
@@ -151,6 +196,27 @@ grpc::ServerUnaryReactor* InferenceService::RepositoryIndex(
     *response->add_models() = WriteIndex(entry);
   }
   return Answered(*context);
+}
+
+grpc::ServerUnaryReactor* InferenceService::RepositoryModelLoad(
+    grpc::CallbackServerContext* context, const inference::RepositoryModelLoadRequest* request,
+    inference::RepositoryModelLoadResponse* response) {
+  if (changes_ == nullptr) return Answered(*context, NoChanges());
+  if (!request->parameters().empty()) {
+    return Answered(*context, absl::InvalidArgumentError(absl::StrCat(
+                                  "a model is loaded from its folder as it is, without parameter ",
+                                  Quote(request->parameters().begin()->first))));
+  }
+  return new LoadCall(*changes_, classifier_, open_calls_, access_log_, *context, *request,
+                      *response);
+}
+
+grpc::ServerUnaryReactor* InferenceService::RepositoryModelUnload(
+    grpc::CallbackServerContext* context, const inference::RepositoryModelUnloadRequest* request,
+    inference::RepositoryModelUnloadResponse* response) {
+  if (changes_ == nullptr) return Answered(*context, NoChanges());
+  return new UnloadCall(*changes_, classifier_, open_calls_, access_log_, *context, *request,
+                        *response);
 }
 
 }  // namespace patchserve

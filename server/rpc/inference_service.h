@@ -6,6 +6,7 @@
 #include "grpcpp/grpcpp.h"
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/pipeline/classifier.h"
+#include "server/pipeline/model_changes.h"
 #include "server/pipeline/model_registry.h"
 #include "server/rpc/access_log.h"
 #include "server/rpc/health_service.h"
@@ -18,10 +19,10 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
  public:
   // All must outlive the server that this is registered with. Readiness is health's, of
   // "" and of the models' names; `stream_window` is the most unanswered requests of one
-  // stream, `version` the server's.
+  // stream, `version` the server's. Without `changes` models can't be loaded or unloaded.
   InferenceService(Classifier& classifier, const ModelRegistry& registry,
                    const HealthService& health, OpenCalls& open_calls, AccessLog& access_log,
-                   int stream_window, std::string version);
+                   ModelChanges* changes, int stream_window, std::string version);
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -52,6 +53,12 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   grpc::ServerUnaryReactor* RepositoryIndex(grpc::CallbackServerContext* context,
                                             const inference::RepositoryIndexRequest* request,
                                             inference::RepositoryIndexResponse* response) override;
+  grpc::ServerUnaryReactor* RepositoryModelLoad(
+      grpc::CallbackServerContext* context, const inference::RepositoryModelLoadRequest* request,
+      inference::RepositoryModelLoadResponse* response) override;
+  grpc::ServerUnaryReactor* RepositoryModelUnload(
+      grpc::CallbackServerContext* context, const inference::RepositoryModelUnloadRequest* request,
+      inference::RepositoryModelUnloadResponse* response) override;
 
  private:
   Classifier& classifier_;
@@ -59,6 +66,7 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   const HealthService& health_;
   OpenCalls& open_calls_;
   AccessLog& access_log_;
+  ModelChanges* const changes_;
   const int stream_window_;
   const std::string version_;
 };

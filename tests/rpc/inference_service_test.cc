@@ -8,6 +8,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Not;
 
 class InferenceServiceTest : public InferTest {
@@ -181,6 +182,85 @@ TEST(InferOptionsTest, PriorityOneIsTheHighest) {
   inference::InferParameter unsigned_one;
   unsigned_one.set_uint64_param(1);
   EXPECT_EQ(criticality(unsigned_one), Criticality::kCritical);
+}
+
+class RepositoryTest : public InferenceServiceTest {
+ protected:
+  void SetUp() override {
+    auto load = [this](const std::string& name) -> decltype(registry.Find("")) {
+      asked.push_back(name);
+      if (name == "slow") return absl::InvalidArgumentError("no such tensor");
+      const std::shared_ptr<ServedModel> served = model.Served(name);
+      classifier->Schedule(served);
+      return served;
+    };
+    changes = std::make_unique<ModelChanges>(registry, load, [](const std::string&) {});
+    InferenceServiceTest::SetUp();
+  }
+  void TearDown() override {
+    changes->Stop();
+    InferenceServiceTest::TearDown();
+  }
+
+  grpc::Status Load(const inference::RepositoryModelLoadRequest& request) {
+    grpc::ClientContext context;
+    return oip->RepositoryModelLoad(&context, request, &loaded);
+  }
+
+  std::vector<std::string> asked;  // to be loaded
+  inference::RepositoryModelLoadResponse loaded;
+};
+
+TEST_F(RepositoryTest, TheNameMayBeInEitherField) {
+  inference::RepositoryModelLoadRequest triton, kserve;
+  triton.set_model_name("fake");
+  kserve.set_repository_name("fake");
+  EXPECT_TRUE(Load(triton).ok());
+  EXPECT_TRUE(Load(kserve).ok());
+  EXPECT_THAT(asked, ElementsAre("fake", "fake"));
+  EXPECT_EQ(loaded.model_name(), "fake");
+  EXPECT_TRUE(loaded.isloaded());
+}
+
+TEST_F(RepositoryTest, AnErrorOfLoadingIsPassedOn) {
+  inference::RepositoryModelLoadRequest request;
+  request.set_model_name("slow");
+  const grpc::Status status = Load(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("no such tensor"));
+}
+
+TEST_F(RepositoryTest, NoParameterIsTaken) {
+  inference::RepositoryModelLoadRequest request;
+  request.set_model_name("fake");
+  (*request.mutable_parameters())["config"].set_string_param("{}");
+  EXPECT_EQ(Load(request).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_TRUE(asked.empty());
+}
+
+TEST_F(RepositoryTest, AnUnloadedModelIsUnavailableAndInTheIndex) {
+  grpc::ClientContext unload, infer, index;
+  inference::RepositoryModelUnloadRequest request;
+  request.set_model_name("fake");
+  inference::RepositoryModelUnloadResponse unloaded;
+  ASSERT_TRUE(oip->RepositoryModelUnload(&unload, request, &unloaded).ok());
+  EXPECT_TRUE(unloaded.isunloaded());
+  inference::ModelInferResponse answer;
+  EXPECT_EQ(oip->ModelInfer(&infer, FileRequest({ColourFile(1, 2, 3)}), &answer).error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+  inference::RepositoryIndexResponse models;
+  ASSERT_TRUE(oip->RepositoryIndex(&index, {}, &models).ok());
+  EXPECT_EQ(models.models(0).state(), "UNAVAILABLE");
+}
+
+TEST_F(InferenceServiceTest, WithoutChangesNothingIsLoadedOrUnloaded) {
+  grpc::ClientContext load, unload;
+  inference::RepositoryModelLoadResponse loaded;
+  inference::RepositoryModelUnloadResponse unloaded;
+  EXPECT_EQ(oip->RepositoryModelLoad(&load, {}, &loaded).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(oip->RepositoryModelUnload(&unload, {}, &unloaded).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
 }
 
 }  // namespace

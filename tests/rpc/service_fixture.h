@@ -37,9 +37,9 @@ class ServiceTest : public ClassifierTest {
     Start();
     service = std::make_unique<ClassificationService>(*classifier, registry, open_calls, access_log,
                                                       /*stream_window=*/4);
-    inference_service =
-        std::make_unique<InferenceService>(*classifier, registry, health, open_calls, access_log,
-                                           /*stream_window=*/4, "0.0");
+    inference_service = std::make_unique<InferenceService>(*classifier, registry, health,
+                                                           open_calls, access_log, changes.get(),
+                                                           /*stream_window=*/4, "0.0");
     grpc::ServerBuilder builder;
     builder.RegisterService(service.get());
     builder.RegisterService(inference_service.get());
@@ -78,7 +78,8 @@ class ServiceTest : public ClassifierTest {
                          logged.push_back(entry);
                        }};
   std::mutex mutex;
-  std::vector<AccessEntry> logged;  // guarded by mutex
+  std::vector<AccessEntry> logged;        // guarded by mutex
+  std::unique_ptr<ModelChanges> changes;  // null unless set before SetUp
   std::unique_ptr<ClassificationService> service;
   std::unique_ptr<InferenceService> inference_service;
   std::unique_ptr<grpc::Server> server;

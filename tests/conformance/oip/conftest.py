@@ -30,7 +30,8 @@ def build(request):
 
 @pytest.fixture(scope="session")
 def server(build):
-    with MeteredServer(build / "bin" / "patchserve", f"--models={ROOT / 'models'}", "--triton_metrics") as running:
+    flags = f"--models={ROOT / 'models'}", "--triton_metrics", "--repository_control"
+    with MeteredServer(build / "bin" / "patchserve", *flags) as running:
         yield running
 
 

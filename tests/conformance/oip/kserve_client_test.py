@@ -2,9 +2,12 @@
 
 import asyncio
 
+import grpc
 import numpy as np
 import pytest
 from kserve import InferenceGRPCClient, InferInput, InferRequest
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as kserve_messages
+from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc as kserve_services
 from PIL import Image
 
 MODEL = "vit_cifar10"
@@ -71,3 +74,13 @@ def test_pixels_raw_and_typed(values, file_values, images, binary):
 
 def test_a_typed_tensor(values):
     assert values(MODEL + ".tensor", "FP32", np.zeros((2, 3, 32, 32), np.float32), False).shape == (2, 10)
+
+
+def test_load_and_unload_by_kserves_messages(address):
+    # Its client has no method for them.
+    with grpc.insecure_channel(address) as channel:
+        stub = kserve_services.GRPCInferenceServiceStub(channel)
+        unloaded = stub.RepositoryModelUnload(kserve_messages.RepositoryModelUnloadRequest(model_name=MODEL))
+        loaded = stub.RepositoryModelLoad(kserve_messages.RepositoryModelLoadRequest(model_name=MODEL))
+    assert unloaded.model_name == loaded.model_name == MODEL
+    assert unloaded.isUnloaded and loaded.isLoaded

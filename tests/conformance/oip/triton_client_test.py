@@ -194,3 +194,20 @@ def test_statistics_count_requests_images_and_batches(client, photos):
     for _ in range(3):
         probabilities(client, photos)
     assert (read() - before).tolist() == [3, 9, 9]
+
+
+def test_a_model_is_unloaded_loaded_and_replaced(client, photos):
+    other = "convmixer_cifar10"
+    client.unload_model(other)
+    assert not client.is_model_ready(other) and client.is_server_ready()
+    assert_refused("UNAVAILABLE", lambda: client.infer(other, files(photos)))
+    client.load_model(other)
+    assert client.is_model_ready(other)
+    client.load_model(other)  # in the place of itself
+    assert client.infer(other, files(photos)).as_numpy("probabilities").shape == (3, 10)
+
+
+def test_only_configured_models_are_loaded_and_as_they_are(client):
+    assert_refused("NOT_FOUND", lambda: client.load_model("nobody"))
+    assert_refused("NOT_FOUND", lambda: client.unload_model("nobody"))
+    assert_refused("INVALID_ARGUMENT", lambda: client.load_model(MODEL, config="{}"))

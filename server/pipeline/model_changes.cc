@@ -1,0 +1,108 @@
+#include "server/pipeline/model_changes.h"
+
+#include <malloc.h>
+#include <sys/resource.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "spdlog/spdlog.h"
+
+namespace patchserve {
+namespace {
+
+// Those that wait for the one under way, and models that wait to be freed.
+constexpr int kMostWaiting = 16;
+constexpr int kLowestPriority = 19;
+
+absl::Status Stopping() { return absl::UnavailableError("the server is shutting down"); }
+
+}  // namespace
+
+ModelChanges::ModelChanges(ModelRegistry& registry, LoadFunction load,
+                           std::function<void(const std::string& name)> changed)
+    : registry_(registry),
+      load_(std::move(load)),
+      changed_(std::move(changed)),
+      thread_(std::make_shared<ThreadPool>("changes", 1, kMostWaiting)) {}
+
+ModelChanges::~ModelChanges() { Stop(); }
+
+void ModelChanges::Stop() {
+  stopping_ = true;
+  thread_->Stop();
+}
+
+absl::Status ModelChanges::LoadNow(const std::string& name) {
+  std::lock_guard lock(changing_);
+  auto model = load_(name);
+  if (absl::IsCancelled(model.status())) return model.status();
+  if (model.ok()) {
+    registry_.SetReady(FreedByTheThread(*std::move(model)));
+  } else {
+    registry_.SetFailed(name, model.status());
+  }
+  changed_(name);
+  if (model.ok()) return absl::OkStatus();
+  return absl::Status(model.status().code(),
+                      absl::StrCat("model ", name, " can't be served: ", model.status().message()));
+}
+
+void ModelChanges::Load(const std::string& name, Done done) {
+  Later(
+      name,
+      [this, name] {
+        absl::Status loaded = LoadNow(name);
+        return absl::IsCancelled(loaded) ? Stopping() : loaded;
+      },
+      std::move(done));
+}
+
+void ModelChanges::Unload(const std::string& name, Done done) {
+  Later(
+      name,
+      [this, name] {
+        std::lock_guard lock(changing_);
+        registry_.SetUnloaded(name);
+        changed_(name);
+        spdlog::info("model {} is unloaded", name);
+        return absl::OkStatus();
+      },
+      std::move(done));
+}
+
+void ModelChanges::Later(const std::string& name, std::function<absl::Status()> change, Done done) {
+  if (stopping_) return done(Stopping());
+  // The empty name would be the default model, by an oversight perhaps.
+  if (name.empty()) return done(absl::NotFoundError("the model's name is missing"));
+  const absl::StatusOr<ModelEntry> entry = registry_.Get(name);
+  if (!entry.ok()) return done(entry.status());
+  const bool queued = thread_->TryRun([this, change = std::move(change), done] {
+    if (stopping_) return done(Stopping());
+    setpriority(PRIO_PROCESS, 0, kLowestPriority);  // on Linux of this thread alone
+    const absl::Status status = change();
+    if (!status.ok()) spdlog::error("{}", std::string(status.message()));
+    done(status);
+  });
+  if (!queued) {
+    done(absl::ResourceExhaustedError(
+        absl::StrCat("more than ", kMostWaiting, " changes of models wait already")));
+  }
+}
+
+std::shared_ptr<const ServedModel> ModelChanges::FreedByTheThread(
+    std::shared_ptr<const ServedModel> model) const {
+  const ServedModel* const bare = model.get();
+  // The last request of a model ends on a thread that serves, and weights may be hundreds
+  // of megabytes. Where the thread is busy or gone, they are freed where they are.
+  return {bare, [thread = std::weak_ptr(thread_), model](const ServedModel*) mutable {
+            const std::shared_ptr<ThreadPool> there = thread.lock();
+            if (there == nullptr) return;
+            static_cast<void>(there->TryRun([model = std::move(model)]() mutable {
+              model.reset();
+              malloc_trim(0);  // glibc would keep what was freed
+            }));
+          }};
+}
+
+}  // namespace patchserve
