@@ -25,6 +25,7 @@ import nuisances  # noqa: E402
 import overload  # noqa: E402
 import plot  # noqa: E402
 import stops  # noqa: E402
+import swaps  # noqa: E402
 from bench import Bench  # noqa: E402
 from live_server import CLIENT_CORE  # noqa: E402
 from loadgen import percentile  # noqa: E402
@@ -32,7 +33,7 @@ from loadgen import percentile  # noqa: E402
 PHOTO = ROOT / "tests" / "data" / "images" / "500x375.jpg"
 MODEL = "vit_tiny_patch16_224"
 SCENARIOS = {"overload": overload.run, "refusals": overload.run_refusals, "recovery": overload.run_recovery,
-             "memory": memory.run, "nuisances": nuisances.run, "neighbours": neighbours.run, "stops": stops.run}
+             "memory": memory.run, "nuisances": nuisances.run, "neighbours": neighbours.run, "stops": stops.run, "swaps": swaps.run}
 
 PAGE = """\
 ## The live server
