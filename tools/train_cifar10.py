@@ -69,7 +69,7 @@ MODELS = {
         model_args=dict(dim=128, depth=8, kernel_size=5, patch_size=2),
         first_conv="stem.0",
         initialise=lambda model: None,
-        defaults=dict(schedule="piecewise", peak_lr=0.006, weight_decay=0.01, batch=64, label_smoothing=0.0, small_until=0.5, muon_factor=1),
+        defaults=dict(schedule="piecewise", peak_lr=0.006, weight_decay=0.01, batch=64, label_smoothing=0.0, small_until=0.5, muon_factor=1, cut_out=0),
     ),
     "vit": dict(
         architecture="vit_tiny_patch16_224",
@@ -77,7 +77,7 @@ MODELS = {
         model_args=dict(img_size=32, patch_size=4, embed_dim=128, depth=6, num_heads=4, mlp_ratio=2.0),
         first_conv="patch_embed.proj",
         initialise=mimetic,
-        defaults=dict(schedule="cosine", peak_lr=0.001, weight_decay=0.05, batch=64, label_smoothing=0.1, small_until=0.0, muon_factor=4),
+        defaults=dict(schedule="cosine", peak_lr=0.001, weight_decay=0.05, batch=64, label_smoothing=0.1, small_until=0.0, muon_factor=4, cut_out=0),
     ),
 }
 
@@ -98,6 +98,8 @@ def describe(args):
              "random crops and mirroring"]
     if args.small_until:
         parts.append(f"crops of 24 pixels in the first {args.small_until:.0%} of the run, of 32 afterwards")
+    if args.cut_out:
+        parts.append(f"a square of {args.cut_out} pixels cut out")
     if args.label_smoothing:
         parts.append(f"label smoothing {args.label_smoothing}")
     if args.start:
@@ -136,6 +138,15 @@ def augment(images, size, generator):
     columns = torch.where(mirror[:, None], columns.flip(1), columns)[:, None, None, :]
     which = torch.arange(n, device=images.device)[:, None, None, None]
     return padded[which, torch.arange(3, device=images.device)[None, :, None, None], rows, columns]
+
+
+def cut_out(images, side, generator):
+    """A square of side x side of each normalised image becomes the mean (DeVries and Taylor, arXiv 1708.04552)."""
+    n, size = len(images), images.shape[-1]
+    centre = torch.randint(0, size, (2, n, 1), generator=generator).to(images.device)
+    rows, columns = (torch.arange(size, device=images.device) - centre + side // 2).clamp(-1, side).unbind()
+    inside = ((rows >= 0) & (rows < side))[:, None, :, None] & ((columns >= 0) & (columns < side))[:, None, None, :]
+    return images.masked_fill(inside, 0)
 
 
 def learning_rate(schedule, peak, progress):
@@ -237,6 +248,8 @@ def train_epoch(model, optimizer, args, images, labels, generator, epoch):
         optimizer.set_learning_rate(learning_rate(args.schedule, args.peak_lr, progress))
         rows = order[step * args.batch:(step + 1) * args.batch].to(images.device)
         batch = normalise(augment(images[rows], 24 if progress < args.small_until else 32, generator))
+        if args.cut_out:
+            batch = cut_out(batch, args.cut_out, generator)
         loss = F.cross_entropy(model(batch.contiguous(memory_format=torch.channels_last)), labels[rows],
                                label_smoothing=args.label_smoothing)
         loss.backward()
@@ -309,6 +322,7 @@ def main():
     for name in ["peak_lr", "weight_decay", "label_smoothing", "muon_factor"]:
         parser.add_argument(f"--{name}", type=float)
     parser.add_argument("--small_until", type=float, help="the part of the run with crops of 24 pixels")
+    parser.add_argument("--cut_out", type=int, metavar="PIXELS", help="the side of a square that is cut out of each photo")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()

@@ -25,6 +25,7 @@ struct Answer {
   absl::Duration run;     // the whole batch on the device
   absl::Duration output;  // since the batch's end
   int batch_size = 0;
+  bool in_time = false;  // answered by its deadline
 };
 
 // Called exactly once a request, on any thread of the server's.

@@ -21,12 +21,11 @@ void Call::Finish(absl::StatusOr<Answer> answer) {
   // The requester may go on once it has its answer: its figures come first.
   const absl::Time respond = absl::Now();
   const absl::StatusCode code = answer.status().code();
+  if (answer.ok()) answer->in_time = respond <= request.deadline;
   if (figures == nullptr) {
     metrics_.UnknownModelAnswered(code);
-  } else {
-    figures->RequestAnswered(code, respond - request.arrival);
-    if (answer.ok() && respond <= request.deadline) figures->AnsweredInTime();
-    if (request.pinned == nullptr) CountAsOne(answer, respond);
+  } else if (request.pinned == nullptr) {
+    CountAsOne(answer, respond);
   }
   metrics_.InFlightChanged(-1);
   std::exchange(done_, nullptr)(std::move(answer));
@@ -35,7 +34,9 @@ void Call::Finish(absl::StatusOr<Answer> answer) {
 
 void Call::CountAsOne(const absl::StatusOr<Answer>& answer, absl::Time respond) {
   const absl::Duration total = respond - request.arrival;
+  figures->RequestAnswered(answer.status().code(), total);
   if (answer.ok()) {
+    if (answer->in_time) figures->AnsweredInTime();
     const RequestTimes times{total, answer->queue, answer->decode, answer->run, answer->output};
     figures->statistics().Succeeded(/*images=*/1, times, respond);
   } else {

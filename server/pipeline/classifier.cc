@@ -124,9 +124,11 @@ ModelMetrics* Classifier::FiguresOf(absl::string_view model) const {
 
 void Classifier::Decode(CallPtr call, absl::Time admitted) {
   const absl::Time started = absl::Now();
-  if (call->cancelled()) return Drop(std::move(call), DropReason::kCancelled);
-  if (!intake_.StillInTime(*call, options_.now())) {
-    return Drop(std::move(call), DropReason::kExpired);
+  const absl::Time now = options_.now();
+  const bool cancelled = call->cancelled();
+  if (cancelled || !intake_.StillInTime(*call, now)) {
+    const DropReason why = WhyDead(cancelled, call->request.deadline, now);
+    return Drop(std::move(call), why);
   }
   auto input =
       MakeModelInput(call->request.image, call->image, call->model->description.preprocessing);

@@ -52,6 +52,7 @@ class Joint {
   void Finish() {
     const absl::Time now = absl::Now();
     InferenceStatistics& statistics = model_->metrics->statistics();
+    model_->metrics->RequestAnswered(error_.code(), now - arrival_);
     if (failed_) {
       statistics.Failed(error_.code(), now - arrival_);
       return std::move(done_)(error_);
@@ -64,6 +65,10 @@ class Joint {
       times.output = std::max(times.output, answer.output);
     }
     statistics.Succeeded(static_cast<int>(answers_.size()), times, now);
+    // All of them or none: half an answer is of no use.
+    const bool in_time = std::all_of(answers_.begin(), answers_.end(),
+                                     [](const Answer& answer) { return answer.in_time; });
+    for (size_t i = 0; in_time && i < answers_.size(); ++i) model_->metrics->AnsweredInTime();
     std::move(done_)(std::move(answers_));
   }
 

@@ -40,6 +40,12 @@ enum class DropReason {
   kCancelled,  // nobody waits for it any more
 };
 
+// Of an item that is cancelled or can't be in time. gRPC cancels a call whose deadline
+// passes: then it is the deadline that counts.
+inline DropReason WhyDead(bool cancelled, absl::Time deadline, absl::Time now) {
+  return cancelled && now < deadline ? DropReason::kCancelled : DropReason::kExpired;
+}
+
 template <typename Item>
 class BatchRule {
  public:
@@ -98,7 +104,9 @@ class BatchRule {
   // An item of `model` is asked for, whether it will be taken in or not: so the rule knows
   // what comes, and not only what was let through.
   void Arrive(int model, absl::Time deadline, absl::Time now) {
-    queues_[model].arrivals.Add(now, deadline - now);
+    Queue& queue = queues_[model];
+    // More time than anybody needs must not blur the mean of what others bring.
+    queue.arrivals.Add(now, std::min(deadline - now, 2 * kPatient * queue.cost.Expected(1)));
   }
 
   // Gives the item back if max_queued of its model wait already. `arrived`: Arrive was
@@ -120,6 +128,8 @@ class BatchRule {
   Decision Next(absl::Time now, int idle, bool may_wait = true) {
     Decision decision{.dropped = TakeDead(now)};
     const bool scarce = Scarce(now);
+    // While there is time for all nobody owes anybody anything.
+    if (!scarce) SettleDebts();
     std::optional<Plan> chosen;
     for (int model = 0; model < static_cast<int>(queues_.size()); ++model) {
       if (queues_[model].entries.empty()) continue;
@@ -141,10 +151,9 @@ class BatchRule {
     for (Queue& queue : queues_) {
       const absl::Time hopeless = now + queue.cost.Expected(1);
       std::erase_if(queue.entries, [&](Entry& entry) {
-        const bool late = entry.deadline < hopeless;
-        if (!late && !options_.cancelled(entry.item)) return false;
-        dead.push_back(
-            {std::move(entry.item), late ? DropReason::kExpired : DropReason::kCancelled});
+        const bool cancelled = options_.cancelled(entry.item);
+        if (!cancelled && entry.deadline >= hopeless) return false;
+        dead.push_back({std::move(entry.item), WhyDead(cancelled, entry.deadline, now)});
         --queued_;
         return true;
       });
@@ -202,13 +211,30 @@ class BatchRule {
     return a.start_by < b.start_by;
   }
 
-  // Whether more comes than the device can do, even in the largest batches. Those who can
+  void SettleDebts() {
+    for (Queue& queue : queues_) queue.used = turn_;
+  }
+
+  // The largest batch that leaves its images time to wait for the end of the last one, of
+  // which one of the runners ends every 1/runners of it (Symphony's target): in larger ones
+  // the device could do more, but not in time.
+  int Sustainable(const Queue& queue) const {
+    const CostModel& cost = queue.cost;
+    const double runs = 1 + 1.0 / options_.runners;
+    const absl::Duration longest =
+        std::max(queue.arrivals.usual_budget() / runs, cost.Expected(1) * (1 + kWorthwhile));
+    int size = 1;
+    while (size < cost.max_batch() && cost.Expected(size + 1) <= longest) ++size;
+    return size;
+  }
+
+  // Whether more comes than the device can do in time, even in large batches. Those who can
   // wait don't count: they lose nothing by it.
   bool Scarce(absl::Time now) const {
     double load = 0;
     for (const Queue& queue : queues_) {
       load += queue.arrivals.Hurried(now, absl::Seconds(1), kPatient * queue.cost.Expected(1)) *
-              TimeEach(queue.cost, queue.cost.max_batch());
+              TimeEach(queue.cost, Sustainable(queue));
     }
     return load > options_.runners;
   }
@@ -290,8 +316,8 @@ class BatchRule {
   // While a batch runs nothing else starts: who comes just after its start waits for its
   // end, and then for their own run. Where that is more time than they bring, they are
   // lost, as many in each run, however many images it holds. So runs should be few and
-  // large: the last free runner waits for as long as its first item can, unless more
-  // images make the batch no better.
+  // large: the last free runner waits for as long as its first item can, and no longer than
+  // a run takes, unless nothing more is likely to come or to make the batch better.
   absl::Time WaitUntil(const Queue& queue, const Plan& plan, absl::Time now, int idle) const {
     const CostModel& cost = queue.cost;
     const int enough = Worthwhile(cost, cost.max_batch(), kWorthwhile);
@@ -301,7 +327,10 @@ class BatchRule {
     const int then = Forecast(queue, plan, now), more = std::min(then + 1, cost.max_batch());
     const bool cheaper =
         cost.Expected(more) - cost.Expected(plan.size) < (more - plan.size) * cost.Expected(1) / 2;
-    return cheaper ? queue.entries[plan.first].deadline - cost.Safe(then) : now;
+    const double more_of_it = queue.arrivals.Expected(now, plan.start_by - now);
+    if (more_of_it < kFewLost || !cheaper) return now;
+    const Entry& entry = queue.entries[plan.first];
+    return std::min(entry.deadline - cost.Safe(then), entry.pushed + cost.Expected(then));
   }
 
   // How many are likely to come, of all models, so early in a run of `size` that they will
@@ -335,7 +364,7 @@ class BatchRule {
 
   void TakeBatch(const Plan& plan, Decision& decision) {
     Queue& queue = queues_[plan.model];
-    turn_ = queue.used;
+    turn_ = std::max(turn_, queue.used);
     queue.used += queue.cost.Expected(plan.size);
     std::vector<Entry>& entries = queue.entries;
     const auto first = entries.begin() + plan.first;

@@ -39,7 +39,8 @@ CostModel::CostModel(const std::vector<Sample>& measured, int max_batch)
 }
 
 void CostModel::Observe(int size, absl::Duration took) {
-  if (expected_[size] <= absl::ZeroDuration()) return;
+  // A batch of a size that is no longer allowed may have been under way.
+  if (size > max_batch() || expected_[size] <= absl::ZeroDuration()) return;
   const double ratio = absl::FDivDuration(took, expected_[size]);
   const double stray = std::clamp(ratio - 1, -kFarOff, kFarOff);
   observed_ = std::min(observed_ + 1, kVarianceOver);

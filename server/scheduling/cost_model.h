@@ -35,10 +35,10 @@ class CostModel {
   // what a deadline is held against.
   absl::Duration Safe(int size) const { return expected_[size] * (1 + 2 * std::sqrt(variance_)); }
 
-  // A batch took so long. The times of all sizes move a sixteenth of the way there, since
-  // most of what changes (the clock, a neighbour on the machine) changes all. The shape of
-  // the curve follows slowly, its own size and those next to it: one batch that took long
-  // by chance must not make its neighbours look better.
+  // A batch took so long; sizes above max_batch are passed over. The times of all sizes move a
+  // sixteenth of the way there, since most of what changes (the clock, a neighbour on the machine)
+  // changes all. The shape of the curve follows slowly, its own size and those next to it: one
+  // batch that took long by chance must not make its neighbours look better.
   void Observe(int size, absl::Duration took);
 
   // Every size takes a little less than was thought: for an estimate that nothing can

@@ -31,6 +31,8 @@ TEST_F(ClassifyAllTest, AnswersAreInTheOrderOfTheImages) {
   std::vector<int> classes;
   for (const Answer& answer : *answers) classes.push_back(answer.predictions[0].class_id);
   EXPECT_THAT(classes, ElementsAre(0, 1, 2, 1));
+  EXPECT_TRUE(Shows(R"(patchserve_requests_total{code="OK",model="fake"} 1)"));
+  EXPECT_TRUE(Shows(R"(patchserve_images_in_time_total{model="fake"} 4)"));
 }
 
 TEST_F(ClassifyAllTest, OneThatFailsDropsThoseThatWait) {
@@ -46,6 +48,8 @@ TEST_F(ClassifyAllTest, OneThatFailsDropsThoseThatWait) {
   EXPECT_TRUE(absl::StartsWith(result.status().message(), "image 2: "));
   answers.WaitFor(1);
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
+  EXPECT_TRUE(Shows(R"(patchserve_requests_total{code="INVALID_ARGUMENT",model="fake"} 1)"));
+  EXPECT_TRUE(Shows(R"(patchserve_images_in_time_total{model="fake"} 1)"));  // Classify's
 }
 
 }  // namespace

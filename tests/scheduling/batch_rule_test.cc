@@ -250,6 +250,37 @@ TEST_F(BatchRuleTest, WhatIsRefusedCountsAsOverloadToo) {
   EXPECT_THAT(order, ElementsAre(a, b, a, b));  // and not the more urgent first
 }
 
+// A model with much traffic beside one with a full queue that can wait, and then more
+// than the device can do: what was done while there was time for all doesn't count.
+TEST_F(BatchRuleTest, WhatAModelGotWhileThereWasTimeForAllIsNoDebt) {
+  const int busy = rule.AddModel({}, Flat(1));
+  const int patient = rule.AddModel({}, Flat(1));
+  int turn = 0;
+  for (; turn < 200; ++turn) {
+    const absl::Time now = t0 + turn * 10 * ms;
+    if (turn % 10 < 7) rule.Push(busy, turn, now + 50 * ms, now);
+    if (rule.queued(patient) < 4) rule.Push(patient, turn, now + absl::Hours(1), now);
+    rule.Next(now, 1);
+  }
+  int of_busy = 0;
+  for (int i = 0; i < 60; ++i, ++turn) {
+    const absl::Time now = t0 + turn * 10 * ms;
+    for (int n = 0; n < 2; ++n) rule.Push(busy, turn, now + 50 * ms, now);
+    if (rule.queued(patient) < 4) rule.Push(patient, turn, now + absl::Hours(1), now);
+    of_busy += rule.Next(now, 1).model == busy;
+  }
+  EXPECT_GE(of_busy, 25);
+}
+
+TEST_F(BatchRuleTest, ACallWhoseDeadlineHasPassedExpiredAndWasNotCancelled) {
+  const int model = rule.AddModel({}, Flat(4));
+  Push(model, {15, 30});
+  cancelled = {1, 2};
+  const auto dropped = rule.TakeDead(t0 + 20 * ms);
+  EXPECT_THAT(Dropped(dropped, DropReason::kExpired), ElementsAre(1));
+  EXPECT_THAT(Dropped(dropped, DropReason::kCancelled), ElementsAre(2));
+}
+
 TEST_F(BatchRuleTest, AModelThatWasIdleHasSavedNoTurns) {
   const int a = rule.AddModel({}, Flat(1));
   const int b = rule.AddModel({}, Flat(1));
@@ -293,11 +324,23 @@ TEST_F(WaitingTest, NobodyWaitsOnceTheBatchIsAsLargeAsPays) {
   EXPECT_EQ(rule.Next(now, 1).batch.size(), 64);
 }
 
-TEST_F(WaitingTest, ARunOfOneModelWaitsForTheSakeOfAnothersArrivals) {
+TEST_F(WaitingTest, ALoneItemOfAnotherModelRunsAtOnceSinceItsRunGetsNoBetter) {
   const int slow = rule.AddModel({}, Flat(64));
-  rule.Push(slow, 200, now + 80 * ms, now);  // has time enough itself
-  rule.Next(t0 + 29 * ms, 1);                // the other model's item has run
-  EXPECT_EQ(rule.Next(t0 + 29 * ms, 1).model, -1);
+  rule.Push(slow, 200, now + absl::Hours(1), now);
+  EXPECT_EQ(rule.Next(t0 + 29 * ms, 1).model, model);  // whose item has waited enough
+  EXPECT_EQ(rule.Next(t0 + 29 * ms, 1).model, slow);
+}
+
+TEST_F(WaitingTest, NobodyWaitsLongerThanARunTakes) {
+  for (int i = 0; i < 200; ++i) {
+    const absl::Time then = now + i * 0.5 * ms;
+    rule.Push(model, i, then + 15 * ms, then);
+    rule.Next(then, 1, /*may_wait=*/false);
+  }
+  const absl::Time then = now + 100 * ms;
+  rule.Push(model, 300, then + absl::Hours(1), then);
+  const auto decision = rule.Next(then, 1);
+  EXPECT_TRUE(decision.model == model || decision.wake <= then + 11 * ms);
 }
 
 TEST_F(WaitingTest, ARunnerDoesNotWaitWhileAnotherIsFree) {

@@ -56,5 +56,12 @@ TEST(CostModelTest, ALimitCutsOffTheLargerSizesAndIsNeverRaised) {
   EXPECT_EQ(cost.max_batch(), 4);
 }
 
+TEST(CostModelTest, ABatchOfASizeThatIsNoLongerAllowedTeachesNothing) {
+  CostModel cost({{1, 10 * ms}, {8, 60 * ms}}, 8);
+  cost.Limit(4);
+  cost.Observe(8, 600 * ms);
+  EXPECT_EQ(cost.Expected(1), 10 * ms);
+}
+
 }  // namespace
 }  // namespace patchserve

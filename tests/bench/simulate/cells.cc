@@ -69,8 +69,10 @@ const std::vector<Curve>& Curves() {
     const auto vit = [](int size) { return 0.0033 + 0.0348 * size; };
     const auto convmixer = [](int size) { return 0.0004 + 0.0011 * size; };
     const auto gpu = [](int size) { return 0.010 * std::max(1.0, size / 16.0); };
+    const auto fixed = [](int size) { return 0.008 + 0.002 * size; };
     return new std::vector<Curve>{{"cpu-vit", {.models = {{vit, 8}}, .runners = 2}},
                                   {"cpu-convmixer", {.models = {{convmixer, 8}}, .runners = 2}},
+                                  {"fixed-cost", {.models = {{fixed, 32}}, .runners = 1}},
                                   {"gpu", {.models = {{gpu, 64}}, .runners = 1}},
                                   {"gpu-2-runners", {.models = {{gpu, 64}}, .runners = 2}}};
   }();
