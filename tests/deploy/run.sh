@@ -36,6 +36,13 @@ for values in tests/deploy/{everything,cluster-values}.yaml deploy/kserve-values
   helm render "$chart" --values "$values" | validate
 done
 
+# Not asked for: "Always" pulls a tag that never changes again, and topologySpreadConstraints do
+# what anti-affinity would.
+step "kube-score: probes, resources, budget, network policy, pod security"
+helm render "$chart" | "$tools/bin/kube-score" score --exit-one-on-warning --output-format ci \
+  --ignore-test container-image-pull-policy --ignore-test deployment-has-host-podantiaffinity - |
+  { grep -v '^\[\(OK\|SKIPPED\)\]' || true; }
+
 step "kustomize: equal to the chart, and valid"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
