@@ -78,7 +78,11 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& server, const ConnectO
     arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
   }
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, options.own_connection);
-  return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
+  arguments.SetLoadBalancingPolicyName("round_robin");
+  if (!options.security.server_name.empty()) {
+    arguments.SetSslTargetNameOverride(options.security.server_name);
+  }
+  return grpc::CreateCustomChannel(server, MakeChannelCredentials(options.security), arguments);
 }
 
 ClassifierClient::ClassifierClient(std::shared_ptr<grpc::Channel> channel)

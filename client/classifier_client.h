@@ -15,6 +15,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/security.h"
 #include "patchserve/v1/classification.grpc.pb.h"
 
 namespace patchserve {
@@ -26,9 +27,12 @@ struct ConnectOptions {
   bool retry = true;
   // Otherwise channels to one server with the same options share a connection.
   bool own_connection = false;
+  // Plaintext by default.
+  Security security;
 };
 
-// A plaintext channel to `server` ("host:port", or any name that gRPC resolves).
+// A channel to `server` ("host:port", or any name that gRPC resolves, such as
+// dns:///patchserve-headless:8001): calls take turns on all of its addresses.
 //
 // Returns at once; the first call connects. Over any other channel the client
 // works too, without retries unless that channel has a service config of its own.

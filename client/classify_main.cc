@@ -27,6 +27,7 @@
 #include "client/inputs.h"
 #include "client/output.h"
 #include "client/progress.h"
+#include "client/security_flags.h"
 #include "client/stream_classifier.h"
 #include "client/version_flag.h"
 
@@ -66,6 +67,11 @@ constexpr char kFlags[] = R"(
   --concurrency=N             8 files under way at once
   --deadline=DURATION         10s for each file, retries included
   --stream                    all files over one call: cheaper for many
+  --tls, --tls_ca=FILE        speak TLS, trusting the system's CAs or those of the file
+  --tls_cert=FILE --tls_key=FILE
+                              the client's own certificate
+  --tls_server_name=NAME      what the server's certificate must say; the name in --server
+  --token_file=FILE           the token to send
 )";
 
 constexpr int kSomeFailed = 1;
@@ -87,8 +93,8 @@ int LongestName(const std::vector<Input>& inputs) {
 }
 
 // The way to the server that --stream chooses.
-ClassifyFunction ConnectToServer(int concurrency) {
-  auto channel = Connect(absl::GetFlag(FLAGS_server));
+ClassifyFunction ConnectToServer(const Security& security, int concurrency) {
+  auto channel = Connect(absl::GetFlag(FLAGS_server), {.security = security});
   if (!absl::GetFlag(FLAGS_stream)) return FunctionOf(std::make_shared<ClassifierClient>(channel));
   const StreamOptions stream_options = {.max_unanswered = concurrency};
   return FunctionOf(std::make_shared<StreamClassifier>(channel, stream_options));
@@ -101,9 +107,8 @@ std::optional<ProgressBar> MakeProgressBar(size_t files) {
   return std::optional<ProgressBar>(std::in_place, files, std::cerr, absl::Now());
 }
 
-int ClassifyAll(const std::vector<Input>& inputs, int concurrency, const ClassifyOptions& options,
-                AnswerWriter& writer) {
-  const ClassifyFunction classify = ConnectToServer(concurrency);
+int ClassifyAll(const std::vector<Input>& inputs, int concurrency, const ClassifyFunction& classify,
+                const ClassifyOptions& options, AnswerWriter& writer) {
   std::optional<ProgressBar> progress = MakeProgressBar(inputs.size());
   const bool answers_on_terminal = isatty(STDOUT_FILENO);
   bool all_well = true;
@@ -158,7 +163,10 @@ int Main(int argc, char** argv) {
   const std::vector<Input> inputs = ExpandArguments(arguments);
   auto writer = MakeAnswerWriter(absl::GetFlag(FLAGS_output), LongestName(inputs), std::cout);
   if (!writer.ok()) return UsageError(writer.status().message());
-  return ClassifyAll(inputs, concurrency, options, **writer);
+  const absl::StatusOr<Security> security = ReadSecurityFlags();
+  if (!security.ok()) return UsageError(security.status().message());
+  return ClassifyAll(inputs, concurrency, ConnectToServer(*security, concurrency), options,
+                     **writer);
 }
 
 }  // namespace

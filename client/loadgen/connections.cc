@@ -12,7 +12,9 @@ absl::StatusOr<std::vector<ClassifyFunction>> OpenConnections(const ConnectionsW
   constexpr absl::Duration kPatience = absl::Seconds(10);
   std::vector<std::shared_ptr<grpc::Channel>> channels;
   for (int i = 0; i < wanted.count; ++i) {
-    channels.push_back(Connect(wanted.server, {.retry = wanted.retries, .own_connection = true}));
+    channels.push_back(
+        Connect(wanted.server,
+                {.retry = wanted.retries, .own_connection = true, .security = wanted.security}));
     channels.back()->GetState(/*try_to_connect=*/true);
   }
   const absl::Time until = absl::Now() + kPatience;

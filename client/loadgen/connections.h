@@ -15,6 +15,7 @@ struct ConnectionsWanted {
   // One ClassifyStream call a connection; else a call a request.
   bool stream = false;
   bool retries = false;
+  Security security;
   // The most requests of one stream that may be unanswered.
   int max_unanswered = 64;
 };

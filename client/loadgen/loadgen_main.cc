@@ -22,6 +22,7 @@
 #include "client/loadgen/recorder.h"
 #include "client/loadgen/report.h"
 #include "client/loadgen/traffic.h"
+#include "client/security_flags.h"
 #include "client/version_flag.h"
 
 ABSL_FLAG(std::string, server, "127.0.0.1:8001", "the server, as host:port");
@@ -168,6 +169,8 @@ int Main(int argc, char** argv) {
   if (arguments.empty())
     return Error(kWrongUsage, absl::StrCat(kUsage, "\n--help lists the flags"));
   if (const std::string wrong = WrongFlag(); !wrong.empty()) return Error(kWrongUsage, wrong);
+  absl::StatusOr<Security> security = ReadSecurityFlags();
+  if (!security.ok()) return Error(kWrongUsage, security.status().message());
   absl::StatusOr<ModelMix> models = ModelMix::Parse(absl::GetFlag(FLAGS_models));
   if (!models.ok()) return Error(kWrongUsage, models.status().message());
   const std::vector<Input> inputs = ExpandArguments(arguments);
@@ -184,6 +187,7 @@ int Main(int argc, char** argv) {
        .count = report.connections,
        .stream = report.stream,
        .retries = report.retries,
+       .security = *std::move(security),
        .max_unanswered = report.concurrency.value_or(absl::GetFlag(FLAGS_max_outstanding))});
   if (!connections.ok()) return Error(kFailed, connections.status().message());
   Traffic traffic(*std::move(connections), *std::move(photos), *std::move(models), report.seed);

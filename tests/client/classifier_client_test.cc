@@ -67,6 +67,19 @@ TEST(ClassifierClientTest, AnAsynchronousCallHandsItsAnswerToItsCallback) {
   EXPECT_EQ(got->predictions(0).label(), "photo");
 }
 
+TEST(ClassifierClientTest, CallsTakeTurnsOnTheAddressesOfAName) {
+  std::atomic<int> calls[2] = {0, 0};
+  auto count = [](std::atomic<int>& calls) {
+    return [&calls](auto&, auto&, auto&) {
+      ++calls;
+      return grpc::Status::OK;
+    };
+  };
+  FakeServer one(count(calls[0])), other(count(calls[1]));
+  const ClassifierClient client(Connect("ipv4:" + one.address() + "," + other.address()));
+  while (calls[0] == 0 || calls[1] == 0) ASSERT_TRUE(client.Classify("photo", {}).ok());
+}
+
 TEST(RetryTest, AServerThatIsUnavailableForAMomentIsAskedAgain) {
   std::atomic<int> calls = 0;
   FakeServer server(RefuseFirst(calls, 2, grpc::StatusCode::UNAVAILABLE));

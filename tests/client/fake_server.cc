@@ -10,11 +10,12 @@
 
 namespace patchserve {
 
-FakeServer::FakeServer(Answer answer, EndStream end_stream)
+FakeServer::FakeServer(Answer answer, EndStream end_stream,
+                       std::shared_ptr<grpc::ServerCredentials> credentials)
     : answer_(std::move(answer)), end_stream_(std::move(end_stream)) {
   int port = 0;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort("127.0.0.1:0", credentials, &port);
   builder.RegisterService(this);
   builder.SetMaxReceiveMessageSize(64 << 20);
   server_ = builder.BuildAndStart();

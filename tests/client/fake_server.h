@@ -2,6 +2,7 @@
 #pragma once
 
 #include <grpcpp/channel.h>
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_context.h>
 
@@ -27,7 +28,9 @@ class FakeServer : private v1::ImageClassification::Service {
   using EndStream = std::function<std::optional<grpc::Status>(const v1::ClassifyStreamRequest&)>;
 
   // Without an `answer`, "photo" is class 7, "photo", with a probability of 0.75.
-  explicit FakeServer(Answer answer = PictureOfItsBytes, EndStream end_stream = Never);
+  explicit FakeServer(
+      Answer answer = PictureOfItsBytes, EndStream end_stream = Never,
+      std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials());
   ~FakeServer() override;
 
   // The answer of a model that takes the image's bytes for its label.
