@@ -3,9 +3,11 @@
 
 usage: chart.py lint CHART
        chart.py render CHART [--values=FILE ...] [--only=TEMPLATE ...]
+       chart.py install|upgrade NAME CHART --namespace=NAMESPACE [--values=FILE ...] [--set=A=1,B=2 ...]
 
 render prints the objects of the release patchserve in the namespace patchserve, or those of the
-templates that are named, such as deployment.yaml.
+templates that are named, such as deployment.yaml. install and upgrade are the helm program's, on
+the cluster that $KUBECONFIG names.
 """
 
 import argparse
@@ -27,17 +29,29 @@ def merge(into, values):
     return into
 
 
-def render(chart, files, only):
+def read_values(files, settings=()):
     values = {}
     for path in files:
         with open(path, encoding="utf-8") as file:
             merge(values, yaml.safe_load(file))
+    for setting in settings:
+        merge(values, helm.parse_set_string(setting))
+    return values
+
+
+def render(chart, values, only):
     with helm.Chart.load(chart) as loaded:
         rendered = loaded.render(values, name="patchserve", namespace="patchserve")
     for path, text in sorted(rendered.items()):
         template = path.rsplit("/", 1)[-1]
         if template.endswith(".yaml") and text.strip() and (not only or template in only):
             print(f"---\n{text.strip()}")
+
+
+def release(action, name, chart, namespace, values):
+    with helm.Config(namespace=namespace) as cluster:
+        done = getattr(cluster, action)(chart, name, values, namespace=namespace)
+    print(f"{action}: release {done['name']}, revision {done['version']}")
 
 
 def lint(chart):
@@ -50,12 +64,23 @@ def lint(chart):
 
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("action", choices=["lint", "render"])
-parser.add_argument("chart")
-parser.add_argument("--values", action="append", default=[])
-parser.add_argument("--only", action="append", default=[])
+actions = parser.add_subparsers(dest="action", required=True)
+for action in ("lint", "render", "install", "upgrade"):
+    options = actions.add_parser(action)
+    if action in ("install", "upgrade"):
+        options.add_argument("name")
+        options.add_argument("--namespace", required=True)
+        options.add_argument("--set", action="append", default=[])
+    options.add_argument("chart")
+    if action != "lint":
+        options.add_argument("--values", action="append", default=[])
+    if action == "render":
+        options.add_argument("--only", action="append", default=[])
 arguments = parser.parse_args()
 if arguments.action == "lint":
     sys.exit(lint(arguments.chart))
+elif arguments.action == "render":
+    render(arguments.chart, read_values(arguments.values), arguments.only)
 else:
-    render(arguments.chart, arguments.values, arguments.only)
+    release(arguments.action, arguments.name, arguments.chart, arguments.namespace,
+            read_values(arguments.values, arguments.set))

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # The chart on a real cluster: install, serve a photo, roll over under load, kill a pod under load,
-# drain against the budget, scale up and down on real load. Deletes its namespace at the end.
+# drain against the budget, TLS and tokens, scale up and down on real load. Deletes its namespace at
+# the end.
 #
 # usage: tests/deploy/cluster.sh BUILD/bin IMAGE
 #
 #   KUBECTL   the command that reaches the cluster (default: kubectl)
 #   NETWORK   a prefix for commands that must reach the pods' addresses, where this machine
 #             itself doesn't: "nsenter --net=/run/netns/NAME --" (default: none)
-#   HELM      (default: helm)
-#   STEPS     which to run (default: install photo rollout kill drain; scale wants prometheus-adapter)
+#   HELM      (default: helm; tests/deploy/chart.py knows enough of it too)
+#   STEPS     which to run (default: install photo rollout kill drain tls; scale wants prometheus-adapter
+#             with deploy/helm/patchserve/files/prometheus-adapter.yaml, and goes before tls)
 #
 # IMAGE must be known to the nodes. Exit code 0: every step kept its promise.
 set -euo pipefail
@@ -16,8 +18,9 @@ cd "$(dirname "$0")/../.."
 readonly programs=$1 image=$2
 read -ra kubectl <<<"${KUBECTL:-kubectl}"
 read -ra network <<<"${NETWORK:-}"
+read -ra helm <<<"${HELM:-helm}"
 readonly namespace=patchserve-test photo=tests/data/images/chelsea.jpg
-readonly steps=${STEPS:-install photo rollout kill drain}
+readonly steps=${STEPS:-install photo rollout kill drain tls}
 work=$(mktemp -d)
 
 k() { "${kubectl[@]}" -n "$namespace" "$@"; }
@@ -42,17 +45,23 @@ start_load() {
 # How many requests of the report were not answered OK.
 failed() { python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); print(sum(v for c, v in r["results"].items() if c != "OK"))' "$work/$1.json"; }
 
-install_chart() {
-  "${kubectl[@]}" create namespace "$namespace"
-  "${kubectl[@]}" label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted
-  "${HELM:-helm}" install patchserve deploy/helm/patchserve --namespace "$namespace" \
-    --set image.repository="${image%:*}",image.tag="${image##*:}",image.pullPolicy=Never \
-    --set serviceMonitor.enabled=false,prometheusRule.enabled=false \
+# release install|upgrade SETTING...
+release() {
+  local action=$1
+  shift
+  "${helm[@]}" "$action" patchserve deploy/helm/patchserve --namespace "$namespace" \
+    --set "image.repository=${image%:*},image.tag=${image##*:},image.pullPolicy=Never" \
+    --set serviceMonitor.enabled=false,prometheusRule.enabled=false "$@" \
     --values tests/deploy/cluster-values.yaml
   k rollout status deployment/patchserve --timeout=300s
 }
 
-step_install() { say "install"; install_chart; }
+step_install() {
+  say "install"
+  "${kubectl[@]}" create namespace "$namespace"
+  "${kubectl[@]}" label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted
+  release install
+}
 
 step_photo() {
   say "a photo"
@@ -92,6 +101,29 @@ step_drain() {
   done
   ((refused > 0)) || fail "every pod could be evicted at once"
   k rollout status deployment/patchserve --timeout=300s
+}
+
+# A CA and a certificate that it signed for the Service's name.
+make_certificates() {
+  openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test-ca -keyout "$work/ca.key" -out "$work/ca.crt"
+  openssl req -newkey rsa:2048 -nodes -subj /CN=patchserve -keyout "$work/tls.key" -out "$work/tls.csr"
+  openssl x509 -req -in "$work/tls.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -CAcreateserial -days 1 \
+    -extfile <(printf 'subjectAltName=DNS:patchserve.%s' "$namespace") -out "$work/tls.crt"
+} 2>/dev/null
+
+step_tls() {
+  say "TLS and a token"
+  make_certificates
+  printf 'a-token-of-the-test\n' >"$work/tokens"
+  k create secret generic patchserve-tls --from-file="$work/tls.crt" --from-file="$work/tls.key"
+  k create secret generic patchserve-tokens --from-file="$work/tokens"
+  release upgrade --set tls.secretName=patchserve-tls,auth.secretName=patchserve-tokens
+  local classify=("${network[@]}" "$programs/classify" --server="$(service):8001" "$photo")
+  local trust=(--tls_ca="$work/ca.crt" --tls_server_name="patchserve.$namespace")
+  "${classify[@]}" "${trust[@]}" --token_file="$work/tokens" || fail "no answer over TLS"
+  ! "${classify[@]}" "${trust[@]}" 2>"$work/refused" || fail "an answer without a token"
+  grep -q UNAUTHENTICATED "$work/refused" || fail "$(cat "$work/refused")"
+  ! "${classify[@]}" 2>/dev/null || fail "an answer in plaintext"
 }
 
 step_scale() {
