@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/status.h"
+#include "server/base/usable_cores.h"
 #include "server/logging.h"
 #include "server/model/engine.h"
 #include "server/model_loader.h"
@@ -36,7 +36,8 @@ int TotalQueue(const Config& config) {
   return total;
 }
 
-int Cores() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
+// Whole ones: a thread more than the quota allows would stall all of them.
+int Cores() { return std::max(1, static_cast<int>(UsableCores())); }
 
 // CPU: a runner a core, each with one thread, since libgomp's busy waiting makes
 // more a trap. GPU: two, so that copies overlap compute.

@@ -24,6 +24,7 @@
 #include "client/loadgen/traffic.h"
 #include "client/security_flags.h"
 #include "client/version_flag.h"
+#include "server/base/usable_cores.h"
 
 ABSL_FLAG(std::string, server, "127.0.0.1:8001", "the server, as host:port");
 ABSL_FLAG(std::optional<int>, concurrency, std::nullopt,

@@ -91,12 +91,6 @@ TEST(OwnLimitTest, ABusyOrLateLoadgenIsTheLimit) {
             "loadgen sent late: p99 11.0 ms after the intended time; it needs cores of its own");
 }
 
-TEST(CgroupQuotaTest, AQuotaIsInCoresAndNoneIsNone) {
-  EXPECT_EQ(CgroupQuota("150000 100000\n"), 1.5);
-  EXPECT_EQ(CgroupQuota("max 100000"), std::nullopt);
-  EXPECT_EQ(CgroupQuota(""), std::nullopt);
-}
-
 Report OpenReport() {
   return {.server = "s:1",
           .rate = 8,
