@@ -1,5 +1,7 @@
 #include "server/pipeline/call.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -25,23 +27,13 @@ void Call::Finish(absl::StatusOr<Answer> answer) {
   if (figures == nullptr) {
     metrics_.UnknownModelAnswered(code);
   } else if (request.pinned == nullptr) {
-    CountAsOne(answer, respond);
+    const auto answers =
+        answer.ok() ? absl::MakeConstSpan(&*answer, 1) : absl::Span<const Answer>();
+    CountRequest(*figures, answer.status(), answers, request.arrival, respond);
   }
   metrics_.InFlightChanged(-1);
   std::exchange(done_, nullptr)(std::move(answer));
   if (code == absl::StatusCode::kOk) figures->StageTook(Stage::kRespond, absl::Now() - respond);
-}
-
-void Call::CountAsOne(const absl::StatusOr<Answer>& answer, absl::Time respond) {
-  const absl::Duration total = respond - request.arrival;
-  figures->RequestAnswered(answer.status().code(), total);
-  if (answer.ok()) {
-    if (answer->in_time) figures->AnsweredInTime();
-    const RequestTimes times{total, answer->queue, answer->decode, answer->run, answer->output};
-    figures->statistics().Succeeded(/*images=*/1, times, respond);
-  } else {
-    figures->statistics().Failed(answer.status().code(), total);
-  }
 }
 
 void Call::EnterQueue() {
@@ -52,6 +44,23 @@ void Call::EnterQueue() {
 void Call::LeaveQueue() {
   if (!std::exchange(in_queue_, false)) return;
   model->metrics->QueueDepthChanged(-1);
+}
+
+void CountRequest(ModelMetrics& figures, const absl::Status& status,
+                  absl::Span<const Answer> answers, absl::Time arrival, absl::Time now) {
+  RequestTimes times{.total = now - arrival};
+  figures.RequestAnswered(status.code(), times.total);
+  if (!status.ok()) return figures.statistics().Failed(status.code(), times.total);
+  bool in_time = true;
+  for (const Answer& answer : answers) {
+    in_time &= answer.in_time;
+    times.queue = std::max(times.queue, answer.queue);
+    times.input = std::max(times.input, answer.decode);
+    times.infer = std::max(times.infer, answer.run);
+    times.output = std::max(times.output, answer.output);
+  }
+  for (size_t i = 0; in_time && i < answers.size(); ++i) figures.AnsweredInTime();
+  figures.statistics().Succeeded(static_cast<int>(answers.size()), times, now);
 }
 
 }  // namespace patchserve

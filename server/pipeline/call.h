@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "server/image/image.h"
 #include "server/metrics/metrics.h"
 #include "server/pipeline/answer.h"
@@ -51,12 +52,17 @@ class Call {
   Hold place;
 
  private:
-  void CountAsOne(const absl::StatusOr<Answer>& answer, absl::Time respond);
   static bool True(const std::atomic<bool>* flag) { return flag != nullptr && flag->load(); }
 
   Metrics& metrics_;
   AnswerCallback done_;
   bool in_queue_ = false;
 };
+
+// Counts a request that came at `arrival` and is answered now, in all figures of its model:
+// one request, however many images it has. Its images are in time all or none: half an answer
+// is of no use. `answers`: of all images where `status` is OK.
+void CountRequest(ModelMetrics& figures, const absl::Status& status,
+                  absl::Span<const Answer> answers, absl::Time arrival, absl::Time now);
 
 }  // namespace patchserve

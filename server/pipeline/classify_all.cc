@@ -1,6 +1,5 @@
 #include "server/pipeline/classify_all.h"
 
-#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <utility>
@@ -50,25 +49,8 @@ class Joint {
 
  private:
   void Finish() {
-    const absl::Time now = absl::Now();
-    InferenceStatistics& statistics = model_->metrics->statistics();
-    model_->metrics->RequestAnswered(error_.code(), now - arrival_);
-    if (failed_) {
-      statistics.Failed(error_.code(), now - arrival_);
-      return std::move(done_)(error_);
-    }
-    RequestTimes times{.total = now - arrival_};
-    for (const Answer& answer : answers_) {
-      times.queue = std::max(times.queue, answer.queue);
-      times.input = std::max(times.input, answer.decode);
-      times.infer = std::max(times.infer, answer.run);
-      times.output = std::max(times.output, answer.output);
-    }
-    statistics.Succeeded(static_cast<int>(answers_.size()), times, now);
-    // All of them or none: half an answer is of no use.
-    const bool in_time = std::all_of(answers_.begin(), answers_.end(),
-                                     [](const Answer& answer) { return answer.in_time; });
-    for (size_t i = 0; in_time && i < answers_.size(); ++i) model_->metrics->AnsweredInTime();
+    CountRequest(*model_->metrics, error_, answers_, arrival_, absl::Now());
+    if (failed_) return std::move(done_)(error_);
     std::move(done_)(std::move(answers_));
   }
 

@@ -41,31 +41,20 @@ const std::string& NameIn(const Request& request) {
   return request.model_name().empty() ? request.repository_name() : request.model_name();
 }
 
-class LoadCall final : public UnaryCall {
+// A change of one model that the response answers: `change` is ModelChanges' Load or Unload,
+// `show` writes whether it was made.
+template <typename Response>
+class ChangeCall final : public UnaryCall {
  public:
-  LoadCall(ModelChanges& changes, Classifier& classifier, OpenCalls& open_calls,
-           AccessLog& access_log, grpc::CallbackServerContext& context,
-           const inference::RepositoryModelLoadRequest& request,
-           inference::RepositoryModelLoadResponse& response)
-      : UnaryCall(classifier, open_calls, access_log, context) {
-    response.set_model_name(NameIn(request));
-    changes.Load(response.model_name(), [this, &response](const absl::Status& status) {
-      response.set_isloaded(status.ok());
-      End({response.model_name(), status, {}});
-    });
-  }
-};
+  using Change = void (ModelChanges::*)(const std::string&, ModelChanges::Done);
 
-class UnloadCall final : public UnaryCall {
- public:
-  UnloadCall(ModelChanges& changes, Classifier& classifier, OpenCalls& open_calls,
-             AccessLog& access_log, grpc::CallbackServerContext& context,
-             const inference::RepositoryModelUnloadRequest& request,
-             inference::RepositoryModelUnloadResponse& response)
+  ChangeCall(ModelChanges& changes, Change change, void (Response::*show)(bool), std::string name,
+             Response& response, Classifier& classifier, OpenCalls& open_calls,
+             AccessLog& access_log, grpc::CallbackServerContext& context)
       : UnaryCall(classifier, open_calls, access_log, context) {
-    response.set_model_name(NameIn(request));
-    changes.Unload(response.model_name(), [this, &response](const absl::Status& status) {
-      response.set_isunloaded(status.ok());
+    response.set_model_name(std::move(name));
+    (changes.*change)(response.model_name(), [this, show, &response](const absl::Status& status) {
+      (response.*show)(status.ok());
       End({response.model_name(), status, {}});
     });
   }
@@ -207,16 +196,18 @@ grpc::ServerUnaryReactor* InferenceService::RepositoryModelLoad(
                                   "a model is loaded from its folder as it is, without parameter ",
                                   Quote(request->parameters().begin()->first))));
   }
-  return new LoadCall(*changes_, classifier_, open_calls_, access_log_, *context, *request,
-                      *response);
+  return new ChangeCall(*changes_, &ModelChanges::Load,
+                        &inference::RepositoryModelLoadResponse::set_isloaded, NameIn(*request),
+                        *response, classifier_, open_calls_, access_log_, *context);
 }
 
 grpc::ServerUnaryReactor* InferenceService::RepositoryModelUnload(
     grpc::CallbackServerContext* context, const inference::RepositoryModelUnloadRequest* request,
     inference::RepositoryModelUnloadResponse* response) {
   if (changes_ == nullptr) return Answered(*context, NoChanges());
-  return new UnloadCall(*changes_, classifier_, open_calls_, access_log_, *context, *request,
-                        *response);
+  return new ChangeCall(*changes_, &ModelChanges::Unload,
+                        &inference::RepositoryModelUnloadResponse::set_isunloaded, NameIn(*request),
+                        *response, classifier_, open_calls_, access_log_, *context);
 }
 
 }  // namespace patchserve

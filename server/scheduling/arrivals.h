@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 
 namespace patchserve {
 
@@ -35,20 +37,19 @@ class Arrivals {
   // How many are likely to come within a run that begins now, and to be late: what is left
   // of it when they come, and then a run of `own`, is more time than they bring.
   double Late(absl::Time now, absl::Duration run, absl::Duration own) const {
-    const int known = static_cast<int>(std::min<double>(count_, kLatest));
     absl::Duration too_early = absl::ZeroDuration();
-    for (int i = 0; i < known; ++i) {
-      too_early += std::clamp(run + own - latest_[i], absl::ZeroDuration(), run);
+    for (absl::Duration budget : latest()) {
+      too_early += std::clamp(run + own - budget, absl::ZeroDuration(), run);
     }
-    return Expected(now, too_early) / std::max(known, 1);
+    return Expected(now, too_early) / std::max<double>(latest().size(), 1);
   }
 
   // How many of those that are likely to come within `span` bring less than `patient`.
   double Hurried(absl::Time now, absl::Duration span, absl::Duration patient) const {
-    const int known = static_cast<int>(std::min<double>(count_, kLatest));
-    const auto hurried = std::count_if(latest_.begin(), latest_.begin() + known,
+    const auto hurried = std::count_if(latest().begin(), latest().end(),
                                        [&](absl::Duration budget) { return budget < patient; });
-    return Expected(now, span) * static_cast<double>(hurried) / std::max(known, 1);
+    return Expected(now, span) * static_cast<double>(hurried) /
+           std::max<double>(latest().size(), 1);
   }
 
   absl::Duration usual_budget() const { return usual_budget_; }  // the mean
@@ -57,6 +58,10 @@ class Arrivals {
   static constexpr double kLeastWeight = 0.01;
   static constexpr double kFewest = 10;
   static constexpr int kLatest = 64;
+
+  absl::Span<const absl::Duration> latest() const {
+    return absl::MakeConstSpan(latest_).first(std::min<size_t>(count_, kLatest));
+  }
 
   double count_ = 0;
   double gap_ = 0;  // mean seconds between arrivals

@@ -322,13 +322,14 @@ class BatchRule {
     const CostModel& cost = queue.cost;
     const int enough = Worthwhile(cost, cost.max_batch(), kWorthwhile);
     if (idle > 1 || plan.size >= enough ||
-        Lost(queue, plan.size, queue.cost.Expected(plan.size), now) < kFewLost)
+        Lost(queue, plan.size, cost.Expected(plan.size), now) < kFewLost)
       return now;
-    const int then = Forecast(queue, plan, now), more = std::min(then + 1, cost.max_batch());
+    const double coming = queue.arrivals.Expected(now, plan.start_by - now);
+    const int then = static_cast<int>(std::min<double>(plan.size + coming, cost.max_batch()));
+    const int more = std::min(then + 1, cost.max_batch());
     const bool cheaper =
         cost.Expected(more) - cost.Expected(plan.size) < (more - plan.size) * cost.Expected(1) / 2;
-    const double more_of_it = queue.arrivals.Expected(now, plan.start_by - now);
-    if (more_of_it < kFewLost || !cheaper) return now;
+    if (coming < kFewLost || !cheaper) return now;
     const Entry& entry = queue.entries[plan.first];
     return std::min(entry.deadline - cost.Safe(then), entry.pushed + cost.Expected(then));
   }
@@ -354,12 +355,6 @@ class BatchRule {
     for (int size = 2; size <= most; ++size) least = std::min(least, lost_each(size));
     while (lost_each(most) > least + kFewLostEach) --most;
     return most;
-  }
-
-  // How large the batch is likely to be if it starts at the last moment.
-  static int Forecast(const Queue& queue, const Plan& plan, absl::Time now) {
-    const double more = queue.arrivals.Expected(now, plan.start_by - now);
-    return static_cast<int>(std::min<double>(plan.size + more, queue.cost.max_batch()));
   }
 
   void TakeBatch(const Plan& plan, Decision& decision) {

@@ -3,52 +3,15 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <set>
 #include <vector>
+
+#include "tests/scheduling/batch_rule_fixture.h"
 
 namespace patchserve {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-const absl::Time t0 = absl::UnixEpoch();
-const absl::Duration ms = absl::Milliseconds(1);
-
-// Every size up to max_batch takes 10 ms: as on a large GPU.
-CostModel Flat(int max_batch) { return CostModel({{1, 10 * ms}, {max_batch, 10 * ms}}, max_batch); }
-
-// Each image takes 10 ms: as on one core.
-CostModel Linear(int max_batch) { return CostModel({{1, 10 * ms}}, max_batch); }
-
-// Items are integers; those in `cancelled` have lost their caller.
-class BatchRuleTest : public ::testing::Test {
- protected:
-  std::set<int> cancelled;
-  BatchRule<int> rule{{.cancelled = [this](const int& item) { return cancelled.contains(item); }}};
-
-  // Items 1, 2, ... with these deadlines, in ms from t0, all at t0.
-  void Push(int model, const std::vector<double>& deadlines) {
-    for (double deadline : deadlines) {
-      ASSERT_EQ(rule.Push(model, ++pushed, t0 + deadline * ms, t0), std::nullopt);
-    }
-  }
-
-  Load Find(int model, double deadline, absl::Duration running, int idle = 0) const {
-    return rule.Find(model, t0 + deadline * ms, running, idle, t0);
-  }
-
-  static std::vector<int> Dropped(const std::vector<BatchRule<int>::Dropped>& all,
-                                  DropReason reason) {
-    std::vector<int> items;
-    for (const auto& dropped : all) {
-      if (dropped.reason == reason) items.push_back(dropped.item);
-    }
-    return items;
-  }
-
-  int pushed = 0;
-};
 
 TEST_F(BatchRuleTest, AnEmptyRuleHasNothingToRun) {
   rule.AddModel({}, Flat(4));
@@ -376,67 +339,6 @@ TEST(StreamTest, ABatchEndsBeforeThoseWithLittleTimeAreLate) {
   EXPECT_EQ(BatchBeside(300 * ms), 3);  // more don't pay
 }
 
-TEST_F(BatchRuleTest, ANewcomerFindsTheBatchesThatGoBeforeIt) {
-  const int model = rule.AddModel({.max_queued = 9}, Flat(2));
-  Push(model, {50, 60, 70});
-  EXPECT_EQ(Find(model, 55, /*running=*/4 * ms).wait, 14 * ms);
-  EXPECT_EQ(Find(model, 99, /*running=*/4 * ms).wait, 24 * ms);
-  EXPECT_EQ(Find(model, 99, /*running=*/4 * ms).places, 3);
-  EXPECT_EQ(Find(model, 99, /*running=*/4 * ms).max_places, 9);
-}
-
-TEST_F(BatchRuleTest, ANewcomerFindsThoseThatAreBeingDecodedBeforeIt) {
-  const int model = rule.AddModel({}, Linear(1));
-  EXPECT_TRUE(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).idle);
-  rule.Expect(model, t0);
-  EXPECT_FALSE(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).idle);
-  EXPECT_EQ(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).wait, 10 * ms);
-  rule.TakeBack(model);
-  EXPECT_TRUE(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).idle);
-}
-
-TEST_F(BatchRuleTest, AFreeRunnerMeansNoWait) {
-  const int model = rule.AddModel({}, Linear(1));
-  EXPECT_EQ(Find(model, 99, /*running=*/30 * ms, /*idle=*/1).wait, absl::ZeroDuration());
-}
-
-TEST_F(BatchRuleTest, ANewcomerFindsWhetherItWouldMakeOthersLate) {
-  const int model = rule.AddModel({}, Linear(1));
-  Push(model, {35, 90});  // a batch takes 10 ms, and nearly always less than 11
-  EXPECT_FALSE(Find(model, 30, /*running=*/4 * ms).makes_others_late);
-  EXPECT_TRUE(Find(model, 30, /*running=*/20 * ms).makes_others_late);
-  EXPECT_FALSE(Find(model, 40, /*running=*/20 * ms).makes_others_late);  // it goes second
-  EXPECT_FALSE(Find(model, 30, /*running=*/40 * ms).makes_others_late);  // it is late anyway
-}
-
-TEST_F(BatchRuleTest, ANewcomerFindsWhetherItWouldMakeAnotherModelsItemLate) {
-  const int urgent = rule.AddModel({}, Linear(4));
-  const int other = rule.AddModel({}, Linear(4));
-  Push(other, {40});
-  EXPECT_FALSE(Find(urgent, 30, /*running=*/10 * ms).makes_others_late);
-  EXPECT_TRUE(Find(urgent, 30, /*running=*/20 * ms).makes_others_late);
-  EXPECT_FALSE(Find(urgent, 45, /*running=*/20 * ms).makes_others_late);  // it goes second
-}
-
-TEST_F(BatchRuleTest, OnlyModelsThatSomethingCameForOfLateShareTheDevice) {
-  const int a = rule.AddModel({}, Flat(2));
-  const int b = rule.AddModel({}, Flat(2));
-  EXPECT_EQ(Find(a, 50, 4 * ms).models, 1);
-  rule.Expect(b, t0);
-  EXPECT_EQ(Find(a, 50, 4 * ms).models, 2);
-  EXPECT_EQ(rule.Find(a, t0 + absl::Minutes(1), 4 * ms, 0, t0 + absl::Seconds(30)).models, 1);
-}
-
-TEST_F(BatchRuleTest, ANewcomerFindsHowMuchOfAnothersWaitingTimeItsModelFills) {
-  const int burst = rule.AddModel({}, Linear(4));
-  const int other = rule.AddModel({}, Linear(4));
-  rule.Expect(other, t0);
-  Push(other, {51});  // 11 ms of them a run that is sure to be in time: 40 ms to wait
-  Push(burst, {30, 40, 300});
-  EXPECT_DOUBLE_EQ(Find(burst, 20, 4 * ms).crowding, 0.75);  // itself included
-  EXPECT_DOUBLE_EQ(Find(burst, 90, 4 * ms).crowding, 0);     // it goes after them
-}
-
 TEST_F(WaitingTest, NobodyWaitsLongerThanTheLongestDelay) {
   BatchRule<int> impatient({.max_delay = 2 * ms});
   ASSERT_EQ(impatient.AddModel({}, Flat(64)), model);
@@ -456,15 +358,6 @@ TEST_F(BatchRuleTest, ARemovedModelsNumberIsGivenToTheNext) {
   EXPECT_EQ(rule.AddModel({}, Linear(8)), a);
   EXPECT_EQ(rule.cost(a).max_batch(), 8);
   EXPECT_EQ(rule.AddModel({}, Flat(4)), b + 1);
-}
-
-TEST_F(BatchRuleTest, ARemovedModelHasNoPartInTheDevice) {
-  const int a = rule.AddModel({}, Flat(4)), b = rule.AddModel({}, Flat(4));
-  rule.Expect(b, t0);
-  rule.TakeBack(b);
-  EXPECT_EQ(Find(a, 100, 0 * ms).models, 2);
-  rule.RemoveModel(b);
-  EXPECT_EQ(Find(a, 100, 0 * ms).models, 1);
 }
 
 }  // namespace

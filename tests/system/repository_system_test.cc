@@ -36,20 +36,22 @@ class RepositorySystemTest : public ::testing::Test {
     oip = inference::GRPCInferenceService::NewStub(server->channel);
   }
 
-  grpc::Status Load(const std::string& name) {
+  using Stub = inference::GRPCInferenceService::Stub;
+
+  template <typename Request, typename Response>
+  grpc::Status Change(grpc::Status (Stub::*rpc)(grpc::ClientContext*, const Request&, Response*),
+                      const std::string& name) {
     grpc::ClientContext context;
-    inference::RepositoryModelLoadRequest request;
-    inference::RepositoryModelLoadResponse response;
+    Request request;
+    Response response;
     request.set_model_name(name);
-    return oip->RepositoryModelLoad(&context, request, &response);
+    return (oip.get()->*rpc)(&context, request, &response);
   }
 
+  grpc::Status Load(const std::string& name) { return Change(&Stub::RepositoryModelLoad, name); }
+
   grpc::Status Unload(const std::string& name) {
-    grpc::ClientContext context;
-    inference::RepositoryModelUnloadRequest request;
-    inference::RepositoryModelUnloadResponse response;
-    request.set_model_name(name);
-    return oip->RepositoryModelUnload(&context, request, &response);
+    return Change(&Stub::RepositoryModelUnload, name);
   }
 
   grpc::Status Classify(const std::string& name) {
@@ -64,7 +66,7 @@ class RepositorySystemTest : public ::testing::Test {
 
   TemporaryFolder folder;
   std::unique_ptr<ServingProcess> server;
-  std::unique_ptr<inference::GRPCInferenceService::Stub> oip;
+  std::unique_ptr<Stub> oip;
   std::string version;  // that answered last
 };
 
