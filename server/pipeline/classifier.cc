@@ -155,6 +155,9 @@ void Classifier::Drop(CallPtr call, DropReason reason) {
   if (reason == DropReason::kCancelled) {
     call->Finish(absl::CancelledError("the caller cancelled"));
   } else {
+    // The idle device also takes those who have less time than they need.
+    const bool had_time = call->admitted + call->until_answer <= call->request.deadline;
+    if (had_time) executor_->Missed(call->model->scheduled_as);
     call->figures->Shed(ShedReason::kExpired);
     call->Finish(Expired());
   }
@@ -222,6 +225,7 @@ void Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
     if (row == batch_size - 1) {
       model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, absl::Now() - ended);
     }
+    executor_->Answered(model.scheduled_as, call.until_answer, options_.now() - call.admitted);
     call.Finish(std::move(answer));
   }
 }

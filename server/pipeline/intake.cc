@@ -25,6 +25,10 @@ int64_t InputBytes(const Call& call) {
   return static_cast<int64_t>(tensor ? values * sizeof(float) : values);
 }
 
+std::string InMs(absl::Duration time) {
+  return absl::FormatDuration(absl::Trunc(time, absl::Milliseconds(1)));
+}
+
 constexpr absl::Duration kShortestPause = absl::Milliseconds(10);
 
 absl::Status Refuse(const Call& call, ShedReason reason, absl::Duration wait, absl::Time now,
@@ -72,14 +76,20 @@ absl::Status Intake::Admit(Call& call, absl::Time now) {
                     absl::StrCat("model ", model.name, " has as many requests waiting as it may (",
                                  model.max_queue, ", the last ones for the more critical)"));
     case Admission::Answer::kLate:
-      return Refuse(
-          call, ShedReason::kLate, admission.wait, now,
-          absl::StrCat("too much waits before this request: about ",
-                       absl::FormatDuration(absl::Trunc(admission.wait, absl::Milliseconds(1))),
-                       ", and its deadline is in ",
-                       absl::FormatDuration(
-                           absl::Trunc(call.request.deadline - now, absl::Milliseconds(1)))));
+      return Refuse(call, ShedReason::kLate, admission.wait, now,
+                    absl::StrCat("too much waits before this request: about ", InMs(admission.wait),
+                                 ", and its deadline is in ", InMs(call.request.deadline - now)));
+    case Admission::Answer::kNoShare:
+      return Refuse(call, ShedReason::kLate, admission.wait, now,
+                    absl::StrCat("model ", model.name,
+                                 " has its part of the time that models share as long as others "
+                                 "are asked for too"));
+    case Admission::Answer::kHarmful:
+      return Refuse(call, ShedReason::kLate, admission.wait, now,
+                    "this request would make others late that were taken in before");
   }
+  call.admitted = now;
+  call.until_answer = admission.until_answer;
   call.place = Hold([this, queue = model.scheduled_as] { executor_.TakeBack(queue); });
   call.decode_work = decode_work_.Take(absl::ToInt64Nanoseconds(decode));
   return absl::OkStatus();

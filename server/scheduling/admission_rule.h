@@ -37,36 +37,47 @@ struct Load {
   absl::Duration wait = absl::ZeroDuration();  // before it would run
   absl::Duration own = absl::ZeroDuration();   // its model's part of it, with itself; 0 if none
   absl::Duration run = absl::ZeroDuration();   // of the batch that it would run in
-  int models = 1;                              // that share the device, of late
+  double slip = 1;      // nearly all take at most so many times what was predicted
+  int models = 1;       // that share the device, of late
   double crowding = 0;  // the part of the others' waiting time that its model's work fills
   bool makes_others_late = false;  // those that were taken in before
   bool idle = false;               // nothing waits and nothing runs
 };
 
 struct Admission {
-  enum class Answer { kAdmitted, kNoPlace, kLate };
+  // kNoShare: other models need the time. kHarmful: others, taken in before, would be late.
+  enum class Answer { kAdmitted, kNoPlace, kLate, kNoShare, kHarmful };
   Answer answer = Answer::kAdmitted;
-  absl::Duration wait = absl::ZeroDuration();  // that was predicted
+  // What was predicted.
+  absl::Duration wait = absl::ZeroDuration();
+  absl::Duration until_answer = absl::ZeroDuration();
 };
 
 // `budget`: from now to the deadline; `decode_wait`, `decode`: before the item is decoded,
 // and its own decoding, which goes on while others run.
 inline Admission Admit(const Load& load, Criticality criticality, absl::Duration budget,
                        absl::Duration decode_wait, absl::Duration decode) {
-  using Answer = Admission::Answer;
   const double room = RoomFor(criticality);
-  const absl::Duration wait = std::max(load.wait, decode_wait);
-  if (load.places >= std::ceil(room * load.max_places)) return {Answer::kNoPlace, wait};
+  Admission admission{.wait = std::max(load.wait, decode_wait)};
+  admission.until_answer = admission.wait + decode + load.run;
+  if (load.places >= std::ceil(room * load.max_places)) {
+    admission.answer = Admission::Answer::kNoPlace;
+    return admission;
+  }
   // An idle device serves who comes, whatever was predicted: so a prediction that is
   // wrong is put right.
-  if (load.idle) return {Answer::kAdmitted, wait};
-  const absl::Duration may_wait = (budget - decode - load.run) * room;
+  if (load.idle) return admission;
+  const absl::Duration may_wait = (budget / load.slip - decode - load.run) * room;
   // Of the time that all models together may make others wait each has its part: a burst
   // of one leaves the others room, though retries with little time left go before them.
-  const bool late =
-      wait > may_wait || load.own > may_wait / load.models || load.crowding > room / load.models;
-  const bool harms = load.makes_others_late && criticality != Criticality::kCritical;
-  return {late || harms ? Answer::kLate : Answer::kAdmitted, wait};
+  if (admission.wait > may_wait) {
+    admission.answer = Admission::Answer::kLate;
+  } else if (load.own > may_wait / load.models || load.crowding > room / load.models) {
+    admission.answer = Admission::Answer::kNoShare;
+  } else if (load.makes_others_late && criticality != Criticality::kCritical) {
+    admission.answer = Admission::Answer::kHarmful;
+  }
+  return admission;
 }
 
 }  // namespace patchserve

@@ -6,13 +6,13 @@
 // 1. The model that can wait least: the one whose first item must start soonest. While
 //    more comes than the device can do, the model that has had least of it: by urgency
 //    alone the one that is asked for too much would always go first.
-// 2. Of its queue the front. Where a larger batch costs nearly nothing, or more comes
-//    than the device can do, the most urgent items are left behind if they don't leave
-//    time for a batch of the size that serves most (Target): a batch that they don't
+// 2. Of its queue the front. Where a larger batch costs nearly nothing, or small ones don't
+//    keep up with what comes, the most urgent items are left behind if they don't leave
+//    time for a batch of the size that serves most (demand.h): a batch that they don't
 //    hurry is larger, and more items are in time. They run if nothing better can.
 // 3. As many images as pay: a batch is not made larger than lowers the time an image by
 //    kWorthwhile, since each image waits for the whole batch; nor, while there is time for
-//    all, so large that others who bring little time come too late for its end (Harmless).
+//    all, so large that others who bring little time come too late for its end.
 //
 // It waits for more only where that serves more in time (WaitUntil). The source of that
 // idea, and of the target, is Symphony (arXiv 2308.07470); that batches are planned with
@@ -30,6 +30,7 @@
 #include "server/scheduling/admission_rule.h"
 #include "server/scheduling/batch_size.h"
 #include "server/scheduling/cost_model.h"
+#include "server/scheduling/demand.h"
 #include "server/scheduling/model_queue.h"
 #include "server/scheduling/newcomer.h"
 
@@ -106,7 +107,7 @@ class BatchRule {
   void Arrive(int model, absl::Time deadline, absl::Time now) {
     Queue& queue = queues_[model];
     // More time than anybody needs must not blur the mean of what others bring.
-    queue.arrivals.Add(now, std::min(deadline - now, 2 * kPatient * queue.cost.Expected(1)));
+    queue.arrivals.Add(now, std::min(deadline - now, 2 * queue.patience()));
   }
 
   // Gives the item back if max_queued of its model wait already. `arrived`: Arrive was
@@ -127,16 +128,16 @@ class BatchRule {
   // free runner waits for more, and none where `may_wait` is false.
   Decision Next(absl::Time now, int idle, bool may_wait = true) {
     Decision decision{.dropped = TakeDead(now)};
-    const bool scarce = Scarce(now);
+    const Demand<Item> demand(queues_, options_.runners, now);
     // While there is time for all nobody owes anybody anything.
-    if (!scarce) SettleDebts();
+    if (!demand.scarce()) SettleDebts();
     std::optional<Plan> chosen;
     for (int model = 0; model < static_cast<int>(queues_.size()); ++model) {
       if (queues_[model].entries.empty()) continue;
-      const Plan plan = MakePlan(model, now, idle, scarce);
+      const Plan plan = MakePlan(model, demand, now, idle);
       if (may_wait && plan.wait_until > now) {
         decision.wake = std::min(decision.wake, plan.wait_until);
-      } else if (!chosen || GoesBefore(plan, *chosen, scarce)) {
+      } else if (!chosen || GoesBefore(plan, *chosen, demand.scarce())) {
         chosen = plan;
       }
     }
@@ -177,6 +178,9 @@ class BatchRule {
     return Newcomer<Item>(device, model, deadline).Finds();
   }
 
+  // How well the predictions of `model` are kept.
+  Punctuality& punctuality(int model) { return queues_[model].punctuality; }
+
   // A prediction kept a model from being run, and so from being measured: it fades.
   void Doubt(int model) { queues_[model].cost.Fade(); }
 
@@ -189,10 +193,6 @@ class BatchRule {
   static constexpr double kShareCost = 1.3;
   // A run that makes fewer than this late is no reason to wait.
   static constexpr double kFewLost = 0.1;
-  // So many late for each that runs are no reason for a smaller batch.
-  static constexpr double kFewLostEach = 0.02;
-  // Who brings time for so many runs is not short of it.
-  static constexpr int kPatient = 100;
   using Queue = ModelQueue<Item>;
   using Entry = typename Queue::Entry;
 
@@ -213,48 +213,6 @@ class BatchRule {
 
   void SettleDebts() {
     for (Queue& queue : queues_) queue.used = turn_;
-  }
-
-  // The largest batch that leaves its images time to wait for the end of the last one, of
-  // which one of the runners ends every 1/runners of it (Symphony's target): in larger ones
-  // the device could do more, but not in time.
-  int Sustainable(const Queue& queue) const {
-    const CostModel& cost = queue.cost;
-    const double runs = 1 + 1.0 / options_.runners;
-    const absl::Duration longest =
-        std::max(queue.arrivals.usual_budget() / runs, cost.Expected(1) * (1 + kWorthwhile));
-    int size = 1;
-    while (size < cost.max_batch() && cost.Expected(size + 1) <= longest) ++size;
-    return size;
-  }
-
-  // Whether more comes than the device can do in time, even in large batches. Those who can
-  // wait don't count: they lose nothing by it.
-  bool Scarce(absl::Time now) const {
-    double load = 0;
-    for (const Queue& queue : queues_) {
-      load += queue.arrivals.Hurried(now, absl::Seconds(1), kPatient * queue.cost.Expected(1)) *
-              TimeEach(queue.cost, Sustainable(queue));
-    }
-    return load > options_.runners;
-  }
-
-  // The size of a batch for which urgent items are left behind: the largest that costs
-  // hardly more than one; while time is scarce, the largest that can be gathered and run
-  // within the usual budget. More than pays is never needed.
-  int Target(const Queue& queue, absl::Time now, bool scarce) const {
-    const double second = queue.arrivals.Expected(now, absl::Seconds(1));
-    const int best = Worthwhile(queue.cost, queue.cost.max_batch(), kScarceWorthwhile);
-    int target = 1;
-    while (target < best) {
-      const int next = target + 1;
-      const bool free = queue.cost.Expected(next) <= queue.cost.Expected(1) * (1 + kWorthwhile);
-      const bool fits = scarce && queue.cost.Expected(next) + absl::Seconds(next / second) <=
-                                      queue.arrivals.usual_budget();
-      if (!free && !fits) break;
-      target = next;
-    }
-    return target;
   }
 
   // The first entry that can wait for a batch of `target`, or of all that are left.
@@ -284,17 +242,18 @@ class BatchRule {
     return idle * cost.Expected(share) <= kShareCost * cost.Expected(all) ? share : all;
   }
 
-  Plan MakePlan(int model, absl::Time now, int idle, bool scarce) const {
+  Plan MakePlan(int model, const Demand<Item>& demand, absl::Time now, int idle) const {
     const Queue& queue = queues_[model];
-    Plan plan{.model = model, .first = FirstFor(queue, Target(queue, now, scarce), now)};
+    const int target = demand.Target(queue);
+    Plan plan{.model = model, .first = FirstFor(queue, target, now)};
     const int waiting = queue.waiting() - plan.first;
     int most = Feasible(queue, plan.first, now);
     if (options_.independent_runners) most = std::min(most, Share(queue.cost, waiting, idle));
-    if (!scarce) most = Harmless(queue, most, now);
-    plan.size = Worthwhile(queue.cost, most, scarce ? kScarceWorthwhile : kWorthwhile);
+    if (!demand.scarce()) most = demand.Harmless(queue, target, most);
+    plan.size = Worthwhile(queue.cost, most, demand.scarce() ? kScarceWorthwhile : kWorthwhile);
     plan.start_by = queue.entries[plan.first].deadline - queue.cost.Safe(plan.size);
     TakeAlong(queue, now, plan);
-    plan.wait_until = std::min(WaitUntil(queue, plan, now, idle),
+    plan.wait_until = std::min(WaitUntil(queue, demand, plan, now, idle),
                                queue.entries[plan.first].pushed + options_.max_delay);
     return plan;
   }
@@ -316,14 +275,16 @@ class BatchRule {
   // While a batch runs nothing else starts: who comes just after its start waits for its
   // end, and then for their own run. Where that is more time than they bring, they are
   // lost, as many in each run, however many images it holds. So runs should be few and
-  // large: the last free runner waits for as long as its first item can, and no longer than
-  // a run takes, unless nothing more is likely to come or to make the batch better.
-  absl::Time WaitUntil(const Queue& queue, const Plan& plan, absl::Time now, int idle) const {
+  // large: the last free runner waits for as long as its first item can if one more joins it, and
+  // no longer than a run takes, unless nothing more is likely to come or to make the batch better.
+  absl::Time WaitUntil(const Queue& queue, const Demand<Item>& demand, const Plan& plan,
+                       absl::Time now, int idle) const {
     const CostModel& cost = queue.cost;
     const int enough = Worthwhile(cost, cost.max_batch(), kWorthwhile);
     if (idle > 1 || plan.size >= enough ||
-        Lost(queue, plan.size, cost.Expected(plan.size), now) < kFewLost)
+        demand.Lost(queue, plan.size, cost.Expected(plan.size)) < kFewLost) {
       return now;
+    }
     const double coming = queue.arrivals.Expected(now, plan.start_by - now);
     const int then = static_cast<int>(std::min<double>(plan.size + coming, cost.max_batch()));
     const int more = std::min(then + 1, cost.max_batch());
@@ -331,30 +292,8 @@ class BatchRule {
         cost.Expected(more) - cost.Expected(plan.size) < (more - plan.size) * cost.Expected(1) / 2;
     if (coming < kFewLost || !cheaper) return now;
     const Entry& entry = queue.entries[plan.first];
-    return std::min(entry.deadline - cost.Safe(then), entry.pushed + cost.Expected(then));
-  }
-
-  // How many are likely to come, of all models, so early in a run of `size` that they will
-  // be late, if one of its own model then takes `own`.
-  double Lost(const Queue& of, int size, absl::Duration own, absl::Time now) const {
-    const absl::Duration run = of.cost.Expected(size);
-    double lost = 0;
-    for (const Queue& queue : queues_) {
-      lost += queue.arrivals.Late(now, run, &queue == &of ? own : queue.cost.Expected(1));
-    }
-    return lost;
-  }
-
-  // The largest size up to `most` that makes hardly more others late, an image, than any.
-  int Harmless(const Queue& queue, int most, absl::Time now) const {
-    const auto lost_each = [&](int size) {
-      return Lost(queue, size, queue.cost.Expected(1), now) / size;
-    };
-    if (lost_each(most) <= kFewLostEach) return most;
-    double least = lost_each(1);
-    for (int size = 2; size <= most; ++size) least = std::min(least, lost_each(size));
-    while (lost_each(most) > least + kFewLostEach) --most;
-    return most;
+    const int next = std::min(plan.size + 1, cost.max_batch());
+    return std::min(entry.deadline - cost.Safe(next), entry.pushed + cost.Expected(then));
   }
 
   void TakeBatch(const Plan& plan, Decision& decision) {

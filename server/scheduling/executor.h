@@ -92,6 +92,17 @@ class Executor {
     rule_.TakeBack(model);
   }
 
+  // An admitted item was answered in `took`, of which `predicted` were predicted; or expired,
+  // though it had more time than predicted.
+  void Answered(int model, absl::Duration predicted, absl::Duration took) {
+    std::lock_guard lock(mutex_);
+    rule_.punctuality(model).Observe(predicted, took);
+  }
+  void Missed(int model) {
+    std::lock_guard lock(mutex_);
+    rule_.punctuality(model).Missed();
+  }
+
   // How long one more item would wait before it runs.
   absl::Duration PredictedWait(int model) {
     std::lock_guard lock(mutex_);

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "server/scheduling/arrivals.h"
 #include "server/scheduling/cost_model.h"
+#include "server/scheduling/punctuality.h"
 
 namespace patchserve {
 
@@ -24,9 +25,13 @@ struct ModelQueue {
   CostModel cost;
   std::vector<Entry> entries = {};  // by deadline; equal ones in order of arrival
   Arrivals arrivals = {};
+  Punctuality punctuality = {};
   int expected = 0;  // on their way here
   absl::Time last_expected = absl::InfinitePast();
   absl::Duration used = {};  // of the device, for turns; a model that was idle saves none
+
+  // Who brings more time than this is not short of it.
+  absl::Duration patience() const { return 100 * cost.Expected(1); }
 
   int waiting() const { return static_cast<int>(entries.size()); }
 

@@ -47,6 +47,7 @@ class Newcomer {
     }
     load.own = WithOneMore(before);
     load.run = own_.cost.Safe(Worthwhile(own_.cost, std::min(before + 1, largest), kWorthwhile));
+    load.slip = own_.punctuality.factor();
     load.makes_others_late = MakesOthersLate();
     load.crowding = Crowding();
     return load;
@@ -84,32 +85,32 @@ class Newcomer {
     return most;
   }
 
-  // Whether it would make one late that isn't now: one of any model, with a later
-  // deadline, so that the newcomer goes before it. All that runs before an item may take
-  // as long as a Safe run does: who was taken in is to be in time for sure.
+  // Whether it would make one late that may still be in time: one of any model, with a later
+  // deadline, so that the newcomer goes before it. All that runs before an item may take as
+  // long as nearly all do: who was taken in is to be in time for sure.
   bool MakesOthersLate() const {
     const int before = own_.Before(deadline_);
     const absl::Duration one_more =
         (own_.TimeOf(before + 1) - own_.TimeOf(before)) / device_.runners;
     for (const Queue& queue : device_.queues) {
-      const double safe = absl::FDivDuration(queue.cost.Safe(1), queue.cost.Expected(1));
+      const double slip = std::max(queue.punctuality.factor(),
+                                   absl::FDivDuration(queue.cost.Safe(1), queue.cost.Expected(1)));
       for (int i = queue.Before(deadline_); i < queue.expected + queue.waiting(); ++i) {
         const absl::Time due = queue.entries[i - queue.expected].deadline;
-        const absl::Time done = Done(queue, i, due, safe);
-        if (done <= due && done + one_more > due) return true;
+        const absl::Duration left = due - device_.now, done = Done(queue, i, due);
+        if (done <= left && slip * (done + one_more) > left) return true;
       }
     }
     return false;
   }
 
-  // When the item at place `i` of a queue, due then, will be done as things are, if all
-  // takes `safe` times as long as expected.
-  absl::Time Done(const Queue& queue, int i, absl::Time due, double safe) const {
+  // In how long the item at place `i` of a queue, due then, will probably be done.
+  absl::Duration Done(const Queue& queue, int i, absl::Time due) const {
     absl::Duration ahead = device_.running + queue.TimeOf(i);
     for (const Queue& other : device_.queues) {
       if (&other != &queue) ahead += other.TimeOf(other.Before(due));
     }
-    return device_.now + safe * (ahead / device_.runners + queue.cost.Expected(1));
+    return ahead / device_.runners + queue.cost.Expected(1);
   }
 
   const DeviceState<Item>& device_;

@@ -27,6 +27,13 @@ TEST_F(AdmissionRuleTest, WhoCanBeInTimeIsTakenIn) {
   EXPECT_EQ(Ask(29 * ms), Answer::kLate);
 }
 
+TEST_F(AdmissionRuleTest, WherePredictionsAreNotKeptMoreTimeIsLeft) {
+  load.wait = 20 * ms;
+  load.slip = 1.5;
+  EXPECT_EQ(Ask(45 * ms), Answer::kAdmitted);
+  EXPECT_EQ(Ask(44 * ms), Answer::kLate);
+}
+
 TEST_F(AdmissionRuleTest, DecodingGoesOnWhileOthersRun) {
   load.wait = 20 * ms;
   EXPECT_EQ(Ask(30 * ms, Criticality::kCritical, /*decode_wait=*/20 * ms), Answer::kAdmitted);
@@ -67,7 +74,7 @@ TEST_F(AdmissionRuleTest, TheLastPlacesAreForTheHigherLevels) {
 
 TEST_F(AdmissionRuleTest, WhoWasTakenInIsNotMadeLateByANewcomerUnlessItIsCritical) {
   load.makes_others_late = true;
-  EXPECT_EQ(Ask(99 * ms, Criticality::kDefault), Answer::kLate);
+  EXPECT_EQ(Ask(99 * ms, Criticality::kDefault), Answer::kHarmful);
   EXPECT_EQ(Ask(99 * ms, Criticality::kCritical), Answer::kAdmitted);
 }
 
@@ -76,11 +83,11 @@ TEST_F(AdmissionRuleTest, AModelThatSharesTheDeviceFillsNoMoreThanItsPart) {
   load.wait = load.own = 45 * ms;
   EXPECT_EQ(Ask(100 * ms), Answer::kAdmitted);
   load.wait = load.own = 46 * ms;
-  EXPECT_EQ(Ask(100 * ms), Answer::kLate);
+  EXPECT_EQ(Ask(100 * ms), Answer::kNoShare);
   load.own = 0 * ms;  // the others' work
   EXPECT_EQ(Ask(100 * ms), Answer::kAdmitted);
   load.crowding = 0.6;
-  EXPECT_EQ(Ask(100 * ms), Answer::kLate);
+  EXPECT_EQ(Ask(100 * ms), Answer::kNoShare);
 }
 
 }  // namespace

@@ -45,6 +45,21 @@ TEST_F(NewcomerTest, ANewcomerFindsWhetherItWouldMakeOthersLate) {
   EXPECT_FALSE(Find(model, 30, /*running=*/40 * ms).makes_others_late);  // it is late anyway
 }
 
+TEST_F(NewcomerTest, WhoIsLateByTheSafeTimesOnlyIsNotGivenUp) {
+  const int model = rule.AddModel({}, Linear(1));
+  Push(model, {41});
+  EXPECT_TRUE(Find(model, 30, /*running=*/31 * ms).makes_others_late);   // 41 ms: just in time
+  EXPECT_FALSE(Find(model, 30, /*running=*/32 * ms).makes_others_late);  // not any more
+}
+
+TEST_F(NewcomerTest, WherePredictionsAreNotKeptOthersGetMoreTime) {
+  const int model = rule.AddModel({}, Linear(1));
+  Push(model, {50});
+  EXPECT_FALSE(Find(model, 30, /*running=*/20 * ms).makes_others_late);  // 40 ms, nearly always 44
+  for (int i = 0; i < 10; ++i) rule.punctuality(model).Missed();
+  EXPECT_TRUE(Find(model, 30, /*running=*/20 * ms).makes_others_late);
+}
+
 TEST_F(NewcomerTest, ANewcomerFindsWhetherItWouldMakeAnotherModelsItemLate) {
   const int urgent = rule.AddModel({}, Linear(4));
   const int other = rule.AddModel({}, Linear(4));
