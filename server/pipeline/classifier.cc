@@ -77,7 +77,7 @@ bool Classifier::RunBetweenBatches(absl::Duration expected, std::function<void()
   return executor_->RunBetween(std::move(work), expected, kPatience);
 }
 
-absl::Status Classifier::Admit(Call& call) {
+absl::Status Classifier::Check(Call& call) {
   if (draining_) {
     call.figures = FiguresOf(call.request.model);
     if (call.figures != nullptr) call.figures->Shed(ShedReason::kDraining);
@@ -95,20 +95,27 @@ absl::Status Classifier::Admit(Call& call) {
 }
 
 void Classifier::Classify(ClassifyRequest request, AnswerCallback done) {
+  if (CallPtr call = Admit(request, std::move(done))) Start(std::move(call));
+}
+
+CallPtr Classifier::Admit(ClassifyRequest request, AnswerCallback done) {
   auto call = std::make_unique<Call>(request, metrics_, std::move(done));
-  if (absl::Status admitted = Admit(*call); !admitted.ok()) {
-    if (call->model == nullptr) call->figures = FiguresOf(call->request.model);
-    call->Finish(std::move(admitted));
-    return;
-  }
+  absl::Status checked = Check(*call);
+  if (checked.ok()) return call;
+  if (call->model == nullptr) call->figures = FiguresOf(call->request.model);
+  call->Finish(std::move(checked));
+  return nullptr;
+}
+
+void Classifier::Start(CallPtr admitted) {
   // A task must be copied or dropped as a whole, but a refused call still has to be
   // answered: hence the bare pointer, which one of the two takes back.
-  Call* accepted = call.release();
-  const absl::Time deadline = accepted->request.deadline;
+  Call* call = admitted.release();
+  const absl::Time deadline = call->request.deadline;
   const bool queued = decode_pool_.TryRun(
-      [this, accepted, admitted = absl::Now()] { Decode(CallPtr(accepted), admitted); }, deadline);
+      [this, call, now = absl::Now()] { Decode(CallPtr(call), now); }, deadline);
   // It holds as many as may be admitted.
-  if (!queued) CallPtr(accepted)->Finish(ShuttingDown());
+  if (!queued) CallPtr(call)->Finish(ShuttingDown());
 }
 
 void Classifier::Refuse(ClassifyRequest request, const absl::Status& why, AnswerCallback done) {

@@ -59,6 +59,12 @@ class Classifier {
   // late. DEADLINE_EXCEEDED, CANCELLED: found before it ran. INTERNAL.
   void Classify(ClassifyRequest request, AnswerCallback done);
 
+  // Classify in two steps, for images that are taken in together or not at all. Admit is
+  // null if the request was refused, which answers it. Else it has its place, and must be
+  // started or, with an error, finished.
+  CallPtr Admit(ClassifyRequest request, AnswerCallback done);
+  void Start(CallPtr admitted);
+
   // Answers a request that couldn't be read to its end with `why`, and counts it.
   void Refuse(ClassifyRequest request, const absl::Status& why, AnswerCallback done);
 
@@ -79,7 +85,7 @@ class Classifier {
 
  private:
   ModelMetrics* FiguresOf(absl::string_view model) const;
-  absl::Status Admit(Call& call);
+  absl::Status Check(Call& call);
   void Decode(CallPtr call, absl::Time admitted);
   void Drop(CallPtr call, DropReason reason);
 

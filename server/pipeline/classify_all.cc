@@ -17,6 +17,8 @@ absl::Status Numbered(const absl::Status& status, int image) {
   return numbered;
 }
 
+absl::Status AnotherFailed() { return absl::CancelledError("another image failed"); }
+
 // Shared by the images' callbacks.
 class Joint {
  public:
@@ -72,16 +74,26 @@ void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> mode
   const int count = static_cast<int>(images.size());
   auto joint =
       std::make_shared<Joint>(classifier, model, count, images[0].arrival, std::move(done));
+  // Work begins when all are admitted: if one is refused, no other was decoded in vain.
+  std::vector<CallPtr> admitted;
   for (int i = 0; i < count; ++i) {
     if (joint->failed()) {
-      joint->Answered(i, absl::CancelledError("another image failed"));
+      joint->Answered(i, AnotherFailed());
       continue;
     }
     images[i].pinned = model;
     images[i].given_up = &joint->failed();
-    classifier.Classify(std::move(images[i]), [joint, i](absl::StatusOr<Answer> answer) {
-      joint->Answered(i, std::move(answer));
-    });
+    admitted.push_back(classifier.Admit(
+        std::move(images[i]),
+        [joint, i](absl::StatusOr<Answer> answer) { joint->Answered(i, std::move(answer)); }));
+  }
+  for (CallPtr& call : admitted) {
+    if (call == nullptr) continue;  // the one that was refused
+    if (joint->failed()) {
+      call->Finish(AnotherFailed());
+    } else {
+      classifier.Start(std::move(call));
+    }
   }
 }
 

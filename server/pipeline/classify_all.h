@@ -18,8 +18,9 @@ using AllAnswered = absl::AnyInvocable<void(absl::StatusOr<std::vector<Answer>>)
 
 // Classifies every image on its own: they are batched freely, with each other and with
 // those of others. `images`: at least one, all for the model `model`, with the same
-// arrival; pinned and given_up are set here. The first one that fails fails the request:
-// those that wait are dropped.
+// arrival; pinned and given_up are set here. They are admitted all or none. The first one
+// that fails later on fails the request: those that wait are dropped, and only those in a
+// batch that runs already run for nothing.
 // Counts as one request in the model's InferenceStatistics.
 // Errors: as Classifier::Classify, naming the image's number where there are several.
 void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> model,

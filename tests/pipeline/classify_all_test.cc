@@ -16,6 +16,10 @@ class ClassifyAllTest : public ClassifierTest {
   std::future<Result> Start(const std::vector<std::vector<uint8_t>>& colours) {
     std::vector<ClassifyRequest> images;
     for (const auto& pixels : colours) images.push_back(RequestFor(pixels));
+    return Start(std::move(images));
+  }
+
+  std::future<Result> Start(std::vector<ClassifyRequest> images) {
     auto result = std::make_shared<std::promise<Result>>();
     ClassifyAll(*classifier, registry.Find("fake").value(), std::move(images),
                 [result](Result answers) { result->set_value(std::move(answers)); });
@@ -40,8 +44,10 @@ TEST_F(ClassifyAllTest, OneThatFailsDropsThoseThatWait) {
   model.Hold();
   Classify();
   model.WaitUntilBusy(1);
-  const std::vector<uint8_t> good = Colour(1, 2, 3), bad = {1, 2, 3};
-  std::future<Result> pending = Start({good, good, bad, good});
+  const std::vector<uint8_t> good = Colour(1, 2, 3), not_finite(48, 0xff);  // found when decoded
+  std::vector<ClassifyRequest> images(4, RequestFor(good));
+  images[2].image = TensorImage{not_finite};
+  std::future<Result> pending = Start(std::move(images));
   model.Release();
   const Result result = pending.get();
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
@@ -50,6 +56,17 @@ TEST_F(ClassifyAllTest, OneThatFailsDropsThoseThatWait) {
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
   EXPECT_TRUE(Shows(R"(patchserve_requests_total{code="INVALID_ARGUMENT",model="fake"} 1)"));
   EXPECT_TRUE(Shows(R"(patchserve_images_in_time_total{model="fake"} 1)"));  // Classify's
+}
+
+TEST_F(ClassifyAllTest, IfOneIsRefusedNoneRuns) {
+  ClassifierTest::Start([](ServedModel& served) { served.max_queue = 2; });
+  const std::vector<uint8_t> good = Colour(1, 2, 3), bad = {1, 2, 3};
+  const Result result = Start({good, good, bad, good}).get();
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(absl::StartsWith(result.status().message(), "image 2: "));
+  EXPECT_TRUE(absl::IsResourceExhausted(Start({good, good, good, good}).get().status()));
+  classifier->Stop();
+  EXPECT_TRUE(model.batch_sizes().empty());
 }
 
 }  // namespace
