@@ -28,6 +28,7 @@ Precision ToPrecision(const std::string& name) {
 absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings& settings,
                                                              const std::string& device,
                                                              Classifier& classifier,
+                                                             absl::Duration longest_batch,
                                                              const std::atomic<bool>& cancelled) {
   const absl::Time start = absl::Now();
   PrepareRunnerThread(kIntraOpThreads);  // converting weights takes one thread too
@@ -49,7 +50,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
   const RunOnDevice run = [&](absl::Duration expected, std::function<void()> work) {
     return classifier.RunBetweenBatches(expected, std::move(work));
   };
-  ASSIGN_OR_RETURN(model->measured, WarmUpAndTest(*model, run, cancelled));
+  ASSIGN_OR_RETURN(model->measured, WarmUpAndTest(*model, run, longest_batch, cancelled));
   classifier.Schedule(model);
   const ModelDescription& description = model->description;
   spdlog::info(

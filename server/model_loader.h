@@ -14,12 +14,13 @@
 namespace patchserve {
 
 // Loads the folder onto `device` ("cpu" or "cuda:N"), warms and tests the model on the
-// classifier's runners, between the batches of those that serve, and gives it a queue
-// there. Takes seconds.
+// classifier's runners, between the batches of those that serve and in no batch that is
+// expected to take longer than `longest_batch`, and gives it a queue there. Takes seconds.
 // Errors: as Engine::Load and WarmUpAndTest.
 absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings& settings,
                                                              const std::string& device,
                                                              Classifier& classifier,
+                                                             absl::Duration longest_batch,
                                                              const std::atomic<bool>& cancelled);
 
 // How many threads one batch may use: one on a CPU, where each core has a runner of

@@ -49,6 +49,11 @@ int Runners(const Config& config, const std::string& device) {
 // For the last bytes of the last answers.
 constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 
+// For so long the warm-up of a model may keep a runner from those who are served: about as
+// long as a lone image takes anyway where that is slow. What larger batches take, the cost
+// model extrapolates, and learns.
+constexpr absl::Duration kLongestBatchBetween = absl::Milliseconds(100);
+
 // On a CPU larger batches only add to the latency.
 int DefaultMaxBatch(const std::string& device) { return device == "cpu" ? 8 : 32; }
 
@@ -124,7 +129,9 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::strin
   ModelSettings settings = *std::find_if(config_.models.begin(), config_.models.end(),
                                          [&](const auto& model) { return model.name == name; });
   if (settings.max_batch == 0) settings.max_batch = DefaultMaxBatch(device_);
-  return LoadModel(settings, device_, classifier_, cancel_loading_);
+  const absl::Duration longest =
+      health_.Serving("") ? kLongestBatchBetween : absl::InfiniteDuration();
+  return LoadModel(settings, device_, classifier_, longest, cancel_loading_);
 }
 
 void Server::ShowState(const std::string& name) {

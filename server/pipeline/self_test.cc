@@ -56,6 +56,7 @@ absl::StatusOr<absl::Duration> TimeOnce(const ServedModel& model,
 
 absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
                                                              const RunOnDevice& run,
+                                                             absl::Duration longest,
                                                              const std::atomic<bool>& cancelled) {
   const Preprocessing& how = model.description.preprocessing;
   ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(kSelfTestPhoto, ImageLimits{}));
@@ -66,6 +67,7 @@ absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& 
   absl::Duration took;  // by the last batch
   int last = 1;         // its size
   for (int size : BatchBuckets(model.max_batch)) {
+    if (took * size / last > longest) break;  // CostModel goes on from what is known
     const std::vector<ModelInput> batch(size, input.view());
     for (int round = 0; round < 2; ++round) {
       if (cancelled) return Stopped();

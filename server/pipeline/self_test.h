@@ -17,12 +17,14 @@ namespace patchserve {
 using RunOnDevice = std::function<bool(absl::Duration expected, std::function<void()> work)>;
 
 // Sends the bundled photo through decode, preprocessing and the model, in batches of
-// 1, 2, 4 ... and max_batch, and checks that all logits are finite, one row a photo. Each size runs
-// twice: the first run of a size is the slow one, the second is what is returned.
+// 1, 2, 4 ... and max_batch, as far as they are expected to take no longer than `longest`, and
+// checks that all logits are finite, one row a photo. Each size runs twice: the first run of a
+// size is the slow one, the second is what is returned.
 // Errors: the model's own, and INTERNAL. CANCELLED: `cancelled` turned true between two
 // batches, or there is no runner.
 absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
                                                              const RunOnDevice& run,
+                                                             absl::Duration longest,
                                                              const std::atomic<bool>& cancelled);
 
 }  // namespace patchserve
