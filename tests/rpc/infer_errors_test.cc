@@ -3,6 +3,8 @@
 #include <functional>
 #include <string>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "google/protobuf/empty.pb.h"
 #include "grpcpp/impl/codegen/client_unary_call.h"
 #include "tests/rpc/infer_fixture.h"
@@ -38,6 +40,22 @@ class BadRequestTest : public InferTest, public ::testing::WithParamInterface<Ba
     const grpc::Status status = Infer(request);
     EXPECT_EQ(status.error_code(), GetParam().code) << status.error_message();
     EXPECT_THAT(status.error_message(), HasSubstr(GetParam().message));
+    EXPECT_EQ(StreamError(request),
+              absl::StrCat(absl::StatusCodeToString(static_cast<absl::StatusCode>(GetParam().code)),
+                           ": ", status.error_message()));
+  }
+
+ private:
+  // What ModelStreamInfer answers.
+  std::string StreamError(const ModelInferRequest& request) {
+    grpc::ClientContext context;
+    const auto stream = oip->ModelStreamInfer(&context);
+    stream->Write(request);
+    stream->WritesDone();
+    inference::ModelStreamInferResponse answer;
+    EXPECT_TRUE(stream->Read(&answer));
+    EXPECT_TRUE(stream->Finish().ok());
+    return answer.error_message();
   }
 };
 class BadFileTest : public BadRequestTest {};
@@ -244,14 +262,19 @@ TEST_F(BadNameTest, AModelThatLoadsIsUnavailable) {
   EXPECT_THAT(Codes("slow", ""), ::testing::Each(StatusCode::UNAVAILABLE));
 }
 
-TEST_F(InferTest, AnRpcThatIsNotImplementedSaysSo) {
-  const grpc::internal::RpcMethod method("/inference.GRPCInferenceService/TraceSetting",
-                                         grpc::internal::RpcMethod::NORMAL_RPC);
-  grpc::ClientContext context;
-  google::protobuf::Empty request, answer;
-  const grpc::Status status =
-      grpc::internal::BlockingUnaryCall(channel.get(), method, &context, request, &answer);
-  EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED);
+TEST_F(InferTest, TritonsOtherRpcsAreUnimplemented) {
+  for (const char* name :
+       {"SystemSharedMemoryStatus", "SystemSharedMemoryRegister", "SystemSharedMemoryUnregister",
+        "CudaSharedMemoryStatus", "CudaSharedMemoryRegister", "CudaSharedMemoryUnregister",
+        "TraceSetting", "LogSettings"}) {
+    const std::string path = absl::StrCat("/inference.GRPCInferenceService/", name);
+    const grpc::internal::RpcMethod method(path.c_str(), grpc::internal::RpcMethod::NORMAL_RPC);
+    grpc::ClientContext context;
+    google::protobuf::Empty request, answer;
+    const grpc::Status status =
+        grpc::internal::BlockingUnaryCall(channel.get(), method, &context, request, &answer);
+    EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED) << name;
+  }
 }
 
 }  // namespace

@@ -6,10 +6,8 @@
 namespace patchserve {
 namespace {
 
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 class InferenceServiceTest : public InferTest {
  protected:
@@ -67,8 +65,8 @@ TEST_F(InferenceServiceTest, IsLiveAndSaysWhatItImplements) {
   ASSERT_TRUE(oip->ServerMetadata(&other, {}, &metadata).ok());
   EXPECT_EQ(metadata.name(), "patchserve");
   EXPECT_EQ(metadata.version(), "0.0");
-  EXPECT_THAT(metadata.extensions(), Contains("statistics"));
-  EXPECT_THAT(metadata.extensions(), Not(Contains("system_shared_memory")));
+  EXPECT_THAT(metadata.extensions(), ElementsAre("classification", "model_configuration",
+                                                 "schedule_policy", "statistics"));
 }
 
 TEST_F(InferenceServiceTest, ReadinessIsHealths) {
@@ -220,6 +218,13 @@ TEST_F(RepositoryTest, TheNameMayBeInEitherField) {
   EXPECT_THAT(asked, ElementsAre("fake", "fake"));
   EXPECT_EQ(loaded.model_name(), "fake");
   EXPECT_TRUE(loaded.isloaded());
+}
+
+TEST_F(RepositoryTest, TheExtensionIsAdvertised) {
+  grpc::ClientContext context;
+  inference::ServerMetadataResponse metadata;
+  ASSERT_TRUE(oip->ServerMetadata(&context, {}, &metadata).ok());
+  EXPECT_THAT(metadata.extensions(), ::testing::Contains("model_repository"));
 }
 
 TEST_F(RepositoryTest, AnErrorOfLoadingIsPassedOn) {

@@ -61,6 +61,17 @@ class SecuredServerTest : public ::testing::Test {
         .error_code();
   }
 
+  grpc::StatusCode Load(const std::string& token) {
+    grpc::ClientContext context;
+    if (!token.empty()) context.AddMetadata("authorization", token);
+    inference::RepositoryModelLoadRequest request;
+    request.set_model_name("vit");
+    inference::RepositoryModelLoadResponse response;
+    return inference::GRPCInferenceService::NewStub(channel)
+        ->RepositoryModelLoad(&context, request, &response)
+        .error_code();
+  }
+
   const TemporaryFolder folder;
   const TestCa ca;
   std::unique_ptr<ServerProcess> server;
@@ -68,11 +79,13 @@ class SecuredServerTest : public ::testing::Test {
 };
 
 TEST_F(SecuredServerTest, BothServicesAskForTheTokenAndTheHealthPortDoesnt) {
-  Start({});
+  Start({"--repository_control"});
   EXPECT_EQ(Classify(kToken), grpc::StatusCode::OK);
   EXPECT_EQ(Classify(""), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(Infer(kToken, TestImage("chelsea.jpg")), grpc::StatusCode::OK);
   EXPECT_EQ(Infer("", TestImage("chelsea.jpg")), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(Load(kToken), grpc::StatusCode::OK);
+  EXPECT_EQ(Load(""), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(Probe(server->health_address()), 0);
   EXPECT_EQ(Probe(server->health_address(), "nobody"), 1);
   EXPECT_EQ(Probe(server->address()), 1);  // TLS
