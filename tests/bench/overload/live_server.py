@@ -38,6 +38,12 @@ class LiveServer(Server):
     def reset_peak_rss(self):
         pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def cpu(self):
         """CPU seconds so far: of the whole process, and of the threads that decode and run images.
 
