@@ -42,9 +42,9 @@ class Call {
   ModelMetrics* figures = nullptr;           // of the model; null if there is none of the name
   int top_k = 5;
   ImageInfo image;
-  absl::Time admitted;          // to the queue
-  absl::Duration until_answer;  // as was predicted then
-  OwnedInput input;             // once decoded
+  absl::Duration ahead;   // predicted, at admission: what waits before it,
+  absl::Duration spare;   // and how long it could wait for that
+  OwnedInput input;       // once decoded
   absl::Duration decode;  // how long decoding took
   absl::Duration waited;  // for a decoding thread
   absl::Time decoded;     // when it was done: the wait for the device begins

@@ -162,9 +162,7 @@ void Classifier::Drop(CallPtr call, DropReason reason) {
   if (reason == DropReason::kCancelled) {
     call->Finish(absl::CancelledError("the caller cancelled"));
   } else {
-    // The idle device also takes those who have less time than they need.
-    const bool had_time = call->admitted + call->until_answer <= call->request.deadline;
-    if (had_time) executor_->Missed(call->model->scheduled_as);
+    executor_->Answered(call->model->scheduled_as, /*in_time=*/false, call->ahead, call->spare);
     call->figures->Shed(ShedReason::kExpired);
     call->Finish(Expired());
   }
@@ -232,7 +230,8 @@ void Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
     if (row == batch_size - 1) {
       model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, absl::Now() - ended);
     }
-    executor_->Answered(model.scheduled_as, call.until_answer, options_.now() - call.admitted);
+    executor_->Answered(model.scheduled_as, options_.now() <= call.request.deadline, call.ahead,
+                        call.spare);
     call.Finish(std::move(answer));
   }
 }

@@ -6,7 +6,8 @@ namespace patchserve {
 namespace {
 
 // The newest image counts for a tenth, and no image for more than four times what was
-// expected: a thread that was held up says little of the format.
+// expected, or less than a quarter: a thread that was held up says little of the format, a clock
+// that was set nothing.
 constexpr double kShare = 0.1;
 constexpr double kFarOff = 4;
 
@@ -25,7 +26,8 @@ void DecodeCost::Observe(const ImageInfo& image, absl::Duration took) {
   std::atomic<double>& known = per_pixel_[static_cast<size_t>(image.format)];
   const double now = known;
   const double seen = absl::ToDoubleNanoseconds(took) / Pixels(image);
-  known = now + kShare * (std::min(seen, kFarOff * now) - now);  // of two at once one may be lost
+  known = now + kShare * (std::clamp(seen, now / kFarOff, kFarOff * now) -
+                          now);  // of two at once one may be lost
 }
 
 }  // namespace patchserve

@@ -79,17 +79,12 @@ absl::Status Intake::Admit(Call& call, absl::Time now) {
       return Refuse(call, ShedReason::kLate, admission.wait, now,
                     absl::StrCat("too much waits before this request: about ", InMs(admission.wait),
                                  ", and its deadline is in ", InMs(call.request.deadline - now)));
-    case Admission::Answer::kNoShare:
-      return Refuse(call, ShedReason::kLate, admission.wait, now,
-                    absl::StrCat("model ", model.name,
-                                 " has its part of the time that models share as long as others "
-                                 "are asked for too"));
     case Admission::Answer::kHarmful:
       return Refuse(call, ShedReason::kLate, admission.wait, now,
                     "this request would make others late that were taken in before");
   }
-  call.admitted = now;
-  call.until_answer = admission.until_answer;
+  call.ahead = admission.ahead;
+  call.spare = call.request.deadline - now - (admission.until_answer - admission.ahead);
   call.place = Hold([this, queue = model.scheduled_as] { executor_.TakeBack(queue); });
   call.decode_work = decode_work_.Take(absl::ToInt64Nanoseconds(decode));
   return absl::OkStatus();

@@ -30,54 +30,54 @@ inline double RoomFor(Criticality criticality) {
   return 1;
 }
 
-// What waits, as a newcomer would find it.
+// What a newcomer would find.
 struct Load {
-  int places = 0;                              // taken, of its model
-  int max_places = 0;                          // that there are
-  absl::Duration wait = absl::ZeroDuration();  // before it would run
-  absl::Duration own = absl::ZeroDuration();   // its model's part of it, with itself; 0 if none
-  absl::Duration run = absl::ZeroDuration();   // of the batch that it would run in
-  double slip = 1;      // nearly all take at most so many times what was predicted
-  int models = 1;       // that share the device, of late
-  double crowding = 0;  // the part of the others' waiting time that its model's work fills
-  bool makes_others_late = false;  // those that were taken in before
-  bool idle = false;               // nothing waits and nothing runs
+  int places = 0;      // taken, of its model
+  int max_places = 0;  // that there are
+  bool idle = false;   // nothing waits and nothing runs
+  // Before it could run if nothing waited: the rest of the batches under way.
+  absl::Duration running = absl::ZeroDuration();
+  absl::Duration ahead = absl::ZeroDuration();  // batches before its own, of all models
+  absl::Duration run = absl::ZeroDuration();    // of the batch that it would join
+  absl::Duration least = absl::ZeroDuration();  // that a run ever took
+  double slip = 1;  // `ahead` nearly always takes at most so many times as long
 };
 
 struct Admission {
-  // kNoShare: other models need the time. kHarmful: others, taken in before, would be late.
-  enum class Answer { kAdmitted, kNoPlace, kLate, kNoShare, kHarmful };
+  // kHarmful: others, taken in before, would be late.
+  enum class Answer { kAdmitted, kNoPlace, kLate, kHarmful };
   Answer answer = Answer::kAdmitted;
-  // What was predicted.
+  // What was predicted: `ahead` of the wait is for others that wait.
   absl::Duration wait = absl::ZeroDuration();
+  absl::Duration ahead = absl::ZeroDuration();
   absl::Duration until_answer = absl::ZeroDuration();
 };
 
 // `budget`: from now to the deadline; `decode_wait`, `decode`: before the item is decoded,
-// and its own decoding, which goes on while others run.
+// and its own decoding, which goes on while others run. Whether it would harm others is
+// asked by itself: it takes longer to find out.
 inline Admission Admit(const Load& load, Criticality criticality, absl::Duration budget,
                        absl::Duration decode_wait, absl::Duration decode) {
+  // For the batches under way it must wait in any case, and while others run it is decoded.
+  const absl::Duration must_wait = std::max(load.running, decode_wait);
+  const absl::Duration ahead =
+      std::max(load.running + load.ahead - must_wait, absl::ZeroDuration());
+  const auto answer = [&](Admission::Answer what) {
+    return Admission{what, must_wait + ahead, ahead, must_wait + ahead + decode + load.run};
+  };
+  using Answer = Admission::Answer;
   const double room = RoomFor(criticality);
-  Admission admission{.wait = std::max(load.wait, decode_wait)};
-  admission.until_answer = admission.wait + decode + load.run;
-  if (load.places >= std::ceil(room * load.max_places)) {
-    admission.answer = Admission::Answer::kNoPlace;
-    return admission;
+  if (load.places >= std::ceil(room * load.max_places)) return answer(Answer::kNoPlace);
+  if (budget < load.least) return answer(Answer::kLate);
+  // An idle device serves whoever may be in time, whatever was predicted: so a prediction
+  // that is wrong is put right.
+  if (load.idle) return answer(Answer::kAdmitted);
+  // Of the time that it may wait for others each level has its part.
+  const absl::Duration may_wait = budget - must_wait - decode - load.run;
+  if (may_wait < absl::ZeroDuration() || load.slip * ahead > room * may_wait) {
+    return answer(Answer::kLate);
   }
-  // An idle device serves who comes, whatever was predicted: so a prediction that is
-  // wrong is put right.
-  if (load.idle) return admission;
-  const absl::Duration may_wait = (budget / load.slip - decode - load.run) * room;
-  // Of the time that all models together may make others wait each has its part: a burst
-  // of one leaves the others room, though retries with little time left go before them.
-  if (admission.wait > may_wait) {
-    admission.answer = Admission::Answer::kLate;
-  } else if (load.own > may_wait / load.models || load.crowding > room / load.models) {
-    admission.answer = Admission::Answer::kNoShare;
-  } else if (load.makes_others_late && criticality != Criticality::kCritical) {
-    admission.answer = Admission::Answer::kHarmful;
-  }
-  return admission;
+  return answer(Answer::kAdmitted);
 }
 
 }  // namespace patchserve

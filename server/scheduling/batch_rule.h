@@ -106,6 +106,8 @@ class BatchRule {
   // what comes, and not only what was let through.
   void Arrive(int model, absl::Time deadline, absl::Time now) {
     Queue& queue = queues_[model];
+    // Whom nobody can serve in time isn't worth waiting for.
+    if (deadline - now < queue.cost.Fastest()) return;
     // More time than anybody needs must not blur the mean of what others bring.
     queue.arrivals.Add(now, std::min(deadline - now, 2 * queue.patience()));
   }
@@ -164,25 +166,46 @@ class BatchRule {
 
   // An item of `model` is on its way here: until Push or TakeBack it has a place, and
   // counts as work before that of those who come after it.
-  void Expect(int model, absl::Time now) {
-    ++queues_[model].expected;
-    queues_[model].last_expected = now;
-  }
+  void Expect(int model) { ++queues_[model].expected; }
   void TakeBack(int model) { --queues_[model].expected; }
 
-  // What an item of `model` with this deadline would find, if it came now. `running` is
-  // what is left of the batches under way, summed over the runners; `idle` runners are free.
-  Load Find(int model, absl::Time deadline, absl::Duration running, int idle,
-            absl::Time now) const {
-    const DeviceState<Item> device{queues_, options_.runners, idle, running, now};
+  // An item that is still to be decoded asks for a place.
+  struct Asking {
+    int model = 0;
+    Criticality criticality = Criticality::kDefault;
+    absl::Time deadline;
+    absl::Duration decode_wait, decode;  // before it is decoded, and its own decoding
+  };
+
+  // Who is admitted must be pushed as `arrived`, after TakeBack, or only taken back.
+  Admission Ask(const Asking& item, const Runners& runners, absl::Time now) {
+    const DeviceState<Item> device{queues_, options_.runners, runners, now};
+    const Newcomer<Item> newcomer(device, item.model, item.deadline);
+    const Load load = newcomer.Finds();
+    const absl::Duration budget = item.deadline - now;
+    Admission admission = Admit(load, item.criticality, budget, item.decode_wait, item.decode);
+    if (admission.answer == Admission::Answer::kAdmitted && !load.idle &&
+        item.criticality != Criticality::kCritical && newcomer.MakesOthersLate()) {
+      admission.answer = Admission::Answer::kHarmful;
+    }
+    Arrive(item.model, item.deadline, now);
+    // A prediction keeps the model from being run, and so from being measured: it fades.
+    if (load.idle && load.run > budget) queues_[item.model].cost.Fade();
+    if (admission.answer == Admission::Answer::kAdmitted) Expect(item.model);
+    return admission;
+  }
+
+  // What an item of `model` with this deadline would find, if it came now.
+  Load Find(int model, absl::Time deadline, const Runners& runners, absl::Time now) const {
+    const DeviceState<Item> device{queues_, options_.runners, runners, now};
     return Newcomer<Item>(device, model, deadline).Finds();
   }
 
-  // How well the predictions of `model` are kept.
-  Punctuality& punctuality(int model) { return queues_[model].punctuality; }
-
-  // A prediction kept a model from being run, and so from being measured: it fades.
-  void Doubt(int model) { queues_[model].cost.Fade(); }
+  // An admitted item was answered, in time or not: see punctuality.h.
+  void Answered(int model, bool in_time, absl::Duration ahead, absl::Duration spare) {
+    Punctuality& punctuality = queues_[model].punctuality;
+    in_time ? punctuality.Kept(ahead, spare) : punctuality.Missed(ahead, spare);
+  }
 
   int queued() const { return queued_; }
   int queued(int model) const { return queues_[model].waiting(); }

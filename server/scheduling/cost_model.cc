@@ -13,7 +13,9 @@ constexpr double kShapeShare = 1.0 / 128;
 // The variance is the mean over about so many batches.
 constexpr int kVarianceOver = 50;
 constexpr int kVariancePrior = 10;  // as many batches as the first guess counts for
-constexpr double kFarOff = 1.0;     // one batch that took ten times as long isn't all that counts
+constexpr double kMostStray = 1.0;  // one batch that took four times as long isn't all that counts
+
+constexpr double kFarOff = 4;
 
 constexpr double kFade = 0.98;
 
@@ -36,13 +38,18 @@ CostModel::CostModel(const std::vector<Sample>& measured, int max_batch)
     expected_[size] = below ? samples[1].took : Between(samples[next - 1], samples[next], size);
     expected_[size] = std::max(expected_[size], expected_[size - 1]);
   }
+  fastest_ = expected_;
 }
 
 void CostModel::Observe(int size, absl::Duration took) {
   // A batch of a size that is no longer allowed may have been under way.
   if (size > max_batch() || expected_[size] <= absl::ZeroDuration()) return;
-  const double ratio = absl::FDivDuration(took, expected_[size]);
-  const double stray = std::clamp(ratio - 1, -kFarOff, kFarOff);
+  const double ratio = std::clamp(absl::FDivDuration(took, expected_[size]), 1 / kFarOff, kFarOff);
+  const absl::Duration least = ratio * expected_[size];
+  for (int smaller = 1; smaller <= size; ++smaller) {
+    fastest_[smaller] = std::min(fastest_[smaller], least);
+  }
+  const double stray = std::clamp(ratio - 1, -kMostStray, kMostStray);
   observed_ = std::min(observed_ + 1, kVarianceOver);
   variance_ += (stray * stray - variance_) / (kVariancePrior + observed_);
   // All move by a share of one logarithm: so the others' times go nowhere while its own
@@ -65,7 +72,9 @@ void CostModel::Observe(int size, absl::Duration took) {
 }
 
 void CostModel::Fade() {
-  for (absl::Duration& expected : expected_) expected *= kFade;
+  for (int size = 1; size <= max_batch(); ++size) {
+    expected_[size] = std::max(kFade * expected_[size], fastest_[size]);
+  }
 }
 
 }  // namespace patchserve

@@ -35,18 +35,24 @@ class CostModel {
   // what a deadline is held against.
   absl::Duration Safe(int size) const { return expected_[size] * (1 + 2 * std::sqrt(variance_)); }
 
+  // The least that a batch ever took.
+  absl::Duration Fastest() const { return fastest_[1]; }
+
   // A batch took so long; sizes above max_batch are passed over. The times of all sizes move a
   // sixteenth of the way there, since most of what changes (the clock, a neighbour on the machine)
   // changes all. The shape of the curve follows slowly, its own size and those next to it: one
-  // batch that took long by chance must not make its neighbours look better.
+  // batch that took long by chance must not make its neighbours look better. A batch that took more
+  // than four times what was expected, or less than a quarter, counts as four times or a quarter:
+  // the machine, or its clock, may have stood still.
   void Observe(int size, absl::Duration took);
 
   // Every size takes a little less than was thought: for an estimate that nothing can
-  // put right, since because of it nothing runs.
+  // put right, since because of it nothing runs. Never less than was seen.
   void Fade();
 
  private:
   std::vector<absl::Duration> expected_;  // by size; [0] is zero
+  std::vector<absl::Duration> fastest_;   // by size, of those that were measured or ran
   double variance_ = 0.05 * 0.05;         // of what batches took, as a share of what was expected
   int observed_ = 0;
 };

@@ -25,6 +25,13 @@ class Demand {
   // Whether more comes than the device can do in time.
   bool scarce() const { return load_ > runners_; }
 
+  // What part of the device a model may have: what the others leave, at least an equal part.
+  double FairShare(const Queue& queue) const {
+    int models = 0;
+    for (const Queue& other : queues_) models += &other == &queue || LoadOf(other) > 0;
+    return std::clamp(1 - (load_ - LoadOf(queue)) / runners_, 1.0 / models, 1.0);
+  }
+
   // The size of a batch for which urgent items are left behind: the largest that costs
   // hardly more than one; and where that doesn't keep up with what comes, so that the queue
   // would grow and its front force ever smaller batches, one that does, or comes nearest to

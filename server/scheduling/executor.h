@@ -79,34 +79,25 @@ class Executor {
                                   absl::Duration decode_wait, absl::Duration decode) {
     std::lock_guard lock(mutex_);
     const absl::Time now = options_.now();
-    const Load load = Find(model, deadline, now);
-    const absl::Duration budget = deadline - now;
-    rule_.Arrive(model, deadline, now);
-    if (load.idle && load.run + decode > budget) rule_.Doubt(model);
-    const Admission admission = Admit(load, criticality, budget, decode_wait, decode);
-    if (admission.answer == Admission::Answer::kAdmitted) rule_.Expect(model, now);
-    return admission;
+    return rule_.Ask({model, criticality, deadline, decode_wait, decode}, RunnersAt(now), now);
   }
   void TakeBack(int model) {
     std::lock_guard lock(mutex_);
     rule_.TakeBack(model);
   }
 
-  // An admitted item was answered in `took`, of which `predicted` were predicted; or expired,
-  // though it had more time than predicted.
-  void Answered(int model, absl::Duration predicted, absl::Duration took) {
+  // An admitted item was answered, in time or not: see punctuality.h.
+  void Answered(int model, bool in_time, absl::Duration ahead, absl::Duration spare) {
     std::lock_guard lock(mutex_);
-    rule_.punctuality(model).Observe(predicted, took);
-  }
-  void Missed(int model) {
-    std::lock_guard lock(mutex_);
-    rule_.punctuality(model).Missed();
+    rule_.Answered(model, in_time, ahead, spare);
   }
 
   // How long one more item would wait before it runs.
   absl::Duration PredictedWait(int model) {
     std::lock_guard lock(mutex_);
-    return Find(model, absl::InfiniteFuture(), options_.now()).wait;
+    const absl::Time now = options_.now();
+    const Load load = rule_.Find(model, absl::InfiniteFuture(), RunnersAt(now), now);
+    return load.running + load.ahead;
   }
 
   // How long an item of this model runs alone, at best.
@@ -248,10 +239,15 @@ class Executor {
     return static_cast<int>(
         std::count(busy_until_.begin(), busy_until_.end(), absl::InfinitePast()));
   }
-  Load Find(int model, absl::Time deadline, absl::Time now) const {
-    absl::Duration running = absl::ZeroDuration();
-    for (absl::Time until : busy_until_) running += std::max(until - now, absl::ZeroDuration());
-    return rule_.Find(model, deadline, running, Idle(), now);
+  Runners RunnersAt(absl::Time now) const {
+    Runners runners{.idle = Idle(), .least = absl::InfiniteDuration()};
+    for (absl::Time until : busy_until_) {
+      if (until == absl::InfinitePast()) continue;
+      const absl::Duration left = std::max(until - now, absl::ZeroDuration());
+      runners.sum += left;
+      runners.least = std::min(runners.least, left);
+    }
+    return runners;
   }
 
   const Options options_;

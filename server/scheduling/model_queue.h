@@ -7,6 +7,7 @@
 
 #include "absl/time/time.h"
 #include "server/scheduling/arrivals.h"
+#include "server/scheduling/batch_size.h"
 #include "server/scheduling/cost_model.h"
 #include "server/scheduling/punctuality.h"
 
@@ -26,8 +27,7 @@ struct ModelQueue {
   std::vector<Entry> entries = {};  // by deadline; equal ones in order of arrival
   Arrivals arrivals = {};
   Punctuality punctuality = {};
-  int expected = 0;  // on their way here
-  absl::Time last_expected = absl::InfinitePast();
+  int expected = 0;          // on their way here
   absl::Duration used = {};  // of the device, for turns; a model that was idle saves none
 
   // Who brings more time than this is not short of it.
@@ -46,11 +46,17 @@ struct ModelQueue {
     return expected + static_cast<int>(After(deadline) - entries.begin());
   }
 
-  // Of so many images in batches of the largest size.
+  // The size of batches where many wait: as large as pays and usual budgets allow.
+  int UsualSize() const {
+    int size = Worthwhile(cost, cost.max_batch(), kWorthwhile);
+    while (size > 1 && cost.Expected(size) > arrivals.usual_budget()) --size;
+    return size;
+  }
+
+  // Of so many images in batches of the usual size.
   absl::Duration TimeOf(int images) const {
-    const int largest = cost.max_batch();
-    if (images == 0) return absl::ZeroDuration();
-    return images / largest * cost.Expected(largest) + cost.Expected(images % largest);
+    const int size = UsualSize();
+    return images / size * cost.Expected(size) + cost.Expected(images % size);
   }
 };
 

@@ -7,113 +7,130 @@
 
 #include "absl/time/time.h"
 #include "server/scheduling/admission_rule.h"
-#include "server/scheduling/batch_size.h"
+#include "server/scheduling/demand.h"
 #include "server/scheduling/model_queue.h"
 
 namespace patchserve {
+
+// A device's runners at a moment.
+struct Runners {
+  int idle = 0;                                 // so many are free
+  absl::Duration sum = absl::ZeroDuration();    // what is left of the batches under way, together
+  absl::Duration least = absl::ZeroDuration();  // until the next one is done
+};
 
 // A device at a moment.
 template <typename Item>
 struct DeviceState {
   const std::vector<ModelQueue<Item>>& queues;  // by model
   int runners = 1;
-  int idle = 0;            // runners that are free
-  absl::Duration running;  // what is left of the batches under way, summed over the runners
+  Runners running;
   absl::Time now;
 };
 
-// An item of `model` with this deadline. Before it go the batches of all models that are
-// due earlier, shared by the runners.
+// An item of `model` with this deadline. While there is time for all, the batches of all models
+// that are due earlier go before it. Else the models take turns (batch_rule.h): then it waits for
+// its own model's, and as much of the others' as fits beside them.
 template <typename Item>
 class Newcomer {
  public:
   Newcomer(const DeviceState<Item>& device, int model, absl::Time deadline)
-      : device_(device), own_(device.queues[model]), deadline_(deadline) {}
+      : device_(device),
+        demand_(device.queues, device.runners, device.now),
+        own_(device.queues[model]),
+        deadline_(deadline) {}
 
   Load Finds() const {
-    const int before = own_.Before(deadline_), largest = own_.cost.max_batch();
-    absl::Duration ahead = absl::ZeroDuration();
+    const int size = own_.UsualSize(), before = own_.Before(deadline_);
     Load load;
     load.places = own_.expected + own_.waiting();
     load.max_places = own_.max_queued;
-    load.idle = device_.idle == device_.runners;
-    for (const Queue& queue : device_.queues) {
-      ahead += queue.TimeOf(queue.Before(deadline_));
-      if (&queue != &own_ && SharesTheDevice(queue)) ++load.models;
-      if (queue.expected + queue.waiting() > 0) load.idle = false;
+    load.idle = device_.running.idle == device_.runners && NothingWaits();
+    if (device_.running.idle == 0) load.running = device_.running.least;
+    const absl::Duration own = before / size * own_.cost.Expected(size);
+    const absl::Duration joined = own_.cost.Expected(before % size + 1);
+    const absl::Duration ahead = own + OthersBefore(own_, own + joined, deadline_);
+    if (ahead > absl::ZeroDuration()) {
+      load.ahead = std::max((device_.running.sum + ahead) / device_.runners - load.running,
+                            absl::ZeroDuration());
     }
-    if (ahead > absl::ZeroDuration() || device_.idle == 0) {
-      load.wait = (device_.running + ahead) / device_.runners;
-    }
-    load.own = WithOneMore(before);
-    load.run = own_.cost.Safe(Worthwhile(own_.cost, std::min(before + 1, largest), kWorthwhile));
+    load.run = own_.cost.Expected(BatchOf(before % size + 1, size, load.running + load.ahead));
+    load.least = own_.cost.Fastest();
     load.slip = own_.punctuality.factor();
-    load.makes_others_late = MakesOthersLate();
-    load.crowding = Crowding();
     return load;
   }
 
- private:
-  using Queue = ModelQueue<Item>;
-
-  // A model that nothing came for since doesn't share the device.
-  static constexpr absl::Duration kRecently = absl::Seconds(10);
-
-  bool SharesTheDevice(const Queue& queue) const {
-    return device_.now - queue.last_expected < kRecently;
-  }
-
-  // How long the runners take for so many items of its model and one more; nothing where
-  // there are none, since a model's first item has its part of the device in any case.
-  absl::Duration WithOneMore(int before) const {
-    if (before == 0) return absl::ZeroDuration();
-    return own_.TimeOf(before + 1) / device_.runners;
-  }
-
-  // What part of the time that a usual item of another model may wait is filled by the
-  // items of its own that would go before it, now that one more comes.
-  double Crowding() const {
-    double most = 0;
-    for (const Queue& other : device_.queues) {
-      const absl::Duration budget = other.arrivals.usual_budget();
-      const absl::Duration may_wait = budget - other.cost.Safe(1);
-      if (&other == &own_ || !SharesTheDevice(other)) continue;
-      if (deadline_ > device_.now + budget || may_wait <= absl::ZeroDuration()) continue;
-      const int before = own_.Before(device_.now + budget);
-      most = std::max(most, absl::FDivDuration(WithOneMore(before), may_wait));
-    }
-    return most;
-  }
-
-  // Whether it would make one late that may still be in time: one of any model, with a later
-  // deadline, so that the newcomer goes before it. All that runs before an item may take as
-  // long as nearly all do: who was taken in is to be in time for sure.
+  // Whether it would make one late that may still be in time, with a later deadline, so that the
+  // newcomer goes before it. All that runs before an item may take as long as nearly all do: who
+  // was taken in is to be in time for sure. Takes time in proportion to what waits.
   bool MakesOthersLate() const {
     const int before = own_.Before(deadline_);
-    const absl::Duration one_more =
-        (own_.TimeOf(before + 1) - own_.TimeOf(before)) / device_.runners;
+    const absl::Duration one_more = own_.TimeOf(before + 1) - own_.TimeOf(before);
     for (const Queue& queue : device_.queues) {
+      const bool own = &queue == &own_;
+      if (demand_.scarce() && !own) continue;
       const double slip = std::max(queue.punctuality.factor(),
                                    absl::FDivDuration(queue.cost.Safe(1), queue.cost.Expected(1)));
       for (int i = queue.Before(deadline_); i < queue.expected + queue.waiting(); ++i) {
         const absl::Time due = queue.entries[i - queue.expected].deadline;
-        const absl::Duration left = due - device_.now, done = Done(queue, i, due);
-        if (done <= left && slip * (done + one_more) > left) return true;
+        const absl::Duration left = due - device_.now, done = Done(queue, i + 1, due);
+        const absl::Duration then =
+            own ? Done(queue, i + 2, due) : done + one_more / device_.runners;
+        if (then > done && done <= left && slip * then > left) return true;
       }
     }
     return false;
   }
 
-  // In how long the item at place `i` of a queue, due then, will probably be done.
-  absl::Duration Done(const Queue& queue, int i, absl::Time due) const {
-    absl::Duration ahead = device_.running + queue.TimeOf(i);
+ private:
+  using Queue = ModelQueue<Item>;
+
+  bool NothingWaits() const {
+    return std::all_of(device_.queues.begin(), device_.queues.end(),
+                       [](const Queue& queue) { return queue.expected + queue.waiting() == 0; });
+  }
+
+  // How much of the other models goes before `own` time of `queue`, due at `deadline`.
+  absl::Duration OthersBefore(const Queue& queue, absl::Duration own, absl::Time deadline) const {
+    absl::Duration others = absl::ZeroDuration();
     for (const Queue& other : device_.queues) {
-      if (&other != &queue) ahead += other.TimeOf(other.Before(due));
+      if (&other == &queue) continue;
+      others += other.TimeOf(demand_.scarce() ? other.expected + other.waiting()
+                                              : other.Before(deadline));
     }
-    return ahead / device_.runners + queue.cost.Expected(1);
+    if (!demand_.scarce()) return others;
+    if (IsNext(queue)) own -= std::min(own, queue.cost.Expected(queue.UsualSize()));
+    return std::min(others, own * (1 / demand_.FairShare(queue) - 1));
+  }
+
+  // Whether the next turn is this model's.
+  bool IsNext(const Queue& queue) const {
+    return std::none_of(device_.queues.begin(), device_.queues.end(), [&](const Queue& other) {
+      return other.waiting() > 0 && other.used < queue.used;
+    });
+  }
+
+  // The size of a batch that has `now` items and starts after `wait`: others will join it, as many
+  // as come until then, but no more than can be gathered and run within the usual budget.
+  int BatchOf(int now, int most, absl::Duration wait) const {
+    const double second = own_.arrivals.Expected(device_.now, absl::Seconds(1));
+    int size = now;
+    while (size < most && size < now + second * absl::ToDoubleSeconds(wait) &&
+           own_.cost.Expected(size + 1) + absl::Seconds(size / second) <=
+               own_.arrivals.usual_budget()) {
+      ++size;
+    }
+    return size;
+  }
+
+  // In how long the first so many of a queue, the last of them due then, will probably be done.
+  absl::Duration Done(const Queue& queue, int items, absl::Time due) const {
+    const absl::Duration own = queue.TimeOf(items);
+    return (device_.running.sum + own + OthersBefore(queue, own, due)) / device_.runners;
   }
 
   const DeviceState<Item>& device_;
+  const Demand<Item> demand_;
   const Queue& own_;
   const absl::Time deadline_;
 };

@@ -1,4 +1,4 @@
-// How much longer than predicted it takes until an item is answered.
+// How much longer than predicted items wait for others.
 #pragma once
 
 #include <algorithm>
@@ -7,22 +7,24 @@
 
 namespace patchserve {
 
-// Learns the factor that nearly all items keep: their true time is at most so many times the
-// predicted one. It is a quantile, found as by Robbins and Monro (1951): each late item moves it
-// up by as much as a hundred others move it down. So it covers whatever makes predictions wrong
+// Learns by what factor predicted waits must be stretched so that nearly all who are admitted are
+// in time: a quantile, found as by Robbins and Monro (1951). Each that is late moves the factor up
+// by as much as two hundred in time move it down. So it covers whatever makes predictions wrong
 // here: other work on the machine, batches that turn out smaller, callers with less time who come
 // later. Not thread-safe.
 class Punctuality {
  public:
   double factor() const { return factor_; }
 
-  // An item was answered after `took`.
-  void Observe(absl::Duration predicted, absl::Duration took) {
-    Move(took > factor_ * predicted ? kStep * kShare : -kStep * (1 - kShare));
+  // An item was in time that was to wait for `ahead`, and could have waited for `spare`.
+  void Kept(absl::Duration ahead, absl::Duration spare) {
+    // Who would have been admitted at any factor says nothing of it.
+    if (spare < kMost * ahead) Move(-kStep * (1 - kShare));
   }
-
-  // An item that should have been in time could not be.
-  void Missed() { Move(kStep * kShare); }
+  // The same of one that was late. Who had too little time from the start says nothing.
+  void Missed(absl::Duration ahead, absl::Duration spare) {
+    if (ahead > absl::ZeroDuration() && ahead <= spare) Move(kStep * kShare);
+  }
 
  private:
   static constexpr double kShare = 0.995;  // of all items, that are to be in time
@@ -31,7 +33,7 @@ class Punctuality {
 
   void Move(double by) { factor_ = std::clamp(factor_ + by, 1.0, kMost); }
 
-  double factor_ = 1.1;
+  double factor_ = 1;
 };
 
 }  // namespace patchserve

@@ -22,36 +22,44 @@ class AdmissionRuleTest : public ::testing::Test {
 };
 
 TEST_F(AdmissionRuleTest, WhoCanBeInTimeIsTakenIn) {
-  load.wait = 20 * ms;
+  load.running = 5 * ms;
+  load.ahead = 15 * ms;
   EXPECT_EQ(Ask(30 * ms), Answer::kAdmitted);
   EXPECT_EQ(Ask(29 * ms), Answer::kLate);
+  const Admission admission = Admit(load, Criticality::kDefault, 99 * ms, 0 * ms, 3 * ms);
+  EXPECT_EQ(admission.wait, 20 * ms);
+  EXPECT_EQ(admission.ahead, 15 * ms);
+  EXPECT_EQ(admission.until_answer, 33 * ms);
 }
 
-TEST_F(AdmissionRuleTest, WherePredictionsAreNotKeptMoreTimeIsLeft) {
-  load.wait = 20 * ms;
+TEST_F(AdmissionRuleTest, WherePredictionsAreNotKeptTheWaitForOthersCountsForMore) {
+  load.running = 5 * ms;
+  load.ahead = 20 * ms;
   load.slip = 1.5;
   EXPECT_EQ(Ask(45 * ms), Answer::kAdmitted);
   EXPECT_EQ(Ask(44 * ms), Answer::kLate);
 }
 
 TEST_F(AdmissionRuleTest, DecodingGoesOnWhileOthersRun) {
-  load.wait = 20 * ms;
+  load.running = 20 * ms;
   EXPECT_EQ(Ask(30 * ms, Criticality::kCritical, /*decode_wait=*/20 * ms), Answer::kAdmitted);
   EXPECT_EQ(Ask(30 * ms, Criticality::kCritical, /*decode_wait=*/21 * ms), Answer::kLate);
   EXPECT_EQ(Ask(35 * ms, Criticality::kCritical, 20 * ms, /*decode=*/5 * ms), Answer::kAdmitted);
   EXPECT_EQ(Ask(35 * ms, Criticality::kCritical, 20 * ms, /*decode=*/6 * ms), Answer::kLate);
 }
 
-TEST_F(AdmissionRuleTest, AnIdleDeviceTakesWhoeverComes) {
+TEST_F(AdmissionRuleTest, AnIdleDeviceTakesWhoeverMayBeInTime) {
   load.idle = true;
-  EXPECT_EQ(Ask(1 * ms), Answer::kAdmitted);
+  load.least = 5 * ms;
+  EXPECT_EQ(Ask(5 * ms), Answer::kAdmitted);
+  EXPECT_EQ(Ask(4 * ms), Answer::kLate);
 }
 
 TEST_F(AdmissionRuleTest, TheLowerTheLevelTheLessItMayWait) {
-  load.wait = 50 * ms;
+  load.ahead = 50 * ms;
   EXPECT_EQ(Ask(110 * ms, Criticality::kSheddable), Answer::kAdmitted);
   EXPECT_EQ(Ask(109 * ms, Criticality::kSheddable), Answer::kLate);
-  load.wait = 90 * ms;
+  load.ahead = 90 * ms;
   EXPECT_EQ(Ask(110 * ms, Criticality::kDefault), Answer::kAdmitted);
   EXPECT_EQ(Ask(109 * ms, Criticality::kDefault), Answer::kLate);
   EXPECT_EQ(Ask(109 * ms, Criticality::kCritical), Answer::kAdmitted);
@@ -72,22 +80,9 @@ TEST_F(AdmissionRuleTest, TheLastPlacesAreForTheHigherLevels) {
   EXPECT_EQ(Ask(99 * ms, Criticality::kCritical), Answer::kNoPlace);
 }
 
-TEST_F(AdmissionRuleTest, WhoWasTakenInIsNotMadeLateByANewcomerUnlessItIsCritical) {
-  load.makes_others_late = true;
-  EXPECT_EQ(Ask(99 * ms, Criticality::kDefault), Answer::kHarmful);
-  EXPECT_EQ(Ask(99 * ms, Criticality::kCritical), Answer::kAdmitted);
-}
-
-TEST_F(AdmissionRuleTest, AModelThatSharesTheDeviceFillsNoMoreThanItsPart) {
-  load.models = 2;
-  load.wait = load.own = 45 * ms;
-  EXPECT_EQ(Ask(100 * ms), Answer::kAdmitted);
-  load.wait = load.own = 46 * ms;
-  EXPECT_EQ(Ask(100 * ms), Answer::kNoShare);
-  load.own = 0 * ms;  // the others' work
-  EXPECT_EQ(Ask(100 * ms), Answer::kAdmitted);
-  load.crowding = 0.6;
-  EXPECT_EQ(Ask(100 * ms), Answer::kNoShare);
+TEST_F(AdmissionRuleTest, WhatItMustWaitInAnyCaseNeedsNoRoom) {
+  load.running = 90 * ms;
+  EXPECT_EQ(Ask(100 * ms, Criticality::kSheddable), Answer::kAdmitted);
 }
 
 }  // namespace

@@ -49,6 +49,28 @@ TEST(CostModelTest, TheSafeTimeFollowsHowMuchBatchesStray) {
   EXPECT_GT(shaky.Safe(1), 12 * ms);
 }
 
+TEST(CostModelTest, OneBatchThatStoodStillTeachesLittle) {
+  CostModel cost({{1, 10 * ms}}, 1);
+  cost.Observe(1, absl::Seconds(30));
+  EXPECT_LT(cost.Expected(1), 13 * ms);
+}
+
+TEST(CostModelTest, ABatchThatTookLessThanNothingDoesNoHarm) {
+  CostModel cost({{1, 50 * ms}}, 1);
+  cost.Observe(1, -absl::Seconds(1));  // the clock was set
+  EXPECT_GT(cost.Expected(1), 45 * ms);
+  EXPECT_LE(cost.Expected(1), 50 * ms);
+}
+
+TEST(CostModelTest, AnEstimateFadesToTheLeastThatWasSeen) {
+  CostModel cost({{1, 50 * ms}}, 1);
+  for (int i = 0; i < 100; ++i) cost.Observe(1, 80 * ms);
+  cost.Observe(1, 40 * ms);
+  for (int i = 0; i < 1000; ++i) cost.Fade();
+  EXPECT_EQ(cost.Expected(1), 40 * ms);
+  EXPECT_EQ(cost.Fastest(), 40 * ms);
+}
+
 TEST(CostModelTest, ALimitCutsOffTheLargerSizesAndIsNeverRaised) {
   CostModel cost({{1, 10 * ms}, {8, 60 * ms}}, 8);
   cost.Limit(4);

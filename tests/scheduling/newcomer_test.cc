@@ -7,94 +7,130 @@ namespace {
 
 class NewcomerTest : public BatchRuleTest {
  protected:
-  Load Find(int model, double deadline, absl::Duration running, int idle = 0) const {
-    return rule.Find(model, t0 + deadline * ms, running, idle, t0);
+  // With one runner, busy for so long.
+  Load Find(int model, double deadline, absl::Duration running) const {
+    return rule.Find(model, t0 + deadline * ms, {.sum = running, .least = running}, t0);
   }
+  Load FindIdle(int model, double deadline) const {
+    return rule.Find(model, t0 + deadline * ms, {.idle = 1}, t0);
+  }
+  Admission::Answer Ask(int model, double deadline, absl::Duration running,
+                        Criticality criticality = Criticality::kDefault) {
+    return rule
+        .Ask({.model = model, .criticality = criticality, .deadline = t0 + deadline * ms},
+             {.sum = running, .least = running}, t0)
+        .answer;
+  }
+  static constexpr auto kAdmitted = Admission::Answer::kAdmitted;
+  static constexpr auto kHarmful = Admission::Answer::kHarmful;
 };
 
 TEST_F(NewcomerTest, ANewcomerFindsTheBatchesThatGoBeforeIt) {
   const int model = rule.AddModel({.max_queued = 9}, Flat(2));
   Push(model, {50, 60, 70});
-  EXPECT_EQ(Find(model, 55, /*running=*/4 * ms).wait, 14 * ms);
-  EXPECT_EQ(Find(model, 99, /*running=*/4 * ms).wait, 24 * ms);
+  const Load second = Find(model, 55, /*running=*/4 * ms);  // it joins the first one's batch
+  EXPECT_EQ(second.running, 4 * ms);
+  EXPECT_EQ(second.ahead, 0 * ms);
+  EXPECT_EQ(second.run, 10 * ms);
+  EXPECT_EQ(Find(model, 99, /*running=*/4 * ms).ahead, 10 * ms);
   EXPECT_EQ(Find(model, 99, /*running=*/4 * ms).places, 3);
   EXPECT_EQ(Find(model, 99, /*running=*/4 * ms).max_places, 9);
 }
 
 TEST_F(NewcomerTest, ANewcomerFindsThoseThatAreBeingDecodedBeforeIt) {
   const int model = rule.AddModel({}, Linear(1));
-  EXPECT_TRUE(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).idle);
-  rule.Expect(model, t0);
-  EXPECT_FALSE(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).idle);
-  EXPECT_EQ(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).wait, 10 * ms);
+  EXPECT_TRUE(FindIdle(model, 99).idle);
+  rule.Expect(model);
+  EXPECT_FALSE(FindIdle(model, 99).idle);
+  EXPECT_EQ(FindIdle(model, 99).ahead, 10 * ms);
   rule.TakeBack(model);
-  EXPECT_TRUE(Find(model, 99, absl::ZeroDuration(), /*idle=*/1).idle);
+  EXPECT_TRUE(FindIdle(model, 99).idle);
 }
 
-TEST_F(NewcomerTest, AFreeRunnerMeansNoWait) {
-  const int model = rule.AddModel({}, Linear(1));
-  EXPECT_EQ(Find(model, 99, /*running=*/30 * ms, /*idle=*/1).wait, absl::ZeroDuration());
+TEST_F(NewcomerTest, OfSeveralRunnersTheNextThatIsFreeCounts) {
+  BatchRule<int> two({.runners = 2});
+  const int model = two.AddModel({}, Linear(1));
+  const Runners busy{.sum = 34 * ms, .least = 4 * ms};
+  EXPECT_EQ(two.Find(model, t0 + 99 * ms, busy, t0).running, 4 * ms);
+  EXPECT_EQ(two.Find(model, t0 + 99 * ms, busy, t0).ahead, 0 * ms);
+  ASSERT_EQ(two.Push(model, 1, t0 + 50 * ms, t0), std::nullopt);
+  EXPECT_EQ(two.Find(model, t0 + 99 * ms, busy, t0).ahead, 18 * ms);  // (34 + 10) / 2 in all
 }
 
-TEST_F(NewcomerTest, ANewcomerFindsWhetherItWouldMakeOthersLate) {
+TEST_F(NewcomerTest, TheBatchIsExpectedToGrowUntilItStarts) {
+  const int model = rule.AddModel({}, CostModel({{1, 10 * ms}, {8, 24 * ms}}, 8));
+  for (int i = 0; i < 100; ++i) rule.Arrive(model, t0 + i * 5 * ms + 60 * ms, t0 + i * 5 * ms);
+  const absl::Time now = t0 + 500 * ms;
+  const auto run = [&](absl::Duration running) {
+    return rule.Find(model, now + 60 * ms, {.sum = running, .least = running}, now).run;
+  };
+  EXPECT_EQ(run(0 * ms), 10 * ms);
+  EXPECT_EQ(run(9 * ms), 14 * ms);   // two more will come
+  EXPECT_EQ(run(99 * ms), 22 * ms);  // no more than pay
+}
+
+TEST_F(NewcomerTest, WhoWasTakenInIsNotMadeLateByANewcomerUnlessThatIsCritical) {
   const int model = rule.AddModel({}, Linear(1));
   Push(model, {35, 90});  // a batch takes 10 ms, and nearly always less than 11
-  EXPECT_FALSE(Find(model, 30, /*running=*/4 * ms).makes_others_late);
-  EXPECT_TRUE(Find(model, 30, /*running=*/20 * ms).makes_others_late);
-  EXPECT_FALSE(Find(model, 40, /*running=*/20 * ms).makes_others_late);  // it goes second
-  EXPECT_FALSE(Find(model, 30, /*running=*/40 * ms).makes_others_late);  // it is late anyway
+  EXPECT_EQ(Ask(model, 30, /*running=*/20 * ms), kHarmful);
+  EXPECT_EQ(Ask(model, 30, /*running=*/20 * ms, Criticality::kCritical), kAdmitted);
+}
+
+TEST_F(NewcomerTest, WhoIsNotMadeLateDoesNotMind) {
+  const int model = rule.AddModel({}, Linear(1));
+  Push(model, {35, 90});
+  EXPECT_EQ(Ask(model, 30, /*running=*/4 * ms), kAdmitted);
 }
 
 TEST_F(NewcomerTest, WhoIsLateByTheSafeTimesOnlyIsNotGivenUp) {
   const int model = rule.AddModel({}, Linear(1));
-  Push(model, {41});
-  EXPECT_TRUE(Find(model, 30, /*running=*/31 * ms).makes_others_late);   // 41 ms: just in time
-  EXPECT_FALSE(Find(model, 30, /*running=*/32 * ms).makes_others_late);  // not any more
+  Push(model, {42});
+  EXPECT_EQ(Ask(model, 41.5, /*running=*/31 * ms), kHarmful);  // 41 ms: just in time
+}
+
+TEST_F(NewcomerTest, WhoIsLateAnywayIsNoReasonToRefuse) {
+  const int model = rule.AddModel({}, Linear(1));
+  Push(model, {42});
+  EXPECT_EQ(Ask(model, 41.5, /*running=*/31.5 * ms + 1 * ms), Admission::Answer::kLate);
+  EXPECT_EQ(Ask(model, 41.9, /*running=*/31.9 * ms), kHarmful);
 }
 
 TEST_F(NewcomerTest, WherePredictionsAreNotKeptOthersGetMoreTime) {
   const int model = rule.AddModel({}, Linear(1));
   Push(model, {50});
-  EXPECT_FALSE(Find(model, 30, /*running=*/20 * ms).makes_others_late);  // 40 ms, nearly always 44
-  for (int i = 0; i < 10; ++i) rule.punctuality(model).Missed();
-  EXPECT_TRUE(Find(model, 30, /*running=*/20 * ms).makes_others_late);
+  for (int i = 0; i < 10; ++i) rule.Answered(model, /*in_time=*/false, 10 * ms, 11 * ms);
+  EXPECT_EQ(Ask(model, 30, /*running=*/20 * ms), kHarmful);  // 40 ms, but it may take 56
 }
 
-TEST_F(NewcomerTest, ANewcomerFindsWhetherItWouldMakeAnotherModelsItemLate) {
+TEST_F(NewcomerTest, ANewcomerThatMakesTheBatchNoLongerHarmsNobody) {
+  const int model = rule.AddModel({}, Flat(4));
+  Push(model, {31});
+  EXPECT_EQ(Ask(model, 30.5, /*running=*/20 * ms), kAdmitted);
+}
+
+TEST_F(NewcomerTest, ANewcomerDoesNotMakeAnotherModelsItemLate) {
   const int urgent = rule.AddModel({}, Linear(4));
   const int other = rule.AddModel({}, Linear(4));
   Push(other, {40});
-  EXPECT_FALSE(Find(urgent, 30, /*running=*/10 * ms).makes_others_late);
-  EXPECT_TRUE(Find(urgent, 30, /*running=*/20 * ms).makes_others_late);
-  EXPECT_FALSE(Find(urgent, 45, /*running=*/20 * ms).makes_others_late);  // it goes second
+  EXPECT_EQ(Ask(urgent, 30, /*running=*/20 * ms), kHarmful);
 }
 
-TEST_F(NewcomerTest, OnlyModelsThatSomethingCameForOfLateShareTheDevice) {
-  const int a = rule.AddModel({}, Flat(2));
-  const int b = rule.AddModel({}, Flat(2));
-  EXPECT_EQ(Find(a, 50, 4 * ms).models, 1);
-  rule.Expect(b, t0);
-  EXPECT_EQ(Find(a, 50, 4 * ms).models, 2);
-  EXPECT_EQ(rule.Find(a, t0 + absl::Minutes(1), 4 * ms, 0, t0 + absl::Seconds(30)).models, 1);
-}
-
-TEST_F(NewcomerTest, ANewcomerFindsHowMuchOfAnothersWaitingTimeItsModelFills) {
-  const int burst = rule.AddModel({}, Linear(4));
-  const int other = rule.AddModel({}, Linear(4));
-  rule.Expect(other, t0);
-  Push(other, {51});  // 11 ms of them a run that is sure to be in time: 40 ms to wait
-  Push(burst, {30, 40, 300});
-  EXPECT_DOUBLE_EQ(Find(burst, 20, 4 * ms).crowding, 0.75);  // itself included
-  EXPECT_DOUBLE_EQ(Find(burst, 90, 4 * ms).crowding, 0);     // it goes after them
-}
-
-TEST_F(NewcomerTest, ARemovedModelHasNoPartInTheDevice) {
-  const int a = rule.AddModel({}, Flat(4)), b = rule.AddModel({}, Flat(4));
-  rule.Expect(b, t0);
-  rule.TakeBack(b);
-  EXPECT_EQ(Find(a, 100, 0 * ms).models, 2);
-  rule.RemoveModel(b);
-  EXPECT_EQ(Find(a, 100, 0 * ms).models, 1);
+TEST_F(NewcomerTest, UnderOverloadTheModelsTakeTurnsAndABurstHasItsQueueToItself) {
+  const int burst = rule.AddModel({}, Linear(1)), steady = rule.AddModel({}, Linear(1));
+  const auto come = [&](int model, int gap_ms) {
+    for (int t = 0; t < 1000; t += gap_ms) rule.Arrive(model, t0 + (t + 200) * ms, t0 + t * ms);
+  };
+  come(burst, 2);    // five times what the device can do
+  come(steady, 50);  // a fifth of it
+  const absl::Time now = t0 + 1000 * ms;
+  for (int i = 0; i < 9; ++i) {
+    ASSERT_EQ(rule.Push(burst, i, now + 100 * ms, now, /*arrived=*/true), std::nullopt);
+  }
+  const Runners busy{.sum = 4 * ms, .least = 4 * ms};
+  // By deadlines all nine would go before it.
+  EXPECT_EQ(rule.Find(steady, now + 150 * ms, busy, now).ahead, 4 * ms - 4 * ms);
+  // Nine of its own, and the steady one's nothing.
+  EXPECT_EQ(rule.Find(burst, now + 150 * ms, busy, now).ahead, 90 * ms);
 }
 
 }  // namespace

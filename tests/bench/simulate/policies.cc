@@ -6,14 +6,18 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/scheduling/admission_rule.h"
 #include "server/scheduling/batch_rule.h"
 
 namespace patchserve::simulate {
 namespace {
 
+// The server's way: who asks is admitted or refused, what is admitted is batched, and how well
+// predictions were kept is learned.
 class OurPolicy : public Policy {
  public:
-  explicit OurPolicy(const Device& device) : rule_({.runners = device.runners}) {
+  explicit OurPolicy(const Device& device)
+      : rule_({.runners = device.runners}), runners_(device.runners) {
     for (const CostCurve& curve : device.models) {
       std::vector<CostModel::Sample> measured;
       for (int size = 1; size < curve.max_batch; size *= 2) {
@@ -23,20 +27,69 @@ class OurPolicy : public Policy {
       rule_.AddModel({.max_queued = 4096}, CostModel(measured, curve.max_batch));
     }
   }
+
   bool Push(const Request& request, absl::Time now) override {
-    return !rule_.Push(request.model, request, request.deadline, now).has_value();
+    const Admission admission =
+        rule_.Ask({.model = request.model, .deadline = request.deadline}, RunnersAt(now), now);
+    if (admission.answer != Admission::Answer::kAdmitted) return false;
+    const Item item{request, admission.ahead,
+                    request.deadline - now - (admission.until_answer - admission.ahead)};
+    rule_.TakeBack(request.model);
+    return !rule_.Push(request.model, item, request.deadline, now, /*arrived=*/true).has_value();
   }
+
   Decision Next(absl::Time now, int idle) override {
-    auto decision = rule_.Next(now, idle);
-    return {.model = decision.model,
-            .batch = std::move(decision.batch),
-            .dropped = static_cast<int>(decision.dropped.size()),
-            .wake = decision.wake};
+    auto next = rule_.Next(now, idle);
+    for (const auto& dropped : next.dropped) Note(dropped.item, absl::InfiniteFuture());
+    Decision decision{
+        .model = next.model, .dropped = static_cast<int>(next.dropped.size()), .wake = next.wake};
+    for (const Item& item : next.batch) decision.batch.push_back(item.request);
+    if (next.model >= 0) {
+      const int size = static_cast<int>(next.batch.size());
+      running_.push_back(
+          {next.model, now, now + rule_.cost(next.model).Expected(size), std::move(next.batch)});
+    }
+    return decision;
   }
-  void Done(int model, int size, absl::Duration took) override { rule_.Observe(model, size, took); }
+
+  void Done(int model, int size, absl::Duration took) override {
+    rule_.Observe(model, size, took);
+    const auto done = std::find_if(running_.begin(), running_.end(), [&](const Running& r) {
+      return r.model == model && static_cast<int>(r.batch.size()) == size;
+    });
+    for (const Item& item : done->batch) Note(item, done->started + took);
+    running_.erase(done);
+  }
 
  private:
-  BatchRule<Request> rule_;
+  struct Item {
+    Request request;
+    absl::Duration ahead, spare;  // see punctuality.h
+  };
+  struct Running {
+    int model;
+    absl::Time started, until;
+    std::vector<Item> batch;
+  };
+
+  Runners RunnersAt(absl::Time now) const {
+    Runners runners{.idle = runners_ - static_cast<int>(running_.size()),
+                    .least = absl::InfiniteDuration()};
+    for (const Running& r : running_) {
+      const absl::Duration left = std::max(r.until - now, absl::ZeroDuration());
+      runners.sum += left;
+      runners.least = std::min(runners.least, left);
+    }
+    return runners;
+  }
+
+  void Note(const Item& item, absl::Time answered) {
+    rule_.Answered(item.request.model, answered <= item.request.deadline, item.ahead, item.spare);
+  }
+
+  BatchRule<Item> rule_;
+  const int runners_;
+  std::vector<Running> running_;
 };
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
