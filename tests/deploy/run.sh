@@ -23,7 +23,7 @@ step "Envoy: balances, and loses nothing when a server stops"
 python3 tests/deploy/envoy_test.py "$programs" "$tools/venv/bin/envoy"
 
 step "Dockerfile: hadolint"
-hadolint deploy/Dockerfile
+hadolint Dockerfile
 
 readonly chart=deploy/helm/patchserve
 helm() { "$tools/venv/bin/python" tests/deploy/chart.py "$@"; }

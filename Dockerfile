@@ -1,7 +1,7 @@
 # The server as an image, for a CPU or for NVIDIA GPUs:
 #
-#   docker build -f deploy/Dockerfile --target cpu  -t patchserve:0.1.0-cpu  .
-#   docker build -f deploy/Dockerfile --target cuda -t patchserve:0.1.0-cuda .
+#   docker build --target cpu  -t patchserve:0.1.0-cpu  .
+#   docker build --target cuda -t patchserve:0.1.0-cuda .
 #
 # The image has the server, the libraries that it loads and the bundled models; no compiler, no
 # Python, no pip. It runs as user 10001 with a read-only root file system and needs no shell.
