@@ -33,6 +33,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
+pods() { k get pods -l app.kubernetes.io/name=patchserve -o jsonpath='{range .items[*]}{.metadata.name}{"\n"}{end}'; }
 service() { k get service patchserve -o jsonpath='{.spec.clusterIP}'; }
 
 # start_load NAME FLAGS...: load in the background, through the Service; report in $work/NAME.json.
@@ -69,21 +70,39 @@ step_photo() {
 }
 
 step_rollout() {
-  local try
+  local try old
   for try in 1 2 3 4 5; do
     say "rolling update under load, try $try"
-    start_load "rollout$try" --duration=40s --concurrency=4 --deadline=10s --connections=4
+    mapfile -t old < <(pods)
+    start_load "rollout$try" --duration=60s --concurrency=4 --deadline=10s --connections=4
     k rollout restart deployment/patchserve
     k rollout status deployment/patchserve --timeout=300s
+    k wait --for=delete "${old[@]/#/pod/}" --timeout=120s
+    kill -0 "$load" || fail "the load ended before the old pods did"
     wait "$load"
     [[ $(failed "rollout$try") == 0 ]] || fail "try $try: $(failed "rollout$try") requests failed: $(cat "$work/rollout$try.txt")"
   done
 }
 
+# The server's process in a pod, if the pod's node is this machine.
+process() {
+  local container
+  container=$(k get pod "$1" -o jsonpath='{.status.containerStatuses[0].containerID}')
+  grep -ls "${container##*/}" /proc/[0-9]*/cgroup | cut -d/ -f3 | head -1
+}
+
 step_kill() {
   say "kill -9 of a pod under load, with clients that retry"
-  start_load kill --duration=30s --concurrency=4 --deadline=20s --connections=4 --retries
-  k delete pod --grace-period=0 --force "$(k get pods -l app.kubernetes.io/name=patchserve -o name | head -1 | cut -d/ -f2)"
+  local pod process
+  pod=$(pods | head -1)
+  process=$(process "$pod")
+  start_load kill --duration=40s --concurrency=4 --deadline=20s --connections=4 --retries
+  if [[ -n "$process" ]]; then
+    kill -9 "$process"
+    k wait "pod/$pod" --for=jsonpath='{.status.containerStatuses[0].restartCount}'=1 --timeout=30s
+  else
+    k delete pod --grace-period=0 --force "$pod"
+  fi
   wait "$load"
   [[ $(failed kill) == 0 ]] || fail "$(failed kill) requests failed: $(cat "$work/kill.txt")"
   k rollout status deployment/patchserve --timeout=300s
@@ -92,7 +111,7 @@ step_kill() {
 step_drain() {
   say "eviction against the budget"
   local pod refused=0
-  for pod in $(k get pods -l app.kubernetes.io/name=patchserve -o name | cut -d/ -f2); do
+  for pod in $(pods); do
     printf '{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"%s","namespace":"%s"}}' "$pod" "$namespace" |
       k create --raw "/api/v1/namespaces/$namespace/pods/$pod/eviction" -f - >/dev/null 2>"$work/evict" || {
         grep -q "disruption budget" "$work/evict" || fail "$(cat "$work/evict")"

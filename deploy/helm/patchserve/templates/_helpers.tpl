@@ -17,6 +17,15 @@ app.kubernetes.io/part-of: patchserve
 {{ .Values.image.repository }}:{{ .Values.image.tag | default (printf "%s-%s" .Chart.AppVersion (ternary "cuda" "cpu" .Values.gpu.enabled)) }}
 {{- end }}
 
+{{- /* values.yaml says why, at `shutdown`. */ -}}
+{{- define "patchserve.connectionAge" -}}
+{{ sub (div (mul 10 (add .Values.shutdown.preStop .Values.shutdown.lameDuck)) 11) 2 | max 1 }}
+{{- end }}
+
+{{- define "patchserve.gracePeriod" -}}
+{{ add .Values.shutdown.preStop .Values.shutdown.lameDuck .Values.shutdown.drain 5 }}
+{{- end }}
+
 {{- /* The flags that don't depend on where the models lie. */ -}}
 {{- define "patchserve.flags" -}}
 - --address=0.0.0.0:8001
@@ -25,6 +34,8 @@ app.kubernetes.io/part-of: patchserve
 - --device={{ ternary "cuda:0" "cpu" .Values.gpu.enabled }}
 - --lame_duck={{ .Values.shutdown.lameDuck }}s
 - --drain_timeout={{ .Values.shutdown.drain }}s
+- --max_connection_age={{ include "patchserve.connectionAge" . }}s
+- --connection_age_grace=30m
 - --log_format={{ .Values.logFormat }}
 - --access_log={{ .Values.accessLog }}
 {{- with .Values.tls.secretName }}
