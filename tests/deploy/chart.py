@@ -51,7 +51,7 @@ def render(chart, values, only):
 def release(action, name, chart, namespace, values):
     with helm.Config(namespace=namespace) as cluster:
         done = getattr(cluster, action)(chart, name, values, namespace=namespace)
-    print(f"{action}: release {done['name']}, revision {done['version']}")
+    print(f"{action}: release {done['name']}")
 
 
 def lint(chart):

@@ -43,8 +43,12 @@ start_load() {
   "${network[@]}" "$programs/loadgen" --server="$(service):8001" --json="$work/$name.json" "$@" "$photo" >"$work/$name.txt" &
   load=$!
 }
-# How many requests of the report were not answered OK.
-failed() { python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); print(sum(v for c, v in r["results"].items() if c != "OK"))' "$work/$1.json"; }
+# end_load NAME: prints how many requests had which code; others than OK are a failure.
+end_load() {
+  wait "$load"
+  python3 -c 'import json, sys; r = json.load(open(sys.argv[1]))["results"]; print(r); sys.exit(set(r) != {"OK"})' "$work/$1.json" ||
+    fail "requests failed: $(cat "$work/$1.txt")"
+}
 
 # release install|upgrade SETTING...
 release() {
@@ -79,8 +83,7 @@ step_rollout() {
     k rollout status deployment/patchserve --timeout=300s
     k wait --for=delete "${old[@]/#/pod/}" --timeout=120s
     kill -0 "$load" || fail "the load ended before the old pods did"
-    wait "$load"
-    [[ $(failed "rollout$try") == 0 ]] || fail "try $try: $(failed "rollout$try") requests failed: $(cat "$work/rollout$try.txt")"
+    end_load "rollout$try"
   done
 }
 
@@ -103,8 +106,7 @@ step_kill() {
   else
     k delete pod --grace-period=0 --force "$pod"
   fi
-  wait "$load"
-  [[ $(failed kill) == 0 ]] || fail "$(failed kill) requests failed: $(cat "$work/kill.txt")"
+  end_load kill
   k rollout status deployment/patchserve --timeout=300s
 }
 
