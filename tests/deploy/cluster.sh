@@ -149,8 +149,8 @@ step_tls() {
 
 step_scale() {
   say "scaling up and down on load"
-  start_load scale --duration=180s --rate=400 --deadline=2s --connections=8
-  k wait hpa/patchserve --for=jsonpath='{.status.desiredReplicas}'=3 --timeout=170s || fail "no third replica"
+  start_load scale --duration=120s --rate=400 --deadline=2s --connections=8
+  k wait hpa/patchserve --for=jsonpath='{.status.desiredReplicas}'=3 --timeout=110s || fail "no third replica"
   wait "$load"
   k wait hpa/patchserve --for=jsonpath='{.status.desiredReplicas}'=2 --timeout=600s || fail "still more than two replicas"
 }

@@ -111,7 +111,7 @@ def draw(dashboard, stack, folder, seconds):
                 series[name] = [(t - start, float(v)) for t, v in line["values"] if v != "NaN"]
         unit = panel["fieldConfig"]["defaults"]["unit"]
         pictures.append({"title": f"{panel['title']} [{unit}]", "series": {k: v for k, v in series.items() if v}})
-    plot.lines(f"{folder}/dashboard.svg", pictures, x_label="seconds")
+    plot.lines(f"{folder}/dashboard.svg", pictures, x_label="seconds", own_legends=True)
     return 0
 
 
