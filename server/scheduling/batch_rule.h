@@ -178,7 +178,7 @@ class BatchRule {
   };
 
   // Who is admitted must be pushed as `arrived`, after TakeBack, or only taken back.
-  Admission Ask(const Asking& item, const Runners& runners, absl::Time now) {
+  Admission Ask(const Asking& item, const RunnerState& runners, absl::Time now) {
     const DeviceState<Item> device{queues_, options_.runners, runners, now};
     const Newcomer<Item> newcomer(device, item.model, item.deadline);
     const Load load = newcomer.Finds();
@@ -196,7 +196,7 @@ class BatchRule {
   }
 
   // What an item of `model` with this deadline would find, if it came now.
-  Load Find(int model, absl::Time deadline, const Runners& runners, absl::Time now) const {
+  Load Find(int model, absl::Time deadline, const RunnerState& runners, absl::Time now) const {
     const DeviceState<Item> device{queues_, options_.runners, runners, now};
     return Newcomer<Item>(device, model, deadline).Finds();
   }

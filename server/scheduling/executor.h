@@ -239,8 +239,8 @@ class Executor {
     return static_cast<int>(
         std::count(busy_until_.begin(), busy_until_.end(), absl::InfinitePast()));
   }
-  Runners RunnersAt(absl::Time now) const {
-    Runners runners{.idle = Idle(), .least = absl::InfiniteDuration()};
+  RunnerState RunnersAt(absl::Time now) const {
+    RunnerState runners{.idle = Idle(), .least = absl::InfiniteDuration()};
     for (absl::Time until : busy_until_) {
       if (until == absl::InfinitePast()) continue;
       const absl::Duration left = std::max(until - now, absl::ZeroDuration());

@@ -13,7 +13,7 @@
 namespace patchserve {
 
 // A device's runners at a moment.
-struct Runners {
+struct RunnerState {
   int idle = 0;                                 // so many are free
   absl::Duration sum = absl::ZeroDuration();    // what is left of the batches under way, together
   absl::Duration least = absl::ZeroDuration();  // until the next one is done
@@ -24,7 +24,7 @@ template <typename Item>
 struct DeviceState {
   const std::vector<ModelQueue<Item>>& queues;  // by model
   int runners = 1;
-  Runners running;
+  RunnerState running;
   absl::Time now;
 };
 

@@ -50,7 +50,7 @@ TEST_F(NewcomerTest, ANewcomerFindsThoseThatAreBeingDecodedBeforeIt) {
 TEST_F(NewcomerTest, OfSeveralRunnersTheNextThatIsFreeCounts) {
   BatchRule<int> two({.runners = 2});
   const int model = two.AddModel({}, Linear(1));
-  const Runners busy{.sum = 34 * ms, .least = 4 * ms};
+  const RunnerState busy{.sum = 34 * ms, .least = 4 * ms};
   EXPECT_EQ(two.Find(model, t0 + 99 * ms, busy, t0).running, 4 * ms);
   EXPECT_EQ(two.Find(model, t0 + 99 * ms, busy, t0).ahead, 0 * ms);
   ASSERT_EQ(two.Push(model, 1, t0 + 50 * ms, t0), std::nullopt);
@@ -126,7 +126,7 @@ TEST_F(NewcomerTest, UnderOverloadTheModelsTakeTurnsAndABurstHasItsQueueToItself
   for (int i = 0; i < 9; ++i) {
     ASSERT_EQ(rule.Push(burst, i, now + 100 * ms, now, /*arrived=*/true), std::nullopt);
   }
-  const Runners busy{.sum = 4 * ms, .least = 4 * ms};
+  const RunnerState busy{.sum = 4 * ms, .least = 4 * ms};
   // By deadlines all nine would go before it.
   EXPECT_EQ(rule.Find(steady, now + 150 * ms, busy, now).ahead, 4 * ms - 4 * ms);
   // Nine of its own, and the steady one's nothing.

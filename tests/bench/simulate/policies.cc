@@ -72,9 +72,9 @@ class OurPolicy : public Policy {
     std::vector<Item> batch;
   };
 
-  Runners RunnersAt(absl::Time now) const {
-    Runners runners{.idle = runners_ - static_cast<int>(running_.size()),
-                    .least = absl::InfiniteDuration()};
+  RunnerState RunnersAt(absl::Time now) const {
+    RunnerState runners{.idle = runners_ - static_cast<int>(running_.size()),
+                        .least = absl::InfiniteDuration()};
     for (const Running& r : running_) {
       const absl::Duration left = std::max(r.until - now, absl::ZeroDuration());
       runners.sum += left;
