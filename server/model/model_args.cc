@@ -80,9 +80,9 @@ absl::Status ReadActivation(const JsonFields& fields, Activation& activation) {
       {"relu", Activation::kRelu}, {"quick_gelu", Activation::kQuickGelu},
       {"silu", Activation::kSilu}, {"swish", Activation::kSilu},
   };
+  if (!fields.object().contains("act_layer")) return absl::OkStatus();
   ASSIGN_OR_RETURN(const auto name, fields.String("act_layer"));
-  if (!name) return absl::OkStatus();
-  const auto found = kActivations.find(*name);
+  const auto found = kActivations.find(name.value_or("gelu"));
   if (found == kActivations.end()) {
     return fields.Unexpected("act_layer", "gelu, gelu_tanh, quick_gelu, relu or silu");
   }

@@ -28,9 +28,10 @@ const std::map<std::string, bool ViTOptions::*>& Switches() {
 // timm/layers/create_norm.py; a norm that is named has timm's usual epsilon, whatever
 // the architecture's is.
 absl::Status ReadNorm(const JsonFields& fields, ViTOptions& options) {
+  if (!fields.object().contains("norm_layer")) return absl::OkStatus();
   ASSIGN_OR_RETURN(const auto given, fields.String("norm_layer"));
-  if (!given) return absl::OkStatus();
-  const std::string name = absl::AsciiStrToLower(absl::StrReplaceAll(*given, {{"_", ""}}));
+  const std::string name =
+      absl::AsciiStrToLower(absl::StrReplaceAll(given.value_or("layernorm"), {{"_", ""}}));
   if (name != "layernorm" && name != "rmsnorm") {
     return fields.Unexpected("norm_layer", "layernorm or rmsnorm");
   }
@@ -77,14 +78,14 @@ absl::StatusOr<bool> ReadViTPool(const JsonFields& fields, Pool& pool) {
 absl::Status ReadViTArgs(const JsonFields& fields, ViTOptions& options) {
   for (const auto& [key, option] : Switches()) {
     ASSIGN_OR_RETURN(const auto given, fields.Bool(key));
-    if (given) options.*option = *given;
+    if (fields.object().contains(key)) options.*option = given.value_or(false);
   }
   ASSIGN_OR_RETURN(const auto heads, fields.Integer("num_heads", 1, 1024));
   ASSIGN_OR_RETURN(const auto reg_tokens, fields.Integer("reg_tokens", 0, 1024));
   options.num_heads = static_cast<int>(heads.value_or(options.num_heads));
   options.reg_tokens = static_cast<int>(reg_tokens.value_or(options.reg_tokens));
   ASSIGN_OR_RETURN(const auto fc_norm, fields.Bool("fc_norm"));
-  if (fc_norm) options.fc_norm = fc_norm;
+  if (fields.object().contains("fc_norm")) options.fc_norm = fc_norm;
   RETURN_IF_ERROR(ReadNorm(fields, options));
   RETURN_IF_ERROR(ReadLayerScale(fields, options));
   return ReadViTPool(fields, options.pool).status();

@@ -12,6 +12,8 @@ namespace patchserve {
 // Whether ReadViTArgs reads the field.
 bool IsViTArg(const std::string& key);
 
+// null overrides what the architecture's name stands for, as in timm, which passes it on
+// as None: a switch is off then, and activation, norm and fc_norm are the usual ones.
 // Errors: INVALID_ARGUMENT, naming the field.
 absl::Status ReadViTArgs(const JsonFields& fields, ViTOptions& options);
 

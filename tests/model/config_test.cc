@@ -100,6 +100,19 @@ TEST(ModelConfigTest, ANormThatIsNamedHasTimmsUsualEpsilon) {
   EXPECT_EQ(config->vit.norm_epsilon, 1e-6);
 }
 
+TEST(ModelConfigTest, NullInModelArgsIsTimmsDefaultNotTheArchitectures) {
+  const auto clip = ParseModelConfig(
+      R"({"architecture": "vit_base_patch16_clip_quickgelu_224", "num_classes": 1,
+          "model_args": {"act_layer": null, "norm_layer": null, "pre_norm": null}})");
+  EXPECT_EQ(clip->activation, Activation::kGelu);
+  EXPECT_EQ(clip->vit.norm_epsilon, 1e-6);
+  EXPECT_FALSE(clip->vit.pre_norm);
+  const auto aimv2 = ParseModelConfig(
+      R"({"architecture": "aimv2_large_patch14_224", "num_classes": 1,
+          "model_args": {"fc_norm": null}})");
+  EXPECT_EQ(aimv2->vit.fc_norm, std::nullopt);
+}
+
 TEST(ModelConfigTest, TheRootSaysThePoolWhereModelArgsDont) {
   EXPECT_EQ(Parse({{"global_pool", "avg"}})->vit.pool, Pool::kAvg);
   const auto args = Parse({{"global_pool", "max"}, {"model_args", {{"global_pool", "max"}}}});
