@@ -121,9 +121,12 @@ VITS = {
     "vit_no_final_norm": ("vit_base_patch16_radio_v3", {}, {}),
     "vit_packed_glu": ("vit_giant_patch14_dinov2", {}, {}),
     "vit_aimv2": ("aimv2_large_patch14_224", {}, {}),
+    "vit_aimv2_layer_norm": ("aimv2_large_patch14_224", dict(norm_layer="layernorm"), {}),
     "vit_resized": ("vit_tiny_patch16_224", dict(img_size=24), dict(img_size=(40, 32))),
     "vit_resized_bilinear": ("flexivit_small", dict(img_size=32), dict(img_size=(24, 16))),
     "vit_dynamic_size": ("test_vit2", dict(img_size=(24, 16)), dict(input_size=(32, 40))),
+    "vit_radio_dynamic_size": ("vit_base_patch16_radio_v3", dict(img_size=32, dynamic_img_size=True),
+                               dict(input_size=(24, 40))),
 }
 
 

@@ -66,11 +66,12 @@ def option(key, value):
         return {"layer_scale": "true"}
     if key == "global_pool":
         return {"pool": f"Pool::{POOLS[value]}"}
-    if key in ("norm_layer", "embed_norm_layer"):
+    if key == "norm_layer":
         name, keywords = name_of(value)
         kind = {"LayerNorm": {}, "RmsNorm": {"rms_norm": "true"}, "rmsnorm": {"rms_norm": "true"}}[name]
-        fields = dict(kind, norm_epsilon=repr(keywords["eps"])) if keywords.get("eps", 1e-6) != 1e-6 else kind
-        return dict(fields, embed_norm="true") if key == "embed_norm_layer" else fields
+        return dict(kind, norm_epsilon=repr(keywords["eps"])) if keywords.get("eps", 1e-6) != 1e-6 else kind
+    if key == "embed_norm_layer":
+        return {("RmsNorm", 1e-5): {"embed_norm": "true"}}[value.func.__name__, value.keywords["eps"]]
     if key == "mlp_layer":
         return {"SwiGLU": {"swiglu": "true"}, "GluMlp": {"packed_glu": "true"}}[name_of(value)[0]]
     if key == "block_fn":

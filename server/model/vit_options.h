@@ -24,7 +24,7 @@ struct ViTOptions {
   bool distilled = false;       // a distillation token and head beside the class's
   int reg_tokens = 0;           // registers (arXiv 2309.16588)
   bool no_embed_class = false;  // positions for the patches only
-  bool embed_norm = false;      // a norm for each patch
+  bool embed_norm = false;      // an RMSNorm for each patch
   bool pre_norm = false;        // a norm before the first block; patches have no bias then
 
   bool post_norm = false;  // the blocks norm what their parts give, not what they take

@@ -98,7 +98,10 @@ absl::Status ViTTaker::TakePatches(ViTWeights& w) {
   const Bias bias = BiasIf(!options_.pre_norm);
   ASSIGN_OR_RETURN(w.patch_embed, TakeConvolution(weights_, "patch_embed.proj", 3, shape_.dim,
                                                   shape_.patch, bias));
-  ASSIGN_OR_RETURN(w.patch_norm, TakeNormIf(options_.embed_norm, "patch_embed.norm", shape_.dim));
+  if (options_.embed_norm) {  // model_args.norm_layer doesn't change this one
+    ASSIGN_OR_RETURN(w.patch_norm, TakeNorm(weights_, "patch_embed.norm", shape_.dim,
+                                            NormKind::kRms, /*epsilon=*/1e-5));
+  }
   ASSIGN_OR_RETURN(w.norm_pre, TakeNormIf(options_.pre_norm, "norm_pre", shape_.dim));
   return absl::OkStatus();
 }
@@ -134,9 +137,11 @@ absl::Status ViTTaker::TakeTokens(ViTWeights& w) {
   const Preprocessing& input = config_.preprocessing;
   ASSIGN_OR_RETURN(const Grid from, GridOf(positions.size(1), config_.trained_size, shape_.patch));
   const Grid to = {input.height / shape_.patch, input.width / shape_.patch};
+  // With dynamic_img_size timm resizes in the forward pass, the same way for all networks.
+  const PositionResize how = config_.model_args.dynamic_img_size ? PositionResize::kBicubicAntialias
+                                                                 : options_.position_resize;
   w.prefix = weights_.Place(prefix);
-  w.patch_positions =
-      weights_.Place(ResizePositions(positions, from, to, options_.position_resize));
+  w.patch_positions = weights_.Place(ResizePositions(positions, from, to, how));
   return absl::OkStatus();
 }
 

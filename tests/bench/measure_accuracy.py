@@ -62,13 +62,13 @@ def ask_pytorch(folder, photos):
     return answers
 
 
-def ask_server(binaries, folder, precision, data):
-    """-> {photo: class name}"""
+def ask_server(binaries, folder, precision, *data):
+    """data: files or folders -> {photo: class name}"""
     with Server(binaries / "patchserve", f"--models={folder}", f"--precision={precision}",
                 "--default_deadline=1h") as server:
         lines = subprocess.run(
             [binaries / "classify", f"--server={server.address}", "--stream", "--concurrency=16", "--top_k=1",
-             "--deadline=inf", "--output=json", data], stdout=subprocess.PIPE, text=True).stdout
+             "--deadline=inf", "--output=json", *data], stdout=subprocess.PIPE, text=True).stdout
     answers = map(json.loads, lines.splitlines())
     return {pathlib.Path(answer["file"]): answer["predictions"][0]["label"] for answer in answers}
 

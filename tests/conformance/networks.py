@@ -2,18 +2,21 @@
 """Every entry point of timm's vision_transformer.py, deit.py and convmixer.py: a folder with
 random weights, served, against timm on the same photos. A JSON object a line.
 
-  networks.py BINARIES OUT.jsonl [--only=REGEX] [--photos=N]
+  networks.py BINARIES OUT.jsonl [--only=REGEX] [--photos=N] [--seconds=S]
 
-Vision transformers have their own width, heads and picture size, but two blocks. What
-stands in OUT already isn't measured again.
+Vision transformers have their own width, heads and picture size, but two blocks, or one
+where two would take long. The cheapest come first; after S seconds no other is begun.
+What stands in OUT already isn't measured again.
 """
 
 import argparse
 import json
+import math
 import pathlib
 import re
 import sys
 import tempfile
+import time
 import warnings
 
 import numpy as np
@@ -30,6 +33,8 @@ sys.path.append(str(sources.ROOT / "tools"))
 from make_model_golden import randomise  # noqa: E402: found by the path above
 
 TOLERANCE = 2e-4  # relative to the largest logit
+LONG = 12e9  # multiplications a photo: about half a second of a core
+BATCH = 4  # photos that timm is given at once
 FORMS = ("today's", "without model_args", "flat")
 TYPES = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -40,8 +45,17 @@ def entry_points():
             for name in sorted(_module_to_models[module]) if name not in _deprecated_models]
 
 
+def multiplications(name, module):
+    """About how many two blocks take for a photo; of the ConvMixers, which always have their own depth, none."""
+    if module == "convmixer":
+        return 0
+    with torch.device("meta"):
+        model = timm.create_model(name, depth=2)
+    return model.patch_embed.num_patches * sum(p.numel() for p in model.blocks.parameters())
+
+
 def build(name, module):
-    more = {} if module == "convmixer" else {"depth": 2}
+    more = {} if module == "convmixer" else {"depth": 1 if multiplications(name, module) > LONG else 2}
     model = timm.create_model(name, num_classes=1000, **more).eval()
     randomise(model, seed=1)
     return model, more
@@ -65,11 +79,11 @@ def timms_answers(model, pictures):
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
     logits, embeddings = [], []
     with torch.inference_mode():
-        for _, picture in pictures:
-            features = model.forward_features(transform(picture)[None])
-            embeddings.append(model.forward_head(features, pre_logits=True)[0].numpy())
-            logits.append(model.forward_head(features)[0].numpy())
-    return np.stack(logits), np.stack(embeddings)
+        for images in torch.stack([transform(picture) for _, picture in pictures]).split(BATCH):
+            features = model.forward_features(images)
+            embeddings.append(model.forward_head(features, pre_logits=True).numpy())
+            logits.append(model.forward_head(features).numpy())
+    return np.concatenate(logits), np.concatenate(embeddings)
 
 
 def relative(got, expected):
@@ -95,7 +109,7 @@ def measure(binaries, name, module, form, dtype, pictures):
         folder = pathlib.Path(temporary)
         model, more = build(name, module)
         write(folder, model, more, form, dtype)
-        row = {"name": name, "module": module, "form": form, "type": str(dtype).removeprefix("torch.")}
+        row = {"name": name, "module": module, "form": form, "type": str(dtype).removeprefix("torch."), **more}
         try:
             with asking.serving(binaries, f"--models=model={folder}", "--precision=float32", "--max_batch=1") as stub:
                 logits, embeddings = asking.answers(stub, [file for file, _ in pictures])
@@ -113,19 +127,23 @@ def main():
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--photos", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=math.inf)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(2)
+    end = time.monotonic() + options.seconds
 
     done = set()
     if options.out.exists():
         done = {json.loads(line)["name"] for line in options.out.read_text().splitlines()}
+    todo = [(name, module, FORMS[i % 3], TYPES[i // 3 % 3]) for i, (name, module) in enumerate(entry_points())
+            if name not in done and re.search(options.only, name)]
     pictures = sources.photos(options.photos)
     with options.out.open("a") as out:
-        for i, (name, module) in enumerate(entry_points()):
-            if name in done or not re.search(options.only, name):
-                continue
-            row = measure(options.binaries, name, module, FORMS[i % 3], TYPES[i // 3 % 3], pictures)
+        for which in sorted(todo, key=lambda which: multiplications(*which[:2])):
+            if time.monotonic() > end:
+                break
+            row = measure(options.binaries, *which, pictures)
             print(json.dumps(row), file=out, flush=True)
             print(row, flush=True)
 

@@ -13,10 +13,13 @@ import sys
 import PIL
 import timm
 import torch
+from timm.models._registry import _model_default_cfgs
 
 from networks import entry_points
+from options import NAMES, OPTIONS
 
 TOLERANCE = 2e-4
+MODULES = ("vision_transformer", "deit", "convmixer")
 
 # Why the server and Pillow differ, by file.
 REASONS = {
@@ -42,29 +45,59 @@ def table(*lines):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in (head, ["---"] * len(head), *rest)) + "\n"
 
 
+def imagenet_checkpoints(names):
+    """How many of timm's pretrained checkpoints with ImageNet's 1000 classes have one of these names."""
+    return sum(bool(cfg.has_weights) and cfg.num_classes == 1000
+               for name in names for cfg in _model_default_cfgs[name].cfgs.values())
+
+
 def networks(measured):
-    found = sorted(rows(measured / "networks.jsonl"), key=lambda row: (row["module"], row["name"]))
-    served = [row for row in found if "logits" in row]
-    far = [row["name"] for row in served if max(row["logits"], row["embedding"]) > TOLERANCE or not row["same_order"]]
-    modules = collections.Counter(row["module"] for row in served)
-    text = f"""## Networks
+    found = {row["name"]: row for row in rows(measured / "networks.jsonl")}
+    served = [row for row in found.values() if "logits" in row]
+    errors = {row["name"]: max(row["logits"], row["embedding"]) for row in served}
+    far = [row["name"] for row in served if errors[row["name"]] > TOLERANCE or not row["same_order"]]
+    counts = [("module", "entry points", "served", "refused", "not measured", "ImageNet-1k checkpoints", "of those served")]
+    entries = [("entry point", "config.json", "weights", "blocks", "logits", "embedding")]
+    for module in MODULES:
+        names = [name for name, of in entry_points() if of == module]
+        good = [name for name in names if name in errors and name not in far]
+        counts.append((f"`{module}.py`", len(names), len(good), sum("refused" in found.get(name, ()) for name in names),
+                       len(set(names) - found.keys()), imagenet_checkpoints(names), imagenet_checkpoints(good)))
+        entries += [entry(name, found.get(name)) for name in names]
+    return f"""## Networks
 
 Each entry point of timm's `vision_transformer.py`, `deit.py` and `convmixer.py`, with random weights of its own width, heads and
-picture size (vision transformers with two blocks), as a folder in one of the three forms of config.json and with float32, float16 or
-bfloat16 weights, served in float32 and asked for {served[0]["photos"]} photos of odd sizes in PNG files. The error is the largest
-difference from timm's logits (and embedding), relative to the largest; the five best classes must come in timm's order.
+picture size (ConvMixers whole, vision transformers with two blocks, or one where two would take long), as a folder in one of the three
+forms of config.json and with float32, float16 or bfloat16 weights, served in float32 and asked for {served[0]["photos"]} photos of odd
+sizes in PNG files. The error is the largest difference from timm's logits (and embedding), relative to the largest; the five best
+classes must come in timm's order.
 
-{len(found)} of {len(entry_points())} are measured, {len(served)} of them are served ({", ".join(f"{count} of {name}.py" for name, count in modules.items())}); the largest error is
-{max(max(row["logits"], row["embedding"]) for row in served):.1e}, allowed is {TOLERANCE:.0e}; beyond it or in another order: {", ".join(far) or "none"}.
+{table(*counts)}
+The largest error is {max(errors.values()):.1e}, allowed is {TOLERANCE:.0e}; beyond it or in another order: {", ".join(far) or "none"}.
+The last two columns count what timm lists as published for these entry points: pretrained weights with 1000 classes.
 
+{table(*entries)}"""
+
+
+def entry(name, row):
+    if row is None:
+        return f"`{name}`", "", "", "", "not measured", ""
+    if "refused" in row:
+        return f"`{name}`", "", "", "", "refused", row["refused"]
+    return f"`{name}`", row["form"], row["type"], row.get("depth", "all"), f'{row["logits"]:.1e}', f'{row["embedding"]:.1e}'
+
+
+def options(measured):
+    found = rows(measured / "options.jsonl")
+    errors = [max(row["logits"], row["embedding"]) for row in found if "logits" in row]
+    refused = [f'- `{row["name"]}` with `{json.dumps(row["args"])}`: {row["refused"]}' for row in found if "refused" in row]
+    return f"""## Options
+
+{len(found)} small networks: random options of timm's VisionTransformer in `model_args` ({", ".join(f"`{key}`" for key in OPTIONS)}, picture
+sizes, also other ones than the network was trained on) on top of one of {len(NAMES)} entry points' own, as folders that timm reads too.
+{len(errors)} are served, with errors of up to {max(errors):.1e} of the largest logit or value of the embedding; refused:
+{"none." if not refused else chr(10) + chr(10).join(refused)}
 """
-    lines = [("entry point", "config.json", "weights", "logits", "embedding")]
-    for row in found:
-        if "refused" in row:
-            lines.append((f'`{row["name"]}`', "", "", "refused", row["refused"]))
-        else:
-            lines.append((f'`{row["name"]}`', row["form"], row["type"], f'{row["logits"]:.1e}', f'{row["embedding"]:.1e}'))
-    return text + table(*lines)
 
 
 def preprocessing(measured):
@@ -133,13 +166,24 @@ Runtime gives for the package's own file, on the same pixels.
 
 
 def precision(measured):
-    row = json.loads((measured / "precision.json").read_text())
+    found = rows(measured / "precision.jsonl")
+    [row] = [row for row in found if "top5_overlap" in row]
+    weights = {row["model"]: row["weights"] for row in found if "weights" in row}  # the latest
+    lines = [("model", "photos", "right in float32", "right in bfloat16", "same class in both")]
+    for model, version in weights.items():
+        classes = [row for row in found if row.get("weights") == version]
+        photos, same = (sum(row[key] for row in classes) for key in ("photos", "same"))
+        right = {key: sum(row["right"][key] for row in classes) for key in classes[0]["right"]}
+        lines.append((f"`{model}`", photos, *(f"{count / photos:.2%}" for count in right.values()), f"{same / photos:.2%}"))
     return f"""## Precision
 
 `{row["model"]}` with random weights, {row["photos"]} photos, bfloat16 against float32: {row["top5_overlap"]:.1%} of the five best classes
 are the same, {row["top1_agreement"]:.0%} of the best; logits differ by up to {row["logits"]:.1e} of the largest. Random weights put classes
 closer together than training does.
-"""
+""" + (f"""
+The bundled models on the test photos of CIFAR-10:
+
+{table(*lines)}""" if weights else "")
 
 
 def invariance(measured):
@@ -169,7 +213,7 @@ and at most {row["memory_mb"][1]} MB while they were answered, with two decoding
 
 def main():
     measured, out = map(pathlib.Path, sys.argv[1:])
-    parts = [part for part in (networks, preprocessing, decoding, real_weights, precision, invariance, robustness)
+    parts = [part for part in (networks, options, preprocessing, decoding, real_weights, precision, invariance, robustness)
              if list(measured.glob(f"{part.__name__}.*"))]
     out.write_text(f"""# Fidelity: how near the answers are to timm's
 

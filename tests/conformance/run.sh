@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Compares the server in BUILD/bin with timm and Pillow, part by part, and writes
 # docs/fidelity.md. What a part has measured stays in BUILD/conformance: delete a file
-# there to measure it anew.
+# there to measure it anew. With CIFAR10=FOLDER (of <class>/*.jpg) the part "precision"
+# covers the bundled models too.
 #   tests/conformance/run.sh BUILD [PART ...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
 parts=("${@:2}")
-((${#parts[@]})) || parts=(networks preprocessing decoding real_weights precision invariance robustness)
+((${#parts[@]})) || parts=(networks options preprocessing decoding real_weights precision invariance robustness)
 out="$build/conformance"
 mkdir -p "$out"
 
@@ -15,12 +16,14 @@ python() { tests/bench/python.sh tests/conformance/requirements.txt "$@"; }
 
 measure() {
   case $1 in
-    networks) python tests/conformance/networks.py "$build/bin" "$out/networks.jsonl" ;;
+    networks | options) python "tests/conformance/$1.py" "$build/bin" "$out/$1.jsonl" ;;
     preprocessing)
       python tools/make_image_golden.py --random 1500 --seed 11 --out "$out/preprocessing.tsv"
       PATCHSERVE_PREPROCESS_GOLDEN="$(realpath "$out")/preprocessing.tsv" \
         "$build/bin/image_tests" --gtest_filter='PreprocessTest.EveryByteIsTimms' >"$out/preprocessing.log" ;;
     decoding) python tests/conformance/decoding.py "$build/bin" "$out/decoding.jsonl" ;;
+    precision)
+      python tests/conformance/precision.py "$build/bin" "$out/precision.jsonl" ${CIFAR10:+"--data=$CIFAR10"} ;;
     invariance)
       "$build/bin/batch_invariance" vit_tiny_patch16_224 vit_base_patch16_224 convmixer_1024_20_ks9_p14 \
         >"$out/invariance.jsonl" ;;
@@ -29,7 +32,8 @@ measure() {
 }
 
 for part in "${parts[@]}"; do
-  [[ $part != networks && -e "$out/$part.done" ]] && continue
+  # These two see themselves what is done.
+  [[ $part != networks && $part != precision && -e "$out/$part.done" ]] && continue
   echo "conformance: $part" >&2
   measure "$part"
   touch "$out/$part.done"
