@@ -71,7 +71,8 @@ fuzz:
 	cmake --build $(BUILD)-fuzz -j $(JOBS) --target fuzzers
 	tests/fuzz/run.sh $(BUILD)-fuzz/bin $(RUNS) $$(($(RUNS) / 20))
 
-# Hours of two cores, and 7 GB in $(DEPS) for a Python with PyTorch.
+# About an hour of two cores, and 7 GB in $(DEPS) for a Python with PyTorch. CIFAR10=FOLDER, of
+# <class>/*.jpg, compares the bundled models' precisions too.
 conformance: build
 	PATCHSERVE_DEPS=$(DEPS) tests/conformance/run.sh $(BUILD)
 

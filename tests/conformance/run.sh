@@ -25,7 +25,7 @@ measure() {
     precision)
       python tests/conformance/precision.py "$build/bin" "$out/precision.jsonl" ${CIFAR10:+"--data=$CIFAR10"} ;;
     invariance)
-      "$build/bin/batch_invariance" vit_tiny_patch16_224 vit_base_patch16_224 convmixer_1024_20_ks9_p14 \
+      "$build/bin/batch_invariance" vit_small_patch8_32 vit_tiny_patch16_224 vit_small_patch16_224 \
         >"$out/invariance.jsonl" ;;
     *) python "tests/conformance/$1.py" "$build/bin" "$out/$1.json" ;;
   esac
