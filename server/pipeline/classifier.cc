@@ -159,13 +159,19 @@ void Classifier::Decode(CallPtr call, absl::Time admitted) {
 }
 
 void Classifier::Drop(CallPtr call, DropReason reason) {
+  // A caller gives up at its deadline, of which the server learns a little before its own
+  // clock says so: who couldn't be in time any more was late, whoever noticed it first.
+  if (!intake_.StillInTime(*call, options_.now())) NoteAnswer(*call, /*in_time=*/false);
   if (reason == DropReason::kCancelled) {
     call->Finish(absl::CancelledError("the caller cancelled"));
   } else {
-    executor_->Answered(call->model->scheduled_as, /*in_time=*/false, call->ahead, call->spare);
     call->figures->Shed(ShedReason::kExpired);
     call->Finish(Expired());
   }
+}
+
+void Classifier::NoteAnswer(const Call& call, bool in_time) {
+  executor_->Answered(call.model->scheduled_as, in_time, call.ahead, call.spare);
 }
 
 void Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch) {
@@ -230,8 +236,7 @@ void Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
     if (row == batch_size - 1) {
       model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, absl::Now() - ended);
     }
-    executor_->Answered(model.scheduled_as, options_.now() <= call.request.deadline, call.ahead,
-                        call.spare);
+    NoteAnswer(call, !call.cancelled() && options_.now() <= call.request.deadline);
     call.Finish(std::move(answer));
   }
 }

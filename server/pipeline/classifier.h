@@ -89,6 +89,9 @@ class Classifier {
   void Decode(CallPtr call, absl::Time admitted);
   void Drop(CallPtr call, DropReason reason);
 
+  // Tells the executor how well its prediction was kept.
+  void NoteAnswer(const Call& call, bool in_time);
+
   struct Outcome {  // of one forward
     absl::Time started;
     absl::Duration run;

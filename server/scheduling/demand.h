@@ -25,6 +25,11 @@ class Demand {
   // Whether more comes than the device can do in time.
   bool scarce() const { return load_ > runners_; }
 
+  // How many of a model come in a second. The patient don't count: they lose nothing.
+  double Rate(const Queue& queue) const {
+    return queue.arrivals.Hurried(now_, absl::Seconds(1), queue.patience());
+  }
+
   // What part of the device a model may have: what the others leave, at least an equal part.
   double FairShare(const Queue& queue) const {
     int models = 0;
@@ -79,11 +84,6 @@ class Demand {
  private:
   // So many late for each that runs are no reason for a smaller batch.
   static constexpr double kFewLostEach = 0.02;
-
-  // How many of a model come in a second. The patient don't count: they lose nothing.
-  double Rate(const Queue& queue) const {
-    return queue.arrivals.Hurried(now_, absl::Seconds(1), queue.patience());
-  }
 
   // How many runners a model needs, in batches as large as can be in time.
   double LoadOf(const Queue& queue) const {

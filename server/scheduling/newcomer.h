@@ -113,7 +113,7 @@ class Newcomer {
   // The size of a batch that has `now` items and starts after `wait`: others will join it, as many
   // as come until then, but no more than can be gathered and run within the usual budget.
   int BatchOf(int now, int most, absl::Duration wait) const {
-    const double second = own_.arrivals.Expected(device_.now, absl::Seconds(1));
+    const double second = demand_.Rate(own_);
     int size = now;
     while (size < most && size < now + second * absl::ToDoubleSeconds(wait) &&
            own_.cost.Expected(size + 1) + absl::Seconds(size / second) <=

@@ -110,7 +110,7 @@ const Row& Outcome::best() const {
   });
 }
 
-Outcome Simulate(const Cell& cell) {
+Outcome Simulate(const Cell& cell, bool admission) {
   const Device device = DeviceOf(cell);
   const double single = device.models.front().seconds(1);
   const double rate = cell.load * device.runners / device.models.front().best_each();
@@ -136,7 +136,7 @@ Outcome Simulate(const Cell& cell) {
     }
     return Run(device, *make(device), *workload, kNoiseSeed);
   };
-  outcome.ours = {"ours", "", run(Ours())};
+  outcome.ours = {"ours", "", run(Ours(admission))};
   for (const Candidate& peer : Peers(device, cell.budget)) {
     Row row{peer.policy, peer.options, run(peer.make)};
     const auto best = std::find_if(outcome.peers.begin(), outcome.peers.end(),

@@ -47,6 +47,6 @@ struct Outcome {
   const Row& best() const;
 };
 
-Outcome Simulate(const Cell& cell);
+Outcome Simulate(const Cell& cell, bool admission);
 
 }  // namespace patchserve::simulate

@@ -16,8 +16,8 @@ namespace {
 // predictions were kept is learned.
 class OurPolicy : public Policy {
  public:
-  explicit OurPolicy(const Device& device)
-      : rule_({.runners = device.runners}), runners_(device.runners) {
+  OurPolicy(const Device& device, bool admission)
+      : rule_({.runners = device.runners}), runners_(device.runners), admission_(admission) {
     for (const CostCurve& curve : device.models) {
       std::vector<CostModel::Sample> measured;
       for (int size = 1; size < curve.max_batch; size *= 2) {
@@ -29,13 +29,17 @@ class OurPolicy : public Policy {
   }
 
   bool Push(const Request& request, absl::Time now) override {
-    const Admission admission =
-        rule_.Ask({.model = request.model, .deadline = request.deadline}, RunnersAt(now), now);
-    if (admission.answer != Admission::Answer::kAdmitted) return false;
-    const Item item{request, admission.ahead,
-                    request.deadline - now - (admission.until_answer - admission.ahead)};
-    rule_.TakeBack(request.model);
-    return !rule_.Push(request.model, item, request.deadline, now, /*arrived=*/true).has_value();
+    Item item{request};
+    if (admission_) {
+      const Admission admission =
+          rule_.Ask({.model = request.model, .deadline = request.deadline}, RunnersAt(now), now);
+      if (admission.answer != Admission::Answer::kAdmitted) return false;
+      rule_.TakeBack(request.model);
+      item.ahead = admission.ahead;
+      item.spare = request.deadline - now - (admission.until_answer - admission.ahead);
+    }
+    return !rule_.Push(request.model, item, request.deadline, now, /*arrived=*/admission_)
+                .has_value();
   }
 
   Decision Next(absl::Time now, int idle) override {
@@ -89,6 +93,7 @@ class OurPolicy : public Policy {
 
   BatchRule<Item> rule_;
   const int runners_;
+  const bool admission_;
   std::vector<Running> running_;
 };
 
@@ -285,8 +290,8 @@ MakePolicy Fifo(const FifoOptions& options) {
 
 }  // namespace
 
-MakePolicy Ours() {
-  return [](const Device& device) { return std::make_unique<OurPolicy>(device); };
+MakePolicy Ours(bool admission) {
+  return [=](const Device& device) { return std::make_unique<OurPolicy>(device, admission); };
 }
 
 std::vector<Candidate> Peers(const Device& device, double budget) {

@@ -20,8 +20,9 @@ struct Candidate {
   MakePolicy make;
 };
 
-// server/scheduling/batch_rule.h with a cost model that starts at the true curve.
-MakePolicy Ours();
+// server/scheduling/batch_rule.h with a cost model that starts at the true curve. With
+// `admission` who asks may be refused, as in the server; else all wait.
+MakePolicy Ours(bool admission = true);
 
 // All serve first in, first out, a queue a model, but the last. What each can be set to is
 // in its grid; times are multiples of a model's batch of one, so that they suit each model.

@@ -1,6 +1,6 @@
 // make simulate: the server's batching rule against the peers' policies, in virtual time.
 //
-//   build/bin/simulate [--csv=FILE] [--only=CURVE/TRAFFIC]
+//   build/bin/simulate [--csv=FILE] [--only=CURVE/TRAFFIC] [--noadmission]
 //
 // A cell is a cost curve, a kind of traffic, the time that requests bring and the load.
 // Each peer stands at the best of a grid of its options for that very cell; ours has none.
@@ -24,6 +24,7 @@
 #include "tests/bench/simulate/scenarios.h"
 
 ABSL_FLAG(std::string, csv, "", "where to write every policy's row of every cell");
+ABSL_FLAG(bool, admission, true, "false: our rule alone, where all wait who come");
 ABSL_FLAG(std::string, only, "", "only cells whose curve/traffic begins with this");
 
 namespace patchserve::simulate {
@@ -79,7 +80,7 @@ void PrintCells() {
   std::string behind;
   for (const Cell& cell : Cells()) {
     if (Name(cell).rfind(absl::GetFlag(FLAGS_only), 0) != 0) continue;
-    const Outcome outcome = Simulate(cell);
+    const Outcome outcome = Simulate(cell, absl::GetFlag(FLAGS_admission));
     WriteCsv(csv, cell, outcome);
     if (summaries.empty() || summaries.back().first != Name(cell)) {
       summaries.push_back({Name(cell), {}});
