@@ -21,10 +21,10 @@
 namespace patchserve {
 
 struct ConnectOptions {
-  // Whether a call that is answered UNAVAILABLE or RESOURCE_EXHAUSTED is tried again
-  // within its deadline: five times in all, after 50 ms doubling up to 2 s, or after
-  // the time that the server names (grpc-retry-pushback-ms). Streams never are.
-  bool retry = true;
+  // Whether gRPC tries calls again by itself, by a service config: five tries in all, after
+  // 50 ms doubling up to 2 s, or after the time that the server names. For stubs over this
+  // channel; a ClassifierClient tries again by itself, and longer.
+  bool grpc_retries = false;
   // Otherwise channels to one server with the same options share a connection.
   bool own_connection = false;
   // Plaintext by default.
@@ -34,8 +34,9 @@ struct ConnectOptions {
 // A channel to `server` ("host:port", or any name that gRPC resolves, such as
 // dns:///patchserve-headless:8001): calls take turns on all of its addresses.
 //
-// Returns at once; the first call connects. Over any other channel the client
-// works too, without retries unless that channel has a service config of its own.
+// Returns at once; the first call connects. A connection that can't be made is tried
+// again after 0.1 s, then more and more seldom, but at least about every 2 s, so that a
+// server that comes back is soon found. The client works over any other channel too.
 std::shared_ptr<grpc::Channel> Connect(const std::string& server,
                                        const ConnectOptions& options = {});
 
@@ -49,18 +50,33 @@ struct ClassifyOptions {
   absl::Duration deadline = absl::Seconds(10);
 };
 
+struct ClientOptions {
+  // Whether calls that are refused are tried again. Without it each is sent once, but for
+  // what the channel's service config says.
+  bool retry = true;
+};
+
 // Thread-safe: any number of threads may call at once, over one connection.
+//
+// A call that is refused is tried again until its deadline, unless the options say
+// otherwise:
+//   UNAVAILABLE         after 0.1 s, doubling up to 2 s, give or take a fifth
+//   RESOURCE_EXHAUSTED  after the time that the server names (grpc-retry-pushback-ms), and
+//                       if that was too short four times, then after no less than
+//                       0.1 s, doubling up to 2 s. -1, or none: never
+// When the next try would start after the deadline, the last refusal is the result, at
+// once. So without a server a call takes its whole deadline, for ever if that is infinite.
 //
 // Errors of both calls are the server's status, code and message unchanged (the
 // codes and what to do about each: patchserve/v1/classification.proto), or
 // gRPC's own: UNAVAILABLE if there is no server, DEADLINE_EXCEEDED if no answer
-// came in time. They come after the channel's retries.
+// came in time.
 class ClassifierClient {
  public:
   using Answer = absl::StatusOr<v1::ClassifyResponse>;
   using Done = absl::AnyInvocable<void(Answer) &&>;
 
-  explicit ClassifierClient(std::shared_ptr<grpc::Channel> channel);
+  explicit ClassifierClient(std::shared_ptr<grpc::Channel> channel, ClientOptions options = {});
 
   // Classifies one image file (JPEG, PNG, WebP or BMP), given as its bytes.
   // Blocks until the answer or the error is there.
@@ -72,7 +88,10 @@ class ClassifierClient {
   void ClassifyAsync(std::string image, const ClassifyOptions& options, Done done) const;
 
  private:
-  std::unique_ptr<v1::ImageClassification::Stub> stub_;
+  class Call;
+
+  const ClientOptions options_;
+  const std::unique_ptr<v1::ImageClassification::Stub> stub_;
 };
 
 // ClassifyAsync of a client or of a stream, for code that takes either.

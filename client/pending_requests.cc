@@ -8,14 +8,6 @@
 
 namespace patchserve {
 
-std::optional<absl::Duration> RetryDelay(absl::StatusCode code, int tries, double jitter) {
-  if (code != absl::StatusCode::kUnavailable && code != absl::StatusCode::kResourceExhausted) {
-    return std::nullopt;
-  }
-  if (tries >= kRetryTries) return std::nullopt;
-  return std::min(kRetryFirstWait * (1 << (tries - 1)), kRetryLongestWait) * (1 + 0.2 * jitter);
-}
-
 void PendingRequests::Add(v1::ClassifyRequest request, absl::Duration deadline,
                           ClassifierClient::Done done, absl::Time now) {
   const uint64_t id = next_id_++;
@@ -51,26 +43,35 @@ std::shared_ptr<const PendingRequests::Message> PendingRequests::NextToSend(absl
   return request.message;
 }
 
-std::optional<ClassifierClient::Done> PendingRequests::Answered(const std::string& id,
-                                                                const absl::Status& status,
-                                                                absl::Time now) {
+std::optional<ClassifierClient::Done> PendingRequests::Answered(
+    const std::string& id, const absl::Status& status, std::optional<absl::Duration> retry_after,
+    absl::Time now) {
   uint64_t number = 0;
   if (!absl::SimpleAtoi(id, &number)) return std::nullopt;
   const auto request = requests_.find(number);
   if (request == requests_.end() || request->second.state != State::kSent) return std::nullopt;
-  if (TryAgain(request, status, now)) return std::nullopt;
+  if (TryAgain(request, status.code(), retry_after, now)) return std::nullopt;
   return Remove(request);
 }
 
 std::vector<PendingRequests::Failed> PendingRequests::StreamEnded(const absl::Status& status,
                                                                   absl::Time now) {
+  // RESOURCE_EXHAUSTED: one message was too large, and nobody knows whose. That one ends
+  // the next stream too, so all have some tries, while their waits drift apart, and not
+  // until their deadlines.
+  constexpr int kTriesBesideTooLarge = 5;
   std::vector<Failed> failed;
   to_send_.clear();
   for (auto next = requests_.begin(); next != requests_.end();) {
     const auto request = next++;
     if (request->second.state == State::kWaitsForRetry) continue;
     if (request->second.state == State::kQueued) ++request->second.tries;
-    if (!TryAgain(request, status, now)) failed.push_back({Remove(request), status});
+    absl::StatusCode code = status.code();
+    if (code == absl::StatusCode::kResourceExhausted &&
+        request->second.tries < kTriesBesideTooLarge) {
+      code = absl::StatusCode::kUnavailable;
+    }
+    if (!TryAgain(request, code, std::nullopt, now)) failed.push_back({Remove(request), status});
   }
   return failed;
 }
@@ -103,14 +104,14 @@ std::vector<ClassifierClient::Done> PendingRequests::RemoveAll() {
   return removed;
 }
 
-bool PendingRequests::TryAgain(Requests::iterator request, const absl::Status& status,
-                               absl::Time now) {
+bool PendingRequests::TryAgain(Requests::iterator request, absl::StatusCode code,
+                               std::optional<absl::Duration> retry_after, absl::Time now) {
   if (!retry_) return false;
   const double jitter = 2.0 * random_() / random_.max() - 1;
-  const auto delay = RetryDelay(status.code(), request->second.tries, jitter);
-  if (!delay || now + *delay >= request->second.deadline) return false;
+  const absl::Time next = now + RetryDelay(code, retry_after, request->second.tries, jitter);
+  if (next >= request->second.deadline) return false;
   request->second.state = State::kWaitsForRetry;
-  SetEvent(request, now + *delay);
+  SetEvent(request, next);
   return true;
 }
 

@@ -21,11 +21,6 @@
 
 namespace patchserve {
 
-// How long to wait before the next try of a request that was answered `code` at its
-// try number `tries` (from 1); nullopt: no more tries. The policy is that of
-// Connect's channels. `jitter`, from -1 to 1, moves the wait by up to a fifth.
-std::optional<absl::Duration> RetryDelay(absl::StatusCode code, int tries, double jitter);
-
 // Plain code: no lock, clock or thread. Every request leaves once: by Answered,
 // StreamEnded, Expired or RemoveAll, whose caller then owes its `done` a result.
 class PendingRequests {
@@ -37,7 +32,8 @@ class PendingRequests {
   };
   using Message = v1::ClassifyStreamRequest;
 
-  // Without `retry` every request is sent once.
+  // With `retry`, requests are tried again by RetryDelay until their deadlines; without it
+  // each is sent once.
   PendingRequests(bool retry, uint64_t seed) : retry_(retry), random_(seed) {}
 
   // Queues the request; its id and timeout are written here.
@@ -51,9 +47,11 @@ class PendingRequests {
   // AnythingToSend().
   std::shared_ptr<const Message> NextToSend(absl::Time now);
 
-  // `id` was answered with `status`. Returns whom to tell; nullopt if nobody, because
-  // no such request is out (any more), or it will be tried again.
+  // `id` was answered with `status`, and if that is a refusal, with the time after which
+  // to try again, if there is one. Returns whom to tell; nullopt if nobody, because no
+  // such request is out (any more), or it will be tried again.
   std::optional<ClassifierClient::Done> Answered(const std::string& id, const absl::Status& status,
+                                                 std::optional<absl::Duration> retry_after,
                                                  absl::Time now);
 
   // The stream is over: `status`, not OK, is the answer to all, sent or not. Returns
@@ -82,7 +80,8 @@ class PendingRequests {
   };
   using Requests = std::map<uint64_t, Request>;
 
-  bool TryAgain(Requests::iterator request, const absl::Status& status, absl::Time now);
+  bool TryAgain(Requests::iterator request, absl::StatusCode code,
+                std::optional<absl::Duration> retry_after, absl::Time now);
   void SetEvent(Requests::iterator request, absl::Time when);
   ClassifierClient::Done Remove(Requests::iterator request);
 

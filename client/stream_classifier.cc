@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -25,6 +26,12 @@ absl::Status Result(const v1::ClassifyStreamResponse& response) {
     return absl::InternalError("the server sent an error of code 0");
   return absl::Status(static_cast<absl::StatusCode>(response.error().code()),
                       response.error().message());
+}
+
+std::optional<absl::Duration> RetryAfter(const v1::ClassifyStreamResponse& response) {
+  if (!response.error().has_retry_after()) return std::nullopt;
+  const google::protobuf::Duration& pause = response.error().retry_after();
+  return absl::Seconds(pause.seconds()) + absl::Nanoseconds(pause.nanos());
 }
 
 void TellAll(std::vector<PendingRequests::Failed> failed) {
@@ -159,7 +166,7 @@ void StreamClassifier::Received(v1::ClassifyStreamResponse response) {
   std::optional<Done> done;
   {
     std::lock_guard lock(mutex_);
-    done = pending_.Answered(response.id(), status, absl::Now());
+    done = pending_.Answered(response.id(), status, RetryAfter(response), absl::Now());
     WakeTimer();
   }
   if (!done) return;

@@ -22,9 +22,9 @@ namespace patchserve {
 struct StreamOptions {
   // The most requests that may be without an answer; their images are in memory.
   int max_unanswered = 64;
-  // Whether a request that is answered UNAVAILABLE or RESOURCE_EXHAUSTED is tried again,
-  // as often and after as long as with Connect's channels. (A message of a stream
-  // carries no pushback.) It doesn't matter here what the channel does.
+  // Whether requests are tried again, as a ClassifierClient's are; the server's pushback
+  // is the message's Error.retry_after here. If the stream ends RESOURCE_EXHAUSTED, one
+  // message was larger than the server takes: then each has five tries.
   bool retry = true;
 };
 

@@ -12,9 +12,9 @@ absl::StatusOr<std::vector<ClassifyFunction>> OpenConnections(const ConnectionsW
   constexpr absl::Duration kPatience = absl::Seconds(10);
   std::vector<std::shared_ptr<grpc::Channel>> channels;
   for (int i = 0; i < wanted.count; ++i) {
-    channels.push_back(
-        Connect(wanted.server,
-                {.retry = wanted.retries, .own_connection = true, .security = wanted.security}));
+    channels.push_back(Connect(
+        wanted.server,
+        {.grpc_retries = wanted.retries, .own_connection = true, .security = wanted.security}));
     channels.back()->GetState(/*try_to_connect=*/true);
   }
   const absl::Time until = absl::Now() + kPatience;
@@ -29,7 +29,8 @@ absl::StatusOr<std::vector<ClassifyFunction>> OpenConnections(const ConnectionsW
           channel,
           StreamOptions{.max_unanswered = wanted.max_unanswered, .retry = wanted.retries})));
     } else {
-      connections.push_back(FunctionOf(std::make_shared<ClassifierClient>(channel)));
+      connections.push_back(
+          FunctionOf(std::make_shared<ClassifierClient>(channel, ClientOptions{.retry = false})));
     }
   }
   return connections;

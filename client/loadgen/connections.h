@@ -14,6 +14,7 @@ struct ConnectionsWanted {
   int count = 1;
   // One ClassifyStream call a connection; else a call a request.
   bool stream = false;
+  // By gRPC's service config for calls; a stream's client does it itself, until the deadline.
   bool retries = false;
   Security security;
   // The most requests of one stream that may be unanswered.

@@ -41,9 +41,11 @@ ABSL_FLAG(std::string, models, "",
           "the mix by weight, as vit=3,convmixer=1; empty: the server's default model");
 ABSL_FLAG(int, connections, 1, "TCP connections; requests take turns on them");
 ABSL_FLAG(bool, stream, false, "send over one ClassifyStream call a connection");
-ABSL_FLAG(bool, retries, false,
-          "try again what is UNAVAILABLE or RESOURCE_EXHAUSTED, as `classify` does; off: each "
-          "refusal is counted");
+ABSL_FLAG(
+    bool, retries, false,
+    "try again what is UNAVAILABLE or RESOURCE_EXHAUSTED: calls by gRPC's service config, five "
+    "tries in all; with --stream as `classify` does, until the deadline; off: each refusal "
+    "is counted");
 ABSL_FLAG(uint64_t, seed, 1, "of arrivals, and of the choice of photos and models");
 ABSL_FLAG(int, photo_memory_mb, 1024,
           "read the first photos that fit into this much memory, in MiB");

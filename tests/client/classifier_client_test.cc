@@ -10,12 +10,13 @@
 namespace patchserve {
 namespace {
 
-// Refuses `refusals` calls with `code`, then answers.
-FakeServer::Answer RefuseFirst(std::atomic<int>& calls, int refusals, grpc::StatusCode code) {
-  return [&calls, refusals, code](grpc::ServerContext& context, const v1::ClassifyRequest& request,
-                                  v1::ClassifyResponse& response) {
+// Refuses `refusals` calls with `code` and `pushback`, then answers.
+FakeServer::Answer RefuseFirst(std::atomic<int>& calls, int refusals, grpc::StatusCode code,
+                               const std::string& pushback = "1") {
+  return [=, &calls](grpc::ServerContext& context, const v1::ClassifyRequest& request,
+                     v1::ClassifyResponse& response) {
     if (calls++ < refusals) {
-      context.AddTrailingMetadata("grpc-retry-pushback-ms", "1");
+      if (!pushback.empty()) context.AddTrailingMetadata("grpc-retry-pushback-ms", pushback);
       return grpc::Status(code, "later");
     }
     return FakeServer::PictureOfItsBytes(context, request, response);
@@ -99,11 +100,46 @@ TEST(RetryTest, ALargePhotoIsSentAgainToo) {
   EXPECT_EQ(calls, 2);
 }
 
-TEST(RetryTest, AfterFiveTriesTheErrorIsTheAnswer) {
+TEST(RetryTest, TriesGoOnAfterTheFifth) {
+  std::atomic<int> calls = 0;
+  FakeServer server(RefuseFirst(calls, 6, grpc::StatusCode::RESOURCE_EXHAUSTED));
+  const auto answer = ClassifierClient(Connect(server.address())).Classify("photo", {});
+  EXPECT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(calls, 7);
+}
+
+TEST(RetryTest, NoTryIsMadeThatTheServerSaysIsNoUse) {
+  for (const char* pushback : {"-1", "nonsense", ""}) {
+    std::atomic<int> calls = 0;
+    FakeServer server(RefuseFirst(calls, 1, grpc::StatusCode::RESOURCE_EXHAUSTED, pushback));
+    const auto answer = ClassifierClient(Connect(server.address())).Classify("photo", {});
+    EXPECT_EQ(answer.status(), absl::ResourceExhaustedError("later"));
+    EXPECT_EQ(calls, 1) << pushback;
+  }
+}
+
+TEST(RetryTest, WhenTheNextTryWouldBeLateTheRefusalIsTheAnswerAtOnce) {
+  std::atomic<int> calls = 0;
+  FakeServer server(RefuseFirst(calls, 1, grpc::StatusCode::RESOURCE_EXHAUSTED, "3600000"));
+  const auto answer =
+      ClassifierClient(Connect(server.address())).Classify("photo", {.deadline = absl::Minutes(1)});
+  EXPECT_EQ(answer.status(), absl::ResourceExhaustedError("later"));
+}
+
+TEST(RetryTest, WithoutAnyARefusalIsTheAnswer) {
+  std::atomic<int> calls = 0;
+  FakeServer server(RefuseFirst(calls, 1, grpc::StatusCode::UNAVAILABLE));
+  const ClassifierClient client(Connect(server.address()), {.retry = false});
+  EXPECT_EQ(client.Classify("photo", {}).status(), absl::UnavailableError("later"));
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(RetryTest, ByTheServiceConfigThereAreFiveTries) {
   std::atomic<int> calls = 0;
   FakeServer server(RefuseFirst(calls, 100, grpc::StatusCode::RESOURCE_EXHAUSTED));
-  const auto answer = ClassifierClient(Connect(server.address())).Classify("photo", {});
-  EXPECT_EQ(answer.status(), absl::ResourceExhaustedError("later"));
+  const ClassifierClient client(Connect(server.address(), {.grpc_retries = true}),
+                                {.retry = false});
+  EXPECT_EQ(client.Classify("photo", {}).status(), absl::ResourceExhaustedError("later"));
   EXPECT_EQ(calls, 5);
 }
 

@@ -99,7 +99,8 @@ TEST(ClassifyTest, AMissingFileIsAnErrorOfThatFile) {
 }
 
 TEST(ClassifyTest, WithoutAServerEachFileFails) {
-  const Finished run = RunProgram({CLASSIFY_PROGRAM, "--server=127.0.0.1:1", "-"}, "tabby");
+  const Finished run =
+      RunProgram({CLASSIFY_PROGRAM, "--server=127.0.0.1:1", "--deadline=50ms", "-"}, "tabby");
   EXPECT_EQ(run.exit_code, 1);
   EXPECT_THAT(run.err, StartsWith("classify: -: UNAVAILABLE: "));
 }

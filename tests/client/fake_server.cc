@@ -35,6 +35,9 @@ grpc::Status FakeServer::ClassifyStream(grpc::ServerContext* context, Stream* st
     if (!status.ok()) {
       response.mutable_error()->set_code(status.error_code());
       response.mutable_error()->set_message(status.error_message());
+      if (!status.error_details().empty()) {
+        response.mutable_error()->mutable_retry_after()->ParseFromString(status.error_details());
+      }
     }
     std::lock_guard lock(mutex);
     if (!ended) stream->Write(response);

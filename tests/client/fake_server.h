@@ -19,7 +19,8 @@ namespace patchserve {
 // Classify and ClassifyStream, each message of a stream on a thread of its own.
 class FakeServer : private v1::ImageClassification::Service {
  public:
-  // Runs on gRPC's threads, many at once; may block.
+  // Runs on gRPC's threads, many at once; may block. A status' error_details are
+  // Error.retry_after on the wire, where a stream asks.
   using Answer = std::function<grpc::Status(grpc::ServerContext&, const v1::ClassifyRequest&,
                                             v1::ClassifyResponse&)>;
 

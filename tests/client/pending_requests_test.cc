@@ -13,6 +13,8 @@ using ::testing::SizeIs;
 const absl::Time t0 = absl::UnixEpoch();
 const absl::Duration ms = absl::Milliseconds(1);
 const absl::Status kUnavailable = absl::UnavailableError("later");
+const absl::Status kFull = absl::ResourceExhaustedError("full");
+constexpr auto kNoWord = std::nullopt;  // of when to try again
 
 class PendingRequestsTest : public testing::Test {
  protected:
@@ -32,20 +34,6 @@ class PendingRequestsTest : public testing::Test {
 
   PendingRequests pending{/*retry=*/true, /*seed=*/1};
 };
-
-TEST(RetryDelayTest, TheWaitDoublesUpToTwoSecondsAndTheFifthTryIsTheLast) {
-  const auto unavailable = absl::StatusCode::kUnavailable;
-  EXPECT_THAT(RetryDelay(unavailable, 1, 0), Optional(50 * ms));
-  EXPECT_THAT(RetryDelay(unavailable, 2, 0), Optional(100 * ms));
-  EXPECT_THAT(RetryDelay(unavailable, 4, 1), Optional(480 * ms));
-  EXPECT_EQ(RetryDelay(unavailable, 5, 0), std::nullopt);
-}
-
-TEST(RetryDelayTest, OnlyAServerThatIsFullOrAwayIsAskedAgain) {
-  EXPECT_NE(RetryDelay(absl::StatusCode::kResourceExhausted, 1, 0), std::nullopt);
-  EXPECT_EQ(RetryDelay(absl::StatusCode::kInvalidArgument, 1, 0), std::nullopt);
-  EXPECT_EQ(RetryDelay(absl::StatusCode::kDeadlineExceeded, 1, 0), std::nullopt);
-}
 
 TEST_F(PendingRequestsTest, RequestsAreSentInOrderEachUnderAnIdOfItsOwn) {
   Add("a"), Add("b");
@@ -72,31 +60,38 @@ TEST_F(PendingRequestsTest, WithoutADeadlineThereIsNoTimeout) {
 TEST_F(PendingRequestsTest, AnAnswerIsTakenOnce) {
   Add("a");
   const std::string id = SendOne();
-  EXPECT_NE(pending.Answered(id, absl::OkStatus(), t0), std::nullopt);
-  EXPECT_EQ(pending.Answered(id, absl::OkStatus(), t0), std::nullopt);
-  EXPECT_EQ(pending.Answered("nonsense", absl::OkStatus(), t0), std::nullopt);
+  EXPECT_NE(pending.Answered(id, absl::OkStatus(), kNoWord, t0), std::nullopt);
+  EXPECT_EQ(pending.Answered(id, absl::OkStatus(), kNoWord, t0), std::nullopt);
+  EXPECT_EQ(pending.Answered("nonsense", absl::OkStatus(), kNoWord, t0), std::nullopt);
   EXPECT_EQ(pending.size(), 0);
 }
 
 TEST_F(PendingRequestsTest, ARefusedRequestIsSentAgainWhenItsWaitIsOver) {
   Add("a");
-  EXPECT_EQ(pending.Answered(SendOne(), kUnavailable, t0), std::nullopt);
+  EXPECT_EQ(pending.Answered(SendOne(), kUnavailable, kNoWord, t0), std::nullopt);
   EXPECT_FALSE(pending.AnythingToSend());
-  EXPECT_GE(pending.NextEvent(), t0 + 40 * ms);
-  EXPECT_LE(pending.NextEvent(), t0 + 60 * ms);
+  EXPECT_GE(pending.NextEvent(), t0 + 80 * ms);
+  EXPECT_LE(pending.NextEvent(), t0 + 120 * ms);
   EXPECT_THAT(pending.Expired(pending.NextEvent()), IsEmpty());
   EXPECT_THAT(Sent(), ElementsAre("a"));
 }
 
+TEST_F(PendingRequestsTest, AFullServerSaysWhenOrThatItIsNoUse) {
+  Add("a"), Add("b");
+  EXPECT_EQ(pending.Answered(SendOne(), kFull, 7 * ms, t0), std::nullopt);
+  EXPECT_EQ(pending.NextEvent(), t0 + 7 * ms);
+  EXPECT_NE(pending.Answered(SendOne(), kFull, kNoWord, t0), std::nullopt);
+}
+
 TEST_F(PendingRequestsTest, ARequestWhoseDeadlineComesBeforeTheNextTryFailsAtOnce) {
   Add("a", 20 * ms);
-  EXPECT_NE(pending.Answered(SendOne(), kUnavailable, t0), std::nullopt);
+  EXPECT_NE(pending.Answered(SendOne(), kUnavailable, kNoWord, t0), std::nullopt);
 }
 
 TEST_F(PendingRequestsTest, WithoutRetriesARefusalIsTheAnswer) {
   pending = PendingRequests(/*retry=*/false, 1);
   Add("a");
-  EXPECT_NE(pending.Answered(SendOne(), kUnavailable, t0), std::nullopt);
+  EXPECT_NE(pending.Answered(SendOne(), kUnavailable, kNoWord, t0), std::nullopt);
 }
 
 TEST_F(PendingRequestsTest, WhatIsNotAnsweredInTimeIsDeadlineExceededSentOrNot) {
@@ -118,16 +113,26 @@ TEST_F(PendingRequestsTest, TheEndOfAStreamIsTheAnswerToAllSentOrNot) {
   EXPECT_FALSE(pending.AnythingToSend());
 }
 
-TEST_F(PendingRequestsTest, AfterAStreamThatEndedUnavailableAllAreTriedAgainUpToFiveTimes) {
-  Add("a"), Add("b");
+TEST_F(PendingRequestsTest, AfterAStreamThatEndedUnavailableAllAreTriedAgainUntilTheirDeadlines) {
+  Add("a", absl::Seconds(100)), Add("b");
   absl::Time now = t0;
-  for (int i = 0; i < 4; ++i, now += absl::Seconds(1)) {
+  for (; now < t0 + absl::Seconds(99); now += absl::Seconds(3)) {
     EXPECT_THAT(Sent(now), SizeIs(2));
     EXPECT_THAT(pending.StreamEnded(kUnavailable, now), IsEmpty());
     EXPECT_FALSE(pending.AnythingToSend());
-    pending.Expired(now + absl::Seconds(1));
+    EXPECT_THAT(pending.Expired(now + absl::Seconds(3)), IsEmpty());
   }
-  EXPECT_THAT(pending.StreamEnded(kUnavailable, now), SizeIs(2));
+  EXPECT_THAT(pending.StreamEnded(kUnavailable, now), SizeIs(1));
+}
+
+TEST_F(PendingRequestsTest, AMessageThatIsTooLargeCostsTheOthersFiveTriesAtMost) {
+  Add("too large"), Add("b");
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_THAT(Sent(), SizeIs(2));
+    EXPECT_THAT(pending.StreamEnded(kFull, t0), IsEmpty());
+    pending.Expired(t0 + absl::Seconds(3));
+  }
+  EXPECT_THAT(pending.StreamEnded(kFull, t0), SizeIs(2));
 }
 
 }  // namespace

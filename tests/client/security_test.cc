@@ -41,7 +41,7 @@ class SecurityTest : public ::testing::Test {
   }
 
   static absl::StatusCode Ask(const FakeServer& server, const Security& security) {
-    return ClassifierClient(Connect(server.address(), {.retry = false, .security = security}))
+    return ClassifierClient(Connect(server.address(), {.security = security}), {.retry = false})
         .Classify("photo", {})
         .status()
         .code();

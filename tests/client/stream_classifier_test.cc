@@ -27,6 +27,17 @@ std::string Label(const Answer& answer) {
   return answer.ok() ? answer->predictions(0).label() : answer.status().ToString();
 }
 
+grpc::Status Full(std::optional<absl::Duration> retry_after) {
+  std::string details;
+  if (retry_after) {
+    google::protobuf::Duration pause;
+    pause.set_seconds(absl::ToInt64Seconds(*retry_after));
+    pause.set_nanos(absl::ToInt64Nanoseconds(*retry_after % absl::Seconds(1)));
+    details = pause.SerializeAsString();
+  }
+  return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full", details);
+}
+
 TEST(StreamClassifierTest, EachRequestGetsItsOwnAnswerWhateverTheirOrder) {
   std::latch others_are_answered(1);
   FakeServer server([&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
@@ -129,7 +140,7 @@ TEST(StreamClassifierTest, ARefusalAndAnEndUnavailableAreTriedAgain) {
   FakeServer server(
       [&](grpc::ServerContext& context, const v1::ClassifyRequest& request,
           v1::ClassifyResponse& response) {
-        if (answers++ == 0) return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full");
+        if (answers++ == 0) return Full(absl::Milliseconds(1));
         return FakeServer::PictureOfItsBytes(context, request, response);
       },
       [&](const v1::ClassifyStreamRequest&) -> std::optional<grpc::Status> {
@@ -139,6 +150,21 @@ TEST(StreamClassifierTest, ARefusalAndAnEndUnavailableAreTriedAgain) {
   StreamClassifier stream(Connect(server.address()));
   EXPECT_EQ(Label(Classify(stream, "a").get()), "a");
   EXPECT_EQ(messages, 3);
+}
+
+TEST(StreamClassifierTest, ARefusalThatNamesNoTimeIsTheAnswer) {
+  std::atomic<int> messages = 0;
+  FakeServer server([&](auto&, auto&, auto&) { return ++messages, Full(std::nullopt); });
+  StreamClassifier stream(Connect(server.address()));
+  EXPECT_EQ(Classify(stream, "a").get().status(), absl::ResourceExhaustedError("full"));
+  EXPECT_EQ(messages, 1);
+}
+
+TEST(StreamClassifierTest, ATimeAfterTheDeadlineIsNotWaitedFor) {
+  FakeServer server([&](auto&, auto&, auto&) { return Full(absl::Hours(1)); });
+  StreamClassifier stream(Connect(server.address()));
+  EXPECT_EQ(Classify(stream, "a", {.deadline = absl::Minutes(1)}).get().status(),
+            absl::ResourceExhaustedError("full"));
 }
 
 TEST(StreamClassifierTest, WithoutAServerARequestIsUnavailable) {
