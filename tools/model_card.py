@@ -16,7 +16,8 @@ something true to serve.
 - **Top-1 accuracy**: {top1:.2%} of the {test_photos:,} CIFAR-10 test photos, float32, measured by PyTorch
   {when}; `tests/bench/measure_accuracy.py` measures it through the server.
 - **Architecture**: {architecture}, `{model_args}`; {parameters:,} parameters, {precision}.
-- **Data**: the 50,000 CIFAR-10 training photos (Krizhevsky, 2009; 32x32), as JPEG files.
+- **Data**: the 50,000 CIFAR-10 training photos (Krizhevsky, 2009; 32x32), {data}.
+  Other files, or another order of them, give other weights.
 - **Training**: {runs}
 - **Licence of the weights**: Apache-2.0, as the project.
 
@@ -32,6 +33,9 @@ Rows: what a test photo shows. Columns: what the model says. Each row has 1,000 
 {confusion}
 """
 
+# Of runs whose results don't say.
+DATA = "as JPEG files at quality 75 in the order of sorted paths"
+
 
 def confusion_table(confusion):
     names = list(confusion)
@@ -42,7 +46,7 @@ def confusion_table(confusion):
 
 def training(runs):
     """Each run in words and as its command, the first one first."""
-    one = "\n  {number}. {recipe}:\n     `tools/train_cifar10.py --data CIFAR --out FOLDER {command}`\n     ({device}, {cpu_minutes:.0f} CPU-minutes)."
+    one = "\n  {number}. {recipe}:\n     `tools/train_cifar10.py --data CIFAR --out FOLDER {command} --device {device}`\n     ({device}, {cpu_minutes:.0f} CPU-minutes)."
     return "".join(one.format(number=number, **run) for number, run in enumerate(runs, 1))
 
 
@@ -51,7 +55,8 @@ def write_card(folder):
     config = json.loads((folder / "config.json").read_text())
     results = json.loads((folder / "results.json").read_text())
     card = CARD.format(
-        name=folder.name, runs=training(results["runs"]), architecture=config["architecture"],
+        name=folder.name, data="; then ".join(dict.fromkeys(run.get("data", DATA) for run in results["runs"])),
+        runs=training(results["runs"]), architecture=config["architecture"],
         family={"convmixer": "ConvMixer", "vit": "plain ViT"}[results["model"]],
         model_args=", ".join(f"{k}={v}" for k, v in config["model_args"].items()),
         confusion=confusion_table(results["confusion"]),

@@ -2,14 +2,21 @@
 """Trains the bundled models on CIFAR-10 and writes timm checkpoint folders.
 
   pip install torch==2.11.0 timm==1.0.31 safetensors pillow
-  tools/train_cifar10.py --model convmixer --data CIFAR --out models/convmixer_cifar10
-  tools/train_cifar10.py --model vit       --data CIFAR --out models/vit_cifar10
+  curl -O https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz && tar xf cifar-10-python.tar.gz
+  tools/train_cifar10.py --model convmixer --data cifar-10-batches-py --out models/convmixer_cifar10
+  tools/train_cifar10.py --model vit       --data cifar-10-batches-py --out models/vit_cifar10
 
-The cards of the bundled models give the flags of the runs that made them. CIFAR
-holds train/<class>/*.jpg and test/<class>/*.jpg. After every epoch the whole state
-goes to STATE (default: OUT with ".train" appended), so a run that is stopped goes on
-from there when it is started again with the same command. On one machine with one
-thread count the seed fixes the result.
+The cards of the bundled models give the flags of the runs that made them. --data is the
+folder that CIFAR-10's authors publish, as above, or one with train/<class>/ and
+test/<class>/ full of JPEG or PNG files. The bundled models were trained on JPEG files of
+quality 75 with halved chroma, which aren't quite the authors' pixels; the order of
+the photos decides the batches. So from the authors' folder such a run gives a
+model of about the same accuracy, not the same weights.
+
+After every epoch the whole state goes to STATE (default: OUT with ".train" appended),
+so a run that is stopped goes on from there when it is started again with the same
+command; what it prints is appended to OUT.log beside it. On one machine with one
+device, thread count and set of photos the seed fixes the result.
 """
 
 import argparse
@@ -19,16 +26,17 @@ import os
 import pathlib
 import time
 
+import cifar10
 import model_card
 import numpy as np
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from timm.models.convmixer import ConvMixer
 from timm.models.vision_transformer import VisionTransformer
 
-CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
+from cifar10 import CLASSES
+
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 @torch.no_grad()
@@ -109,18 +117,6 @@ def describe(args):
     return ", ".join(parts)
 
 
-def read_photos(root):
-    """-> uint8 [N, 3, 32, 32], int64 [N], in the order of sorted paths."""
-    pixels, labels = [], []
-    for label, name in enumerate(CLASSES):
-        for path in sorted((root / name).glob("*.jpg")):
-            pixels.append(np.asarray(Image.open(path).convert("RGB")))
-            labels.append(label)
-    if not pixels:
-        raise SystemExit(f"no photos under {root}")
-    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
-
-
 def normalise(images):
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
@@ -158,7 +154,7 @@ def learning_rate(schedule, peak, progress):
     warm_up = 0.1
     if progress < warm_up:
         return peak * progress / warm_up
-    return peak * 0.5 * (1 + np.cos(np.pi * (progress - warm_up) / (1 - warm_up)))
+    return peak * 0.5 * (1 + float(np.cos(np.pi * (progress - warm_up) / (1 - warm_up))))
 
 
 @torch.no_grad()
@@ -267,10 +263,15 @@ def command(args):
 
 
 def runs_before(args):
-    return json.loads((args.start / "results.json").read_text())["runs"] if args.start else []
+    if not args.start:
+        return []
+    try:
+        return json.loads((args.start / "results.json").read_text())["runs"]
+    except (OSError, ValueError, KeyError) as error:
+        raise SystemExit(f"--start {args.start} has no results.json that tells of the runs before: {error}")
 
 
-def write_checkpoint(model, recipe, args, logits, labels, cpu_seconds):
+def write_checkpoint(model, recipe, args, before, data, logits, labels, cpu_seconds):
     """The folder as timm writes it, and the model card with its figures."""
     out = args.out
     out.mkdir(parents=True, exist_ok=True)
@@ -298,8 +299,8 @@ def write_checkpoint(model, recipe, args, logits, labels, cpu_seconds):
         "model": args.model, "when": f"{datetime.date.today():%Y-%m-%d}",
         "top1": (logits.argmax(1) == labels).float().mean().item(), "test_photos": len(labels),
         "parameters": sum(p.numel() for p in model.parameters()), "precision": "float32",
-        "runs": [*runs_before(args), {"recipe": describe(args), "command": command(args), "device": args.device,
-                                      "cpu_minutes": cpu_seconds / 60}],
+        "runs": [*before, {"recipe": describe(args), "command": command(args), "device": args.device, "data": data,
+                           "cpu_minutes": cpu_seconds / 60}],
         "confusion": {name: row.tolist() for name, row in zip(CLASSES, confusion)},
     }
     (out / "results.json").write_text(json.dumps(results) + "\n")
@@ -310,7 +311,7 @@ def write_checkpoint(model, recipe, args, logits, labels, cpu_seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=MODELS, required=True)
-    parser.add_argument("--data", type=pathlib.Path, required=True)
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="cifar-10-batches-py, or folders of photos")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--state", type=pathlib.Path, help="where a stopped run goes on from; default OUT.train")
     parser.add_argument("--epochs", type=int, default=14)
@@ -327,8 +328,16 @@ def main():
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     state_file = args.state or args.out.with_name(args.out.name + ".train")
+    before = runs_before(args)  # now, and not after hours of training
 
-    state_file.parent.mkdir(parents=True, exist_ok=True)  # now, and not after an hour's epoch
+    state_file.parent.mkdir(parents=True, exist_ok=True)
+    log_file = state_file.with_name(args.out.name + ".log")
+
+    def log(line):
+        print(line, flush=True)
+        with open(log_file, "a") as file:
+            file.write(line + "\n")
+
     os.nice(19)
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
@@ -345,19 +354,24 @@ def main():
     model = model.to(args.device, memory_format=torch.channels_last)
     optimizer = Optimizers(model, args)
     first_epoch, cpu_seconds = 0, 0.0
+    images, labels, data = cifar10.read(args.data, "train")
+    log(f"{datetime.datetime.now():%Y-%m-%d %H:%M} {command(args)} --device {args.device}, on {len(labels)} photos {data}")
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
         if state["run"] != command(args):
             raise SystemExit(f"{state_file} is of another run: {state['run']}")
+        for what, now in (("device", args.device), ("data", data)):
+            if state.get(what, now) != now:
+                raise SystemExit(f"{state_file} is of a run with another {what}: {state[what]}, now {now}")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         generator.set_state(state["generator"])
         first_epoch = state["epoch"]
         cpu_seconds = state["cpu_seconds"]
-        print(f"going on after epoch {first_epoch}", flush=True)
+        log(f"going on after epoch {first_epoch}")
 
-    images, labels = (t.to(args.device) for t in read_photos(args.data / "train"))
-    test_images, test_labels = read_photos(args.data / "test")
+    images, labels = (torch.from_numpy(array).to(args.device) for array in (images, labels))
+    test_images, test_labels = (torch.from_numpy(array) for array in cifar10.read(args.data, "test")[:2])
     test_images = test_images.to(args.device)
     some = torch.randperm(len(test_images), generator=torch.Generator().manual_seed(0))[:1000]
     for epoch in range(first_epoch, args.epochs):
@@ -366,14 +380,14 @@ def main():
         top1 = (predict(model, test_images[some]).argmax(1) == test_labels[some]).float().mean()
         epoch_cpu = time.process_time() - cpu
         cpu_seconds += epoch_cpu
-        print(f"epoch {epoch + 1}/{args.epochs} loss {loss:.4f} top-1 of 1,000 test photos {top1:.3f} "
-              f"{time.time() - start:.0f} s, {epoch_cpu:.0f} CPU-s", flush=True)
-        state = dict(run=command(args), epoch=epoch + 1, cpu_seconds=cpu_seconds,
+        log(f"epoch {epoch + 1}/{args.epochs} loss {loss:.4f} top-1 of 1,000 test photos {top1:.3f} "
+            f"{time.time() - start:.0f} s, {epoch_cpu:.0f} CPU-s")
+        state = dict(run=command(args), device=args.device, data=data, epoch=epoch + 1, cpu_seconds=cpu_seconds,
                      model=model.state_dict(), optimizer=optimizer.state_dict(), generator=generator.get_state())
         torch.save(state, str(state_file) + ".new")
         os.replace(str(state_file) + ".new", state_file)
-    top1 = write_checkpoint(model, recipe, args, predict(model, test_images), test_labels, cpu_seconds)
-    print(f"top-1 on {len(test_labels)} test photos: {top1:.4f}; wrote {args.out}", flush=True)
+    top1 = write_checkpoint(model, recipe, args, before, data, predict(model, test_images), test_labels, cpu_seconds)
+    log(f"top-1 on {len(test_labels)} test photos: {top1:.4f}; wrote {args.out}")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ answered, the exit code is 1.
 
 bfloat16 is slow on a CPU without instructions for it: --precisions float32 leaves it out.
 
---data is a folder of <class>/*.jpg, the classes named as the models' label_names. The
-10,000 test photos come from the authors of CIFAR-10 (https://www.cs.toronto.edu/~kriz/cifar.html);
-save them as JPEG files at quality 95 or above.
+--data is the folder cifar-10-batches-py that CIFAR-10's authors publish (tools/cifar10.py says
+where; its photos are sent as PNG files), or one of <class>/*.jpg or .png, the classes named as
+the models' label_names. The bundled models' cards were measured on JPEG files of quality 75,
+on which they were trained.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import safetensors.torch
 import timm.data
@@ -30,6 +32,9 @@ import torch
 from PIL import Image
 from server import BIN, Server
 from timm.models.convmixer import ConvMixer
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import cifar10
 
 MODELS = pathlib.Path(__file__).resolve().parents[2] / "models"
 TIE = 1e-4  # PyTorch's two best logits are nearer than this: either answer is right
@@ -73,6 +78,14 @@ def ask_server(binaries, folder, precision, *data):
     return {pathlib.Path(answer["file"]): answer["predictions"][0]["label"] for answer in answers}
 
 
+def write_photos(data, scratch):
+    """The authors' test photos as PNG files: <class>/<number>.png."""
+    for number, (pixels, label) in enumerate(zip(*cifar10.read(data, "test")[:2])):
+        path = scratch / cifar10.CLASSES[label] / f"{number:05}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels.transpose(1, 2, 0)).save(path)
+
+
 def accuracy(photos, answers):
     """answers: {photo: class name}; a photo's folder is named for what it shows."""
     return sum(answers.get(photo) == photo.parent.name for photo in photos) / len(photos)
@@ -87,9 +100,17 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, default=BIN, help="holds patchserve and classify")
     args = parser.parse_args()
 
-    photos = sorted(args.data.glob("*/*.jpg"))
+    with tempfile.TemporaryDirectory() as scratch:
+        if cifar10.batches(args.data):
+            write_photos(args.data, pathlib.Path(scratch))
+            args.data = pathlib.Path(scratch)
+        measure(args)
+
+
+def measure(args):
+    photos = sorted(path for path in args.data.glob("*/*") if path.suffix.lower() in cifar10.PHOTOS)
     if not photos:
-        sys.exit(f"no photos: {args.data}/<class>/*.jpg")
+        sys.exit(f"no photos: {args.data}/<class>/*.jpg or .png")
     print(f"{len(photos)} photos in {args.data}, PyTorch {torch.__version__}, timm {timm.__version__}\n")
     print("| model | precision | top-1 through the server | top-1 of PyTorch, float32 | same answer |")
     print("|---|---|---:|---:|---:|", flush=True)
