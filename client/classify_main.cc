@@ -3,6 +3,7 @@
 // Answers go to stdout in the order of the inputs, each as soon as it and those
 // before it are there; errors go to stderr and name the file. If that is a terminal, it
 // also shows how far a long list is.
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,8 +55,8 @@ constexpr char kUsage[] = R"(asks a patchserve server what is in pictures.
     curl -s https://.../cat.jpg | classify -
                                             one image from stdin
 
-Exit status: 0 all files were classified, 1 some were not or a flag is unknown,
-2 other wrong usage.
+Exit status: 0 all files were classified; 1 some were not, or a flag is unknown or
+can't be read; 2 other wrong usage.
 )";
 
 // For a call without arguments; --help lists the flags by itself.
@@ -100,16 +101,22 @@ ClassifyFunction ConnectToServer(const Security& security, int concurrency) {
   return FunctionOf(std::make_shared<StreamClassifier>(channel, stream_options));
 }
 
+size_t TerminalColumns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 // A bar for a long list on a terminal; else none.
 std::optional<ProgressBar> MakeProgressBar(size_t files) {
   constexpr size_t kFew = 20;
   if (files <= kFew || !isatty(STDERR_FILENO)) return std::nullopt;
-  return std::optional<ProgressBar>(std::in_place, files, std::cerr, absl::Now());
+  return std::optional<ProgressBar>(std::in_place, files, std::cerr, TerminalColumns, absl::Now());
 }
 
 int ClassifyAll(const std::vector<Input>& inputs, int concurrency, const ClassifyFunction& classify,
                 const ClassifyOptions& options, AnswerWriter& writer) {
   std::optional<ProgressBar> progress = MakeProgressBar(inputs.size());
+  if (progress) progress->Show(0, absl::Now());
   const bool answers_on_terminal = isatty(STDOUT_FILENO);
   bool all_well = true;
   int output_error = 0;

@@ -1,5 +1,7 @@
 #include "client/progress.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
@@ -24,7 +26,11 @@ void ProgressBar::Show(size_t done, absl::Time now) {
   constexpr absl::Duration kBetween = absl::Milliseconds(100);
   if (now < drawn_at_ + kBetween) return;
   Wipe();
-  terminal_ << ProgressLine(done, total_, now - start_) << std::flush;
+  std::string line = ProgressLine(done, total_, now - start_);
+  if (const size_t columns = columns_(); columns > 0) {
+    line.resize(std::min(line.size(), columns - 1));
+  }
+  terminal_ << line << std::flush;
   drawn_at_ = now;
   drawn_ = true;
 }

@@ -136,8 +136,16 @@ TEST(ClassifyTest, OnATerminalABarShowsHowFarManyFilesAreAndIsWipedAtTheEnd) {
   WriteMany(folder);
   const Finished run = RunOnTerminal(Command(server, {"--output=csv", folder.path()}));
   EXPECT_EQ(run.exit_code, 0);
-  EXPECT_THAT(run.err, AllOf(HasSubstr("1/25"), EndsWith("\r\x1b[K")));
+  EXPECT_THAT(run.err, AllOf(StartsWith("[>"), HasSubstr("  0/25  0 %"), EndsWith("\r\x1b[K")));
   EXPECT_THAT(run.out, Not(HasSubstr("/25")));
+}
+
+TEST(ClassifyTest, OnANarrowTerminalTheBarIsCut) {
+  FakeServer server;
+  TemporaryFolder folder;
+  WriteMany(folder);
+  const Finished run = RunOnTerminal(Command(server, {"--output=csv", folder.path()}), 10);
+  EXPECT_THAT(run.err, StartsWith("[>       \r"));
 }
 
 TEST(ClassifyTest, ForFewFilesOrWithoutATerminalThereIsNoBar) {

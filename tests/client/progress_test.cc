@@ -10,6 +10,8 @@ namespace {
 const absl::Time t0 = absl::UnixEpoch();
 const absl::Duration ms = absl::Milliseconds(1);
 
+size_t UnknownColumns() { return 0; }
+
 TEST(ProgressLineTest, SpeedAndRestFollowFromWhatIsDone) {
   EXPECT_EQ(ProgressLine(15, 60, absl::Seconds(5)),
             "[=======>                      ]  15/60  25 %  3.0/s  15s left");
@@ -23,7 +25,7 @@ TEST(ProgressLineTest, TheStartAndTheEndAreLinesToo) {
 
 TEST(ProgressBarTest, ItIsDrawnAtMostTenTimesASecond) {
   std::ostringstream terminal;
-  ProgressBar bar(50, terminal, t0);
+  ProgressBar bar(50, terminal, UnknownColumns, t0);
   bar.Show(1, t0 + 10 * ms);
   const std::string first = terminal.str();
   bar.Show(2, t0 + 109 * ms);
@@ -32,9 +34,17 @@ TEST(ProgressBarTest, ItIsDrawnAtMostTenTimesASecond) {
   EXPECT_EQ(terminal.str(), first + "\r\x1b[K" + ProgressLine(3, 50, 110 * ms));
 }
 
+TEST(ProgressBarTest, ALineIsCutSoThatItDoesNotWrap) {
+  std::ostringstream terminal;
+  ProgressBar bar(
+      50, terminal, [] { return size_t{20}; }, t0);
+  bar.Show(0, t0);
+  EXPECT_EQ(terminal.str(), ProgressLine(0, 50, absl::ZeroDuration()).substr(0, 19));
+}
+
 TEST(ProgressBarTest, WhatIsNotDrawnIsNotWiped) {
   std::ostringstream terminal;
-  ProgressBar bar(50, terminal, t0);
+  ProgressBar bar(50, terminal, UnknownColumns, t0);
   bar.Wipe();
   EXPECT_EQ(terminal.str(), "");
   bar.Show(1, t0);

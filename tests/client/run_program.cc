@@ -64,10 +64,11 @@ Finished RunProgram(const std::vector<std::string>& command, const std::string& 
   return Ended(status, Contents(out.get()), Contents(err.get()));
 }
 
-Finished RunOnTerminal(const std::vector<std::string>& command) {
+Finished RunOnTerminal(const std::vector<std::string>& command, int columns) {
   const File in = UnnamedFile(), out = UnnamedFile();
   int ours = -1, theirs = -1;
-  if (openpty(&ours, &theirs, nullptr, nullptr, nullptr) != 0) return Ended(-1, "", "no terminal");
+  const winsize size = {.ws_row = 24, .ws_col = static_cast<unsigned short>(columns)};
+  if (openpty(&ours, &theirs, nullptr, nullptr, &size) != 0) return Ended(-1, "", "no terminal");
   const int status = SpawnAndWait(command, fileno(in.get()), fileno(out.get()), theirs);
   // What the terminal holds stays readable after its other end is closed.
   close(theirs);

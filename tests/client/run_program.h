@@ -16,8 +16,8 @@ struct Finished {
 // Runs `command` (a path and its arguments) with `input` as its stdin, and waits.
 Finished RunProgram(const std::vector<std::string>& command, const std::string& input = "");
 
-// Likewise, with a terminal for stderr, of whose text up to 4 kB are kept.
-Finished RunOnTerminal(const std::vector<std::string>& command);
+// Likewise, with a terminal `columns` wide for stderr, of whose text up to 4 kB are kept.
+Finished RunOnTerminal(const std::vector<std::string>& command, int columns = 80);
 
 // Likewise, with a stdout that nobody reads.
 Finished RunUnread(const std::vector<std::string>& command);
