@@ -1,4 +1,6 @@
 // `loadgen`: puts load on a patchserve server and says what came of it.
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <future>
 #include <iostream>
@@ -30,7 +32,8 @@ ABSL_FLAG(std::string, server, "127.0.0.1:8001", "the server, as host:port");
 ABSL_FLAG(std::optional<int>, concurrency, std::nullopt,
           "closed loop: callers that each wait for their answer; 8 unless --rate is given");
 ABSL_FLAG(std::optional<double>, rate, std::nullopt, "open loop: requests a second");
-ABSL_FLAG(std::string, arrivals, "poisson", "open loop: poisson or constant gaps");
+ABSL_FLAG(std::optional<std::string>, arrivals, std::nullopt,
+          "open loop: poisson (unless given) or constant gaps");
 ABSL_FLAG(int, max_outstanding, 10000,
           "open loop: while so many are unanswered, what is due is counted as NOT_SENT");
 ABSL_FLAG(absl::Duration, duration, absl::Seconds(10), "how long to measure");
@@ -66,7 +69,8 @@ constexpr char kUsage[] = R"(puts load on a patchserve server.
     loadgen --concurrency=64 --stream --connections=2 --json=- cat.jpg
 
 Photos are read before, and picked at random; naming one twice doubles its share.
-Exit status: 0 some answer was OK, 1 none was or there is no server, 2 wrong usage.
+Exit status: 0 some answer was OK; 1 none was, there is no server, or a flag is unknown
+or can't be read; 2 other wrong usage.
 )";
 
 constexpr int kFailed = 1;
@@ -82,15 +86,16 @@ int Error(int exit_code, absl::string_view message) {
 std::string WrongFlag() {
   const auto concurrency = absl::GetFlag(FLAGS_concurrency);
   const auto rate = absl::GetFlag(FLAGS_rate);
-  const std::string arrivals = absl::GetFlag(FLAGS_arrivals);
+  const auto arrivals = absl::GetFlag(FLAGS_arrivals);
   const absl::Duration duration = absl::GetFlag(FLAGS_duration);
   const absl::Duration warm_up = absl::GetFlag(FLAGS_warm_up);
   if (concurrency && rate)
     return "--concurrency (closed loop) and --rate (open loop) exclude each other";
   if (concurrency && *concurrency < 1) return "--concurrency must be 1 or more";
   if (rate && !(*rate > 0 && *rate < 1e6)) return "--rate must be above 0 and below 1000000";
-  if (arrivals != "poisson" && arrivals != "constant") {
-    return absl::StrCat("--arrivals is '", arrivals, "'; it can be poisson or constant");
+  if (arrivals && !rate) return "--arrivals is of the open loop: give --rate";
+  if (arrivals && *arrivals != "poisson" && *arrivals != "constant") {
+    return absl::StrCat("--arrivals is '", *arrivals, "'; it can be poisson or constant");
   }
   if (absl::GetFlag(FLAGS_max_outstanding) < 1) return "--max_outstanding must be 1 or more";
   if (absl::GetFlag(FLAGS_connections) < 1) return "--connections must be 1 or more";
@@ -110,7 +115,7 @@ Report Asked(size_t photos) {
   Report report = {.server = absl::GetFlag(FLAGS_server),
                    .concurrency = absl::GetFlag(FLAGS_concurrency),
                    .rate = absl::GetFlag(FLAGS_rate),
-                   .arrivals = absl::GetFlag(FLAGS_arrivals),
+                   .arrivals = absl::GetFlag(FLAGS_arrivals).value_or("poisson"),
                    .stream = absl::GetFlag(FLAGS_stream),
                    .retries = absl::GetFlag(FLAGS_retries),
                    .connections = absl::GetFlag(FLAGS_connections),
@@ -124,12 +129,17 @@ Report Asked(size_t photos) {
   return report;
 }
 
-// The CPU time of this process between two points in time. Blocks until the second.
-absl::Duration OwnCpuBetween(const Clock& clock, absl::Duration begin, absl::Duration end) {
+// What this process uses of its cores between two points in time. Blocks until the second.
+OwnUse OwnUseBetween(const Clock& clock, absl::Duration begin, absl::Duration end) {
   clock.sleep_until(begin);
   const absl::Duration before = OwnCpuTime();
+  const CoreWaits waits_before = OwnCoreWaits();
   clock.sleep_until(end);
-  return OwnCpuTime() - before;
+  const auto waited = WaitedBetween(waits_before, OwnCoreWaits());
+  OwnUse use = {.cores_used = absl::FDivDuration(OwnCpuTime() - before, end - begin),
+                .usable_cores = UsableCores()};
+  if (waited) use.cores_waited = absl::FDivDuration(*waited, end - begin);
+  return use;
 }
 
 void Measure(Traffic& traffic, Report& report) {
@@ -139,7 +149,7 @@ void Measure(Traffic& traffic, Report& report) {
   const SendFunction send = [&](absl::Duration deadline, auto done) {
     traffic.Send(deadline, std::move(done));
   };
-  auto own_cpu = std::async(std::launch::async, OwnCpuBetween, clock, report.warm_up, end);
+  auto own_use = std::async(std::launch::async, OwnUseBetween, clock, report.warm_up, end);
   if (report.rate) {
     const Spacing spacing = report.arrivals == "poisson" ? Spacing::kPoisson : Spacing::kConstant;
     RunLoop(OpenLoop{Arrivals(spacing, *report.rate, report.seed),
@@ -149,10 +159,16 @@ void Measure(Traffic& traffic, Report& report) {
     RunLoop(ClosedLoop{*report.concurrency, report.deadline}, end, clock, send, recorder);
   }
   report.summary = recorder.Summarize();
-  report.cores_used = absl::FDivDuration(own_cpu.get(), report.duration);
-  report.usable_cores = UsableCores();
-  report.limit = OwnLimit(report.cores_used, report.usable_cores,
-                          report.rate ? report.summary.late_p99 : std::nullopt);
+  OwnUse use = own_use.get();
+  if (report.rate) use.late_p99 = report.summary.late_p99;
+  if (const auto found = report.summary.results.find("NOT_SENT");
+      found != report.summary.results.end()) {
+    use.not_sent = found->second;
+  }
+  report.cores_used = use.cores_used;
+  report.usable_cores = use.usable_cores;
+  report.cores_waited = use.cores_waited;
+  report.limit = OwnLimit(use);
 }
 
 // Whether it could be printed.
@@ -176,6 +192,11 @@ int Main(int argc, char** argv) {
   if (!security.ok()) return Error(kWrongUsage, security.status().message());
   absl::StatusOr<ModelMix> models = ModelMix::Parse(absl::GetFlag(FLAGS_models));
   if (!models.ok()) return Error(kWrongUsage, models.status().message());
+  if (const std::string path = absl::GetFlag(FLAGS_json);
+      !path.empty() && path != "-" && !std::ofstream(path, std::ios::app)) {
+    return Error(kWrongUsage,
+                 absl::StrCat("--json=", path, ": can't write it: ", std::strerror(errno)));
+  }
   const std::vector<Input> inputs = ExpandArguments(arguments);
   absl::StatusOr<std::vector<std::string>> photos =
       ReadPhotos(inputs, static_cast<size_t>(absl::GetFlag(FLAGS_photo_memory_mb)) << 20);

@@ -33,11 +33,11 @@ class Callers {
       stopped_.notify_one();
       return;
     }
-    send_(loop_.deadline, [this, sent](absl::StatusCode code) {
+    send_(loop_.deadline, [this, sent](const absl::Status& status) {
       const absl::Duration latency = clock_.now() - sent;
       {
         std::lock_guard lock(mutex_);
-        recorder_.Add({.intended = sent, .latency = latency, .code = code});
+        recorder_.Add({.intended = sent, .latency = latency, .status = status});
       }
       CallOrStop();
     });
@@ -78,15 +78,15 @@ void RunLoop(OpenLoop loop, absl::Duration end, const Clock& clock, const SendFu
     {
       std::lock_guard lock(mutex);
       if (outstanding >= loop.max_outstanding || late >= loop.deadline) {
-        recorder.Add({.intended = intended, .late = late, .code = std::nullopt});
+        recorder.Add({.intended = intended, .late = late, .status = std::nullopt});
         continue;
       }
       ++outstanding;
     }
-    send(loop.deadline - late, [&, intended, late](absl::StatusCode code) {
+    send(loop.deadline - late, [&, intended, late](const absl::Status& status) {
       const absl::Duration latency = clock.now() - intended;
       std::lock_guard lock(mutex);
-      recorder.Add({.intended = intended, .late = late, .latency = latency, .code = code});
+      recorder.Add({.intended = intended, .late = late, .latency = latency, .status = status});
       --outstanding;
       answered.notify_one();
     });

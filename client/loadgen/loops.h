@@ -22,8 +22,8 @@ Clock StartClock();
 
 // Sends a request that must be answered within `deadline`, and calls `done` once, from
 // any thread, but not before it returns itself. Thread-safe.
-using SendFunction = std::function<void(absl::Duration deadline,
-                                        absl::AnyInvocable<void(absl::StatusCode) &&> done)>;
+using SendFunction =
+    std::function<void(absl::Duration deadline, absl::AnyInvocable<void(absl::Status) &&> done)>;
 
 // Closed: `concurrency` callers, each of which sends its next request when the one before
 // is answered. A slow server gets less load: good for finding its throughput, and blind

@@ -29,13 +29,17 @@ std::optional<absl::Duration> Percentile(std::vector<absl::Duration>& values, do
 void Recorder::Add(const Outcome& outcome) {
   if (outcome.intended < begin_ || outcome.intended >= end_) return;
   late_.push_back(outcome.late);
-  if (!outcome.code) {
+  if (!outcome.status) {
     ++results_["NOT_SENT"];
     return;
   }
-  ++results_[absl::StatusCodeToString(*outcome.code)];
+  const std::string code = absl::StatusCodeToString(outcome.status->code());
+  ++results_[code];
   all_.push_back(outcome.latency);
-  if (*outcome.code != absl::StatusCode::kOk) return;
+  if (!outcome.status->ok()) {
+    messages_.try_emplace(code, outcome.status->message());
+    return;
+  }
   ok_.push_back(outcome.latency);
   if (outcome.latency <= deadline_) ++in_time_;
 }
@@ -43,6 +47,7 @@ void Recorder::Add(const Outcome& outcome) {
 Summary Recorder::Summarize() const {
   Summary summary;
   summary.results = results_;
+  summary.messages = messages_;
   for (const auto& [code, count] : results_) summary.requests += count;
   const double seconds = absl::ToDoubleSeconds(end_ - begin_);
   summary.offered = summary.requests / seconds;

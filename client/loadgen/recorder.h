@@ -21,7 +21,7 @@ struct Outcome {
   // From the intended send to the answer.
   absl::Duration latency;
   // nullopt: it was not sent, as too many were unanswered or its deadline had passed.
-  std::optional<absl::StatusCode> code;
+  std::optional<absl::Status> status;
 };
 
 // The p quantile (0 < p <= 1) by nearest rank: the least of the values such that a share
@@ -37,6 +37,8 @@ struct Summary {
   int64_t requests = 0;
   // By code ("OK", "UNAVAILABLE"), and "NOT_SENT"; they add up to `requests`.
   std::map<std::string, int64_t> results;
+  // The first error's text, by code.
+  std::map<std::string, std::string> messages;
   // A second: requests, answers that were OK, and those within the deadline.
   double offered = 0;
   double throughput = 0;
@@ -61,6 +63,7 @@ class Recorder {
   const absl::Duration begin_, end_, deadline_;
   int64_t in_time_ = 0;
   std::map<std::string, int64_t> results_;
+  std::map<std::string, std::string> messages_;
   std::vector<absl::Duration> ok_, all_, late_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/output.h"
 
 namespace patchserve {
 namespace {
@@ -77,9 +78,13 @@ std::string TextReport(const Report& report) {
   for (const auto& [code, count] : summary.results) {
     absl::StrAppendFormat(&text, "  %-20s %9d  %6.2f %%\n", code, count,
                           100.0 * count / summary.requests);
+    if (const auto message = summary.messages.find(code); message != summary.messages.end()) {
+      absl::StrAppend(&text, "    the first: ", Printable(message->second), "\n");
+    }
   }
   absl::StrAppendFormat(&text, "loadgen used %.2f of its %.2f cores", report.cores_used,
                         report.usable_cores);
+  if (report.cores_waited) absl::StrAppendFormat(&text, ", waited for %.2f", *report.cores_waited);
   if (report.rate && summary.late_p99) {
     absl::StrAppendFormat(&text, "; sends were late by p99 %.2f ms",
                           absl::ToDoubleMilliseconds(*summary.late_p99));
@@ -110,6 +115,7 @@ std::string JsonReport(const Report& report) {
       {"deadline_s", Seconds(report.deadline)},
       {"requests", summary.requests},
       {"results", Json::object()},
+      {"messages", Json::object()},
       {"offered_per_s", summary.offered},
       {"throughput_per_s", summary.throughput},
       {"goodput_per_s", summary.goodput},
@@ -119,10 +125,12 @@ std::string JsonReport(const Report& report) {
       {"loadgen",
        {{"cores_used", report.cores_used},
         {"usable_cores", report.usable_cores},
+        {"cores_waited", OrNull(report.cores_waited)},
         {"is_limit", !report.limit.empty()},
         {"limit_reason", report.limit.empty() ? Json(nullptr) : Json(report.limit)}}},
   };
   for (const auto& [code, count] : summary.results) json["results"][code] = count;
+  for (const auto& [code, message] : summary.messages) json["messages"][code] = message;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -28,7 +28,8 @@ struct Report {
   Summary summary;
   double cores_used = 0;  // by loadgen, while it measured
   double usable_cores = 0;
-  std::string limit;  // OwnLimit
+  std::optional<double> cores_waited;  // how many cores its threads lacked on average
+  std::string limit;                   // OwnLimit
 };
 
 // For people: some lines.
@@ -41,11 +42,12 @@ std::string TextReport(const Report& report);
 //     seed, warm_up_s, duration_s, deadline_s    as asked for
 //   requests                                     intended in the measured time
 //   results {"OK": N, "UNAVAILABLE": N, "NOT_SENT": N, ...}   they add up to requests
+//   messages {"UNAVAILABLE": "...", ...}         the first error's of each code
 //   offered_per_s, throughput_per_s, goodput_per_s   requests; OK answers; those in time
 //   latency_ms {count, p50, p90, p99, p99.9, max}     of OK answers
 //   latency_all_ms {likewise}                         of all that were sent
 //   late_p99_ms                   actual minus intended send; null in a closed loop
-//   loadgen {cores_used, usable_cores, is_limit, limit_reason}
+//   loadgen {cores_used, usable_cores, cores_waited, is_limit, limit_reason}
 std::string JsonReport(const Report& report);
 
 }  // namespace patchserve

@@ -11,7 +11,7 @@ Traffic::Traffic(std::vector<ClassifyFunction> connections, std::vector<std::str
       models_(std::move(models)),
       random_(seed) {}
 
-void Traffic::Send(absl::Duration deadline, absl::AnyInvocable<void(absl::StatusCode) &&> done) {
+void Traffic::Send(absl::Duration deadline, absl::AnyInvocable<void(absl::Status) &&> done) {
   ClassifyOptions options = {.deadline = deadline};
   size_t photo, connection;
   {
@@ -22,7 +22,7 @@ void Traffic::Send(absl::Duration deadline, absl::AnyInvocable<void(absl::Status
   }
   connections_[connection](photos_[photo], options,
                            [done = std::move(done)](ClassifierClient::Answer answer) mutable {
-                             std::move(done)(answer.status().code());
+                             std::move(done)(answer.status());
                            });
 }
 

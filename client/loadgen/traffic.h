@@ -25,7 +25,7 @@ class Traffic {
           ModelMix models, uint64_t seed);
 
   // Sends the next request. `done` is called once, as the connection's function does.
-  void Send(absl::Duration deadline, absl::AnyInvocable<void(absl::StatusCode) &&> done);
+  void Send(absl::Duration deadline, absl::AnyInvocable<void(absl::Status) &&> done);
 
  private:
   const std::vector<ClassifyFunction> connections_;

@@ -114,7 +114,7 @@ SendFunction SendClassify(ClassifierClient& client, const std::string& photo) {
   return [&](absl::Duration, auto done) {
     client.ClassifyAsync(photo, {},
                          [done = std::move(done)](ClassifierClient::Answer answer) mutable {
-                           std::move(done)(answer.status().code());
+                           std::move(done)(answer.status());
                          });
   };
 }
@@ -125,7 +125,7 @@ SendFunction SendInfer(inference::GRPCInferenceService::Stub& stub, const std::s
     grpc::ClientContext context;
     inference::ModelInferRequest request;
     inference::ModelInferResponse response;
-    absl::AnyInvocable<void(absl::StatusCode) &&> done;
+    absl::AnyInvocable<void(absl::Status) &&> done;
   };
   return [&](absl::Duration, auto done) {
     auto call = std::make_shared<Call>();
@@ -141,7 +141,8 @@ SendFunction SendInfer(inference::GRPCInferenceService::Stub& stub, const std::s
     call->done = std::move(done);
     stub.async()->ModelInfer(
         &call->context, &call->request, &call->response, [call](const grpc::Status& status) {
-          std::move(call->done)(static_cast<absl::StatusCode>(status.error_code()));
+          std::move(call->done)(absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                                             status.error_message()));
         });
   };
 }

@@ -86,7 +86,8 @@ TEST_F(LoadgenTest, EveryRefusalIsCountedAndNoAnswerAtAllIsAFailure) {
   FakeServer server(Refuse(grpc::StatusCode::RESOURCE_EXHAUSTED));
   const Finished run = Load(server, {"--rate=50", "--arrivals=constant"});
   EXPECT_EQ(run.exit_code, 1);
-  EXPECT_THAT(run.out, HasSubstr("  RESOURCE_EXHAUSTED          10  100.00 %"));
+  EXPECT_THAT(run.out,
+              HasSubstr("  RESOURCE_EXHAUSTED          10  100.00 %\n    the first: no\n"));
 }
 
 TEST_F(LoadgenTest, WithRetriesARefusalIsNotTheEnd) {
@@ -130,12 +131,14 @@ TEST_F(LoadgenTest, JsonGoesToItsFileBesideTheText) {
 
 TEST_F(LoadgenTest, WrongUsageExitsWith2BeforeAnythingIsSent) {
   FakeServer server;
-  for (const char* wrong :
-       {"--concurrency=0", "--rate=0", "--arrivals=x", "--duration=0s", "--warm_up=-1s",
-        "--models=a=0", "--connections=0", "--deadline=0s", "nowhere.jpg"}) {
+  for (const char* wrong : {"--concurrency=0", "--rate=0", "--duration=0s", "--warm_up=-1s",
+                            "--models=a=0", "--connections=0", "--deadline=0s", "nowhere.jpg"}) {
     EXPECT_EQ(Load(server, {wrong}).exit_code, 2) << wrong;
   }
   EXPECT_EQ(Load(server, {"--concurrency=1", "--rate=1"}).exit_code, 2);
+  EXPECT_EQ(Load(server, {"--rate=1", "--arrivals=x"}).exit_code, 2);
+  EXPECT_EQ(Load(server, {"--arrivals=constant"}).exit_code, 2);
+  EXPECT_EQ(Load(server, {"--json=" + folder.path("none/report.json")}).exit_code, 2);
   EXPECT_EQ(RunProgram({LOADGEN_PROGRAM}).exit_code, 2);
 }
 

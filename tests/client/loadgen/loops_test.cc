@@ -17,7 +17,7 @@ using ::testing::Pair;
 
 const absl::Duration ms = absl::Milliseconds(1);
 const absl::Duration kEnd = 100 * ms;
-const absl::StatusCode kOk = absl::StatusCode::kOk;
+const absl::Status kOk;
 
 // An open loop, due every 10 ms from 10 ms to 90 ms, and a server that answers while the
 // loop sleeps.
@@ -51,7 +51,7 @@ class OpenLoopTest : public testing::Test {
   absl::Duration latency = 5 * ms, sending_takes, stalls, resumes;
   absl::Duration now;
   std::vector<absl::Duration> time_left;
-  std::deque<std::pair<absl::Duration, absl::AnyInvocable<void(absl::StatusCode) &&>>> answers;
+  std::deque<std::pair<absl::Duration, absl::AnyInvocable<void(absl::Status) &&>>> answers;
 };
 
 TEST_F(OpenLoopTest, RequestsAreSentWhenTheyAreDue) {
@@ -91,7 +91,7 @@ TEST(ClosedLoopTest, EachCallerSendsAgainWhenItIsAnsweredUntilTheEnd) {
   std::mutex mutex;
   std::condition_variable sent;
   absl::Duration now;
-  std::vector<absl::AnyInvocable<void(absl::StatusCode) &&>> waiting;
+  std::vector<absl::AnyInvocable<void(absl::Status) &&>> waiting;
   const Clock clock = {[&] {
                          std::lock_guard lock(mutex);
                          return now;

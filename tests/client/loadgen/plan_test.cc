@@ -97,7 +97,7 @@ TEST(TrafficTest, ConnectionsTakeTurnsAndEveryPhotoIsSent) {
   Traffic traffic({connection(0), connection(1)}, {"a", "b"}, *ModelMix::Parse("vit"), 1);
   for (int i = 0; i < 20; ++i) {
     traffic.Send(5 * ms,
-                 [](absl::StatusCode code) { EXPECT_EQ(code, absl::StatusCode::kUnavailable); });
+                 [](absl::Status status) { EXPECT_EQ(status, absl::UnavailableError("later")); });
   }
   EXPECT_EQ(std::count(connections.begin(), connections.end(), 0), 10);
   EXPECT_THAT(photos, Contains("a"));

@@ -1,5 +1,6 @@
 // What a load comes to: percentiles, the summary, the report, the load generator's limit.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -18,7 +19,7 @@ using ::testing::Optional;
 using ::testing::Pair;
 
 const absl::Duration ms = absl::Milliseconds(1);
-const absl::StatusCode kOk = absl::StatusCode::kOk;
+const absl::Status kOk;
 
 // 1, 2, ... count ms, shuffled.
 std::vector<absl::Duration> Milliseconds(int count) {
@@ -46,7 +47,7 @@ TEST(PercentileTest, OfOneValueItIsThatAndOfNoneThereIsNone) {
 TEST(RecorderTest, OnlyWhatWasIntendedInTheMeasuredTimeCounts) {
   Recorder recorder(100 * ms, 200 * ms, absl::Seconds(1));
   for (int intended : {99, 100, 199, 200}) {
-    recorder.Add({.intended = intended * ms, .latency = intended * ms, .code = kOk});
+    recorder.Add({.intended = intended * ms, .latency = intended * ms, .status = kOk});
   }
   EXPECT_EQ(recorder.Summarize().requests, 2);
   EXPECT_THAT(recorder.Summarize().ok.max, Optional(199 * ms));
@@ -55,9 +56,9 @@ TEST(RecorderTest, OnlyWhatWasIntendedInTheMeasuredTimeCounts) {
 // Half a second: an answer in time, one late, a refusal, and one not sent.
 Summary Mixed() {
   Recorder recorder(absl::ZeroDuration(), 500 * ms, 50 * ms);
-  recorder.Add({.late = 1 * ms, .latency = 50 * ms, .code = kOk});
-  recorder.Add({.late = 3 * ms, .latency = 51 * ms, .code = kOk});
-  recorder.Add({.late = 2 * ms, .latency = 4 * ms, .code = absl::StatusCode::kUnavailable});
+  recorder.Add({.late = 1 * ms, .latency = 50 * ms, .status = kOk});
+  recorder.Add({.late = 3 * ms, .latency = 51 * ms, .status = kOk});
+  recorder.Add({.late = 2 * ms, .latency = 4 * ms, .status = absl::UnavailableError("away")});
   recorder.Add({.late = 900 * ms});
   return recorder.Summarize();
 }
@@ -84,11 +85,46 @@ TEST(RecorderTest, LatenessCountsWhatWasTooLateToBeSentToo) {
   EXPECT_THAT(Mixed().late_p99, Optional(900 * ms));
 }
 
+TEST(RecorderTest, TheFirstErrorOfEachCodeIsKept) {
+  Recorder recorder(absl::ZeroDuration(), 500 * ms, 50 * ms);
+  for (const auto& status : {absl::UnavailableError("one"), absl::UnavailableError("two"), kOk,
+                             absl::InternalError("three")}) {
+    recorder.Add({.status = status});
+  }
+  EXPECT_THAT(recorder.Summarize().messages,
+              ElementsAre(Pair("INTERNAL", "three"), Pair("UNAVAILABLE", "one")));
+}
+
+TEST(CoreWaitTest, ItIsTheSecondFieldInNanoseconds) {
+  EXPECT_THAT(CoreWait("13602531 2000000 42"), Optional(2 * ms));
+  EXPECT_EQ(CoreWait(""), std::nullopt);
+  EXPECT_EQ(CoreWait("1"), std::nullopt);
+}
+
+TEST(CoreWaitTest, ThreadsThatCameAndWentDontSpoilTheSum) {
+  EXPECT_THAT(WaitedBetween({{1, 5 * ms}, {2, 90 * ms}}, {{1, 7 * ms}, {3, 4 * ms}}),
+              Optional(6 * ms));
+  EXPECT_EQ(WaitedBetween({}, {}), std::nullopt);
+}
+
+TEST(CoreWaitTest, TheSystemTellsOfThisThread) { EXPECT_EQ(OwnCoreWaits().count(getpid()), 1); }
+
 TEST(OwnLimitTest, ABusyOrLateLoadgenIsTheLimit) {
-  EXPECT_THAT(OwnLimit(1.79, 2, 10 * ms), IsEmpty());
-  EXPECT_EQ(OwnLimit(1.8, 2, std::nullopt), "loadgen used 1.80 of its 2.00 cores");
-  EXPECT_EQ(OwnLimit(0.1, 2, 11 * ms),
+  EXPECT_THAT(OwnLimit({.cores_used = 1.79, .usable_cores = 2, .late_p99 = 10 * ms}), IsEmpty());
+  EXPECT_EQ(OwnLimit({.cores_used = 1.8, .usable_cores = 2}),
+            "loadgen used 1.80 of its 2.00 cores");
+  EXPECT_EQ(OwnLimit({.cores_used = 0.1, .usable_cores = 2, .late_p99 = 11 * ms}),
             "loadgen sent late: p99 11.0 ms after the intended time; it needs cores of its own");
+}
+
+TEST(OwnLimitTest, SoIsOneThatWaitsForACoreMuchLongerThanItRuns) {
+  EXPECT_THAT(OwnLimit({.cores_used = 0.1, .usable_cores = 2, .cores_waited = 0.3}), IsEmpty());
+  EXPECT_EQ(OwnLimit({.cores_used = 0.1, .usable_cores = 2, .cores_waited = 0.64}),
+            "loadgen waited for a core 6.4 times as long as it had one; it needs cores of its own");
+}
+
+TEST(OwnLimitTest, SoIsOneThatDidNotSend) {
+  EXPECT_THAT(OwnLimit({.usable_cores = 2, .not_sent = 3}), HasSubstr("3 requests weren't sent"));
 }
 
 Report OpenReport() {
@@ -102,7 +138,8 @@ Report OpenReport() {
           .deadline = 50 * ms,
           .summary = Mixed(),
           .cores_used = 0.25,
-          .usable_cores = 2};
+          .usable_cores = 2,
+          .cores_waited = 0.5};
 }
 
 TEST(JsonReportTest, TheNamesAreThoseOfTheManual) {
@@ -117,7 +154,9 @@ TEST(JsonReportTest, TheNamesAreThoseOfTheManual) {
   EXPECT_EQ(json["latency_ms"]["p99.9"], 51);
   EXPECT_EQ(json["latency_all_ms"]["count"], 3);
   EXPECT_EQ(json["late_p99_ms"], 900);
+  EXPECT_EQ(json["messages"]["UNAVAILABLE"], "away");
   EXPECT_EQ(json["loadgen"]["cores_used"], 0.25);
+  EXPECT_EQ(json["loadgen"]["cores_waited"], 0.5);
   EXPECT_EQ(json["loadgen"]["is_limit"], false);
 }
 
@@ -135,6 +174,8 @@ TEST(TextReportTest, ResultsAreCountedAndThereIsNoWordOfALimitThatIsNone) {
   const std::string text = TextReport(OpenReport());
   EXPECT_THAT(text, HasSubstr("open loop, poisson arrivals at 8/s, 1 connection: 500ms"));
   EXPECT_THAT(text, HasSubstr("  NOT_SENT                     1   25.00 %\n"));
+  EXPECT_THAT(text, HasSubstr("  UNAVAILABLE                  1   25.00 %\n    the first: away\n"));
+  EXPECT_THAT(text, HasSubstr("loadgen used 0.25 of its 2.00 cores, waited for 0.50"));
   EXPECT_THAT(text, Not(HasSubstr("LIMIT")));
 }
 
