@@ -1,10 +1,15 @@
 # Every library the project uses, found once. FindProtobuf must come before
 # gRPC's config, which looks for protobuf itself.
 
+# So that who includes this tree by add_subdirectory can link what the client links.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
 find_package(Threads REQUIRED)
 find_package(Protobuf MODULE REQUIRED)
 find_package(gRPC CONFIG REQUIRED)
 find_package(absl CONFIG REQUIRED)
+if(PATCHSERVE_CLIENT_ONLY)
+  return()
+endif()
 find_package(prometheus-cpp CONFIG REQUIRED)
 find_package(nlohmann_json CONFIG REQUIRED)
 find_package(spdlog CONFIG REQUIRED)
