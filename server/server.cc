@@ -29,13 +29,6 @@ std::vector<std::string> ModelNames(const Config& config) {
   return names;
 }
 
-// Every request that waits for a decoding thread holds a place in its model's queue.
-int TotalQueue(const Config& config) {
-  int total = 0;
-  for (const ModelSettings& model : config.models) total += model.max_queue;
-  return total;
-}
-
 // Whole ones: a thread more than the quota allows would stall all of them.
 int Cores() { return std::max(1, static_cast<int>(UsableCores())); }
 
@@ -69,7 +62,6 @@ Server::Server(const Config& config, std::string device,
       classifier_(
           {.limits = {.max_bytes = config_.max_image_bytes, .max_pixels = config_.max_image_pixels},
            .decode_threads = config_.decode_threads > 0 ? config_.decode_threads : Cores(),
-           .max_decode_queue = TotalQueue(config_),
            .max_bytes_in_flight = config_.max_bytes_in_flight,
            .max_pixels_in_flight = config_.max_pixels_in_flight,
            .max_batch_delay = config_.max_batch_delay,
@@ -129,8 +121,10 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::strin
   ModelSettings settings = *std::find_if(config_.models.begin(), config_.models.end(),
                                          [&](const auto& model) { return model.name == name; });
   if (settings.max_batch == 0) settings.max_batch = DefaultMaxBatch(device_);
-  const absl::Duration longest =
-      health_.Serving("") ? kLongestBatchBetween : absl::InfiniteDuration();
+  const std::vector<ModelEntry> models = registry_.List();
+  const bool others_serve = std::any_of(
+      models.begin(), models.end(), [](const ModelEntry& entry) { return entry.model != nullptr; });
+  const absl::Duration longest = others_serve ? kLongestBatchBetween : absl::InfiniteDuration();
   return LoadModel(settings, device_, classifier_, longest, cancel_loading_);
 }
 

@@ -1,6 +1,7 @@
 #include "server/pipeline/classifier.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,10 @@ namespace {
 absl::Status Expired() {
   return absl::DeadlineExceededError("the deadline passed before the request could run");
 }
+
+// Whoever waits for a decoding thread has a place in a queue, of this model or of one that it
+// replaces.
+constexpr int kBoundedByAdmission = std::numeric_limits<int>::max();
 
 absl::Status ShuttingDown() { return absl::UnavailableError("the server is shutting down"); }
 
@@ -38,7 +43,7 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
                .max_pixels = options_.max_pixels_in_flight,
                .decode_threads = options_.decode_threads},
               *executor_),
-      decode_pool_("decode", options_.decode_threads, options_.max_decode_queue) {
+      decode_pool_("decode", options_.decode_threads, kBoundedByAdmission) {
   device_metrics_.SetRunners(options_.runners);
   metrics_.BeforeScrape([this] {
     for (const ModelEntry& entry : registry_.List()) {
@@ -114,7 +119,6 @@ void Classifier::Start(CallPtr admitted) {
   const absl::Time deadline = call->request.deadline;
   const bool queued = decode_pool_.TryRun(
       [this, call, now = absl::Now()] { Decode(CallPtr(call), now); }, deadline);
-  // It holds as many as may be admitted.
   if (!queued) CallPtr(call)->Finish(ShuttingDown());
 }
 
@@ -236,7 +240,11 @@ void Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
     if (row == batch_size - 1) {
       model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, absl::Now() - ended);
     }
-    NoteAnswer(call, !call.cancelled() && options_.now() <= call.request.deadline);
+    // Who gave up while it ran, with time left, says nothing of the prediction.
+    const absl::Duration left = call.request.deadline - options_.now();
+    if (!call.cancelled() || left < outcome.run) {
+      NoteAnswer(call, !call.cancelled() && left >= absl::ZeroDuration());
+    }
     call.Finish(std::move(answer));
   }
 }

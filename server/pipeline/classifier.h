@@ -27,7 +27,6 @@ namespace patchserve {
 struct ClassifierOptions {
   ImageLimits limits;
   int decode_threads = 1;
-  int max_decode_queue = 1024;  // those that wait for a decoding thread: no fewer than admitted
   int64_t max_bytes_in_flight = 256 << 20;     // as sent, and as model input
   int64_t max_pixels_in_flight = 200'000'000;  // not yet decoded
   absl::Duration max_batch_delay = absl::InfiniteDuration();

@@ -28,6 +28,8 @@ app.kubernetes.io/part-of: patchserve
 
 {{- /* The flags that don't depend on where the models lie. */ -}}
 {{- define "patchserve.flags" -}}
+{{- if and .Values.tls.clientCa (not .Values.tls.secretName) }}{{ fail "tls.clientCa wants tls.secretName: the clients' authority is ca.crt of that Secret" }}{{- end -}}
+{{- if and .Values.auth.secretName (not .Values.tls.secretName) }}{{ fail "auth.secretName wants tls.secretName: tokens don't go in plaintext" }}{{- end -}}
 - --address=0.0.0.0:8001
 - --metrics_address=0.0.0.0:8002
 - --health_address=0.0.0.0:8003
