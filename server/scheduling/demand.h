@@ -45,7 +45,7 @@ class Demand {
     const CostModel& cost = queue.cost;
     const double rate = Rate(queue);
     const double runners = runners_ - (load_ - LoadOf(queue));
-    const int best = Worthwhile(cost, cost.max_batch(), kWorthLeaving);
+    const int best = Worthwhile(cost, cost.max_batch(), scarce() ? kScarceWorthwhile : kWorthwhile);
     int target = 1;
     while (target < best) {
       const absl::Duration next = cost.Expected(target + 1);
@@ -82,9 +82,6 @@ class Demand {
   }
 
  private:
-  // So near the best time an image a batch needs to be: for less nobody is left behind, who was
-  // promised an answer.
-  static constexpr double kWorthLeaving = 0.2;
   // So many late for each that runs are no reason for a smaller batch.
   static constexpr double kFewLostEach = 0.02;
 
