@@ -1,9 +1,12 @@
 #include "server/listen.h"
 
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/impl/server_builder_option.h"
 #include "grpcpp/server_builder.h"
 #include "server/base/status.h"
 #include "server/rpc/credentials.h"
@@ -29,6 +32,15 @@ ConnectionLimits Limits(const Transport& transport, int64_t max_message_bytes) {
           .min_ping_interval = transport.min_ping_interval,
           .max_memory_bytes = transport.max_grpc_memory};
 }
+
+// Reflection is a plugin of every server of the process: of this one it isn't.
+class NoReflection : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->clear();
+  }
+};
 
 absl::StatusOr<std::unique_ptr<grpc::Server>> Start(grpc::ServerBuilder& builder,
                                                     const std::string& address, const int& port) {
@@ -62,6 +74,7 @@ absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Servi
   probes.AddListeningPort(transport.health_address, grpc::InsecureServerCredentials(),
                           &ports.health_port);
   probes.RegisterService(&health);
+  probes.SetOption(std::make_unique<NoReflection>());
   SetLimits(Limits(transport, kMaxHealthMessage), probes);
   ASSIGN_OR_RETURN(ports.health, Start(probes, transport.health_address, ports.health_port));
   return ports;

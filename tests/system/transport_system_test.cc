@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "grpcpp/create_channel.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "inference/grpc_service.grpc.pb.h"
 #include "tests/rpc/certificates.h"
 #include "tests/system/server_fixture.h"
@@ -18,6 +20,22 @@ using ::testing::HasSubstr;
 int Probe(const std::string& address, const std::string& service = "") {
   ServerProcess probe({"--probe=" + address, "--probe_service=" + service});
   return probe.WaitForExit();
+}
+
+// What a plaintext call of `method`, with an empty message, is answered.
+grpc::StatusCode Call(const std::string& address, const std::string& method) {
+  grpc::GenericStub stub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  grpc::ByteBuffer answer;
+  grpc::Status status;
+  const auto call = stub.PrepareUnaryCall(&context, method, grpc::ByteBuffer(), &queue);
+  call->StartCall();
+  call->Finish(&answer, &status, /*tag=*/nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  return status.error_code();
 }
 
 constexpr char kToken[] = "Bearer a-token-of-twenty-letters";
@@ -88,6 +106,9 @@ TEST_F(SecuredServerTest, BothServicesAskForTheTokenAndTheHealthPortDoesnt) {
   EXPECT_EQ(Load(""), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(Probe(server->health_address()), 0);
   EXPECT_EQ(Probe(server->health_address(), "nobody"), 1);
+  EXPECT_EQ(Call(server->health_address(),
+                 "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
+            grpc::StatusCode::UNIMPLEMENTED);
   EXPECT_EQ(Probe(server->address()), 1);  // TLS
 }
 
