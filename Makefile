@@ -4,7 +4,7 @@
 # make build     install and build: build/bin/{patchserve,classify}
 # make bench     print what serving costs, and how long each part takes
 # make performance  measure and write docs/performance.md: 20 minutes on a quiet machine
-# make bench-overload  the live server under overload, bad clients, SIGTERM and swaps; 20 minutes
+# make bench-overload  the live server under overload, bad clients, SIGTERM and swaps; 13 minutes
 # make simulate  the batching rule against its peers' policies, in virtual time; 2 minutes
 # make simulate-plots  docs/scheduling-*.svg, from what that left
 # make fuzz      throw random bytes at what reads files: RUNS times at each parser

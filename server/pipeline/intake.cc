@@ -84,7 +84,7 @@ absl::Status Intake::Admit(Call& call, absl::Time now) {
                     "this request would make others late that were taken in before");
   }
   call.ahead = admission.ahead;
-  call.spare = call.request.deadline - now - (admission.until_answer - admission.ahead);
+  call.spare = admission.spare;
   call.place = Hold([this, queue = model.scheduled_as] { executor_.TakeBack(queue); });
   call.decode_work = decode_work_.Take(absl::ToInt64Nanoseconds(decode));
   return absl::OkStatus();

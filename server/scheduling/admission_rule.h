@@ -47,10 +47,10 @@ struct Admission {
   // kHarmful: others, taken in before, would be late.
   enum class Answer { kAdmitted, kNoPlace, kLate, kHarmful };
   Answer answer = Answer::kAdmitted;
-  // What was predicted: `ahead` of the wait is for others that wait.
+  // What was predicted: `ahead` of the wait is for others that wait, for whom it has `spare`.
   absl::Duration wait = absl::ZeroDuration();
   absl::Duration ahead = absl::ZeroDuration();
-  absl::Duration until_answer = absl::ZeroDuration();
+  absl::Duration spare = absl::ZeroDuration();
 };
 
 // `budget`: from now to the deadline; `decode_wait`, `decode`: before the item is decoded,
@@ -62,8 +62,9 @@ inline Admission Admit(const Load& load, Criticality criticality, absl::Duration
   const absl::Duration must_wait = std::max(load.running, decode_wait);
   const absl::Duration ahead =
       std::max(load.running + load.ahead - must_wait, absl::ZeroDuration());
+  const absl::Duration spare = budget - must_wait - decode - load.run;
   const auto answer = [&](Admission::Answer what) {
-    return Admission{what, must_wait + ahead, ahead, must_wait + ahead + decode + load.run};
+    return Admission{what, must_wait + ahead, ahead, spare};
   };
   using Answer = Admission::Answer;
   const double room = RoomFor(criticality);
@@ -73,8 +74,7 @@ inline Admission Admit(const Load& load, Criticality criticality, absl::Duration
   // that is wrong is put right.
   if (load.idle) return answer(Answer::kAdmitted);
   // Of the time that it may wait for others each level has its part.
-  const absl::Duration may_wait = budget - must_wait - decode - load.run;
-  if (may_wait < absl::ZeroDuration() || load.slip * ahead > room * may_wait) {
+  if (spare < absl::ZeroDuration() || load.slip * ahead > room * spare) {
     return answer(Answer::kLate);
   }
   return answer(Answer::kAdmitted);

@@ -240,12 +240,9 @@ class Executor {
         std::count(busy_until_.begin(), busy_until_.end(), absl::InfinitePast()));
   }
   RunnerState RunnersAt(absl::Time now) const {
-    RunnerState runners{.idle = Idle(), .least = absl::InfiniteDuration()};
+    RunnerState runners{.idle = Idle()};
     for (absl::Time until : busy_until_) {
-      if (until == absl::InfinitePast()) continue;
-      const absl::Duration left = std::max(until - now, absl::ZeroDuration());
-      runners.sum += left;
-      runners.least = std::min(runners.least, left);
+      if (until != absl::InfinitePast()) runners.Busy(until - now);
     }
     return runners;
   }

@@ -14,9 +14,15 @@ namespace patchserve {
 
 // A device's runners at a moment.
 struct RunnerState {
-  int idle = 0;                                 // so many are free
-  absl::Duration sum = absl::ZeroDuration();    // what is left of the batches under way, together
-  absl::Duration least = absl::ZeroDuration();  // until the next one is done
+  int idle = 0;                               // so many are free
+  absl::Duration sum = absl::ZeroDuration();  // what is left of the batches under way, together
+  absl::Duration least = absl::InfiniteDuration();  // until the next one is done
+
+  // One more batch is under way, for so long; less than zero: it is overdue.
+  void Busy(absl::Duration left) {
+    sum += std::max(left, absl::ZeroDuration());
+    least = std::min(least, std::max(left, absl::ZeroDuration()));
+  }
 };
 
 // A device at a moment.
@@ -38,7 +44,14 @@ class Newcomer {
       : device_(device),
         demand_(device.queues, device.runners, device.now),
         own_(device.queues[model]),
-        deadline_(deadline) {}
+        deadline_(deadline) {
+    if (!demand_.scarce()) return;
+    for (const Queue& other : device_.queues) {
+      if (&other != &own_) others_ += other.TimeOf(other.expected + other.waiting());
+    }
+    share_ = demand_.FairShare(own_);
+    if (IsNext()) own_turn_ = own_.cost.Expected(own_.UsualSize());
+  }
 
   Load Finds() const {
     const int size = own_.UsualSize(), before = own_.Before(deadline_);
@@ -90,23 +103,23 @@ class Newcomer {
                        [](const Queue& queue) { return queue.expected + queue.waiting() == 0; });
   }
 
-  // How much of the other models goes before `own` time of `queue`, due at `deadline`.
+  // How much of the other models goes before `own` time of `queue`, due at `deadline`; under
+  // overload `queue` is its own.
   absl::Duration OthersBefore(const Queue& queue, absl::Duration own, absl::Time deadline) const {
+    if (demand_.scarce()) {
+      return std::min(others_, (own - std::min(own, own_turn_)) * (1 / share_ - 1));
+    }
     absl::Duration others = absl::ZeroDuration();
     for (const Queue& other : device_.queues) {
-      if (&other == &queue) continue;
-      others += other.TimeOf(demand_.scarce() ? other.expected + other.waiting()
-                                              : other.Before(deadline));
+      if (&other != &queue) others += other.TimeOf(other.Before(deadline));
     }
-    if (!demand_.scarce()) return others;
-    if (IsNext(queue)) own -= std::min(own, queue.cost.Expected(queue.UsualSize()));
-    return std::min(others, own * (1 / demand_.FairShare(queue) - 1));
+    return others;
   }
 
-  // Whether the next turn is this model's.
-  bool IsNext(const Queue& queue) const {
+  // Whether the next turn is its model's.
+  bool IsNext() const {
     return std::none_of(device_.queues.begin(), device_.queues.end(), [&](const Queue& other) {
-      return other.waiting() > 0 && other.used < queue.used;
+      return other.waiting() > 0 && other.used < own_.used;
     });
   }
 
@@ -133,6 +146,11 @@ class Newcomer {
   const Demand<Item> demand_;
   const Queue& own_;
   const absl::Time deadline_;
+  // Under overload: all that waits of other models, its model's part of the device, and what its
+  // model does before their next turn.
+  absl::Duration others_ = absl::ZeroDuration();
+  double share_ = 1;
+  absl::Duration own_turn_ = absl::ZeroDuration();
 };
 
 }  // namespace patchserve

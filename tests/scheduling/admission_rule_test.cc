@@ -29,7 +29,7 @@ TEST_F(AdmissionRuleTest, WhoCanBeInTimeIsTakenIn) {
   const Admission admission = Admit(load, Criticality::kDefault, 99 * ms, 0 * ms, 3 * ms);
   EXPECT_EQ(admission.wait, 20 * ms);
   EXPECT_EQ(admission.ahead, 15 * ms);
-  EXPECT_EQ(admission.until_answer, 33 * ms);
+  EXPECT_EQ(99 * ms - admission.spare + admission.ahead, 33 * ms);  // until it is answered
 }
 
 TEST_F(AdmissionRuleTest, WherePredictionsAreNotKeptTheWaitForOthersCountsForMore) {

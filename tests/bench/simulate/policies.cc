@@ -36,7 +36,7 @@ class OurPolicy : public Policy {
       if (admission.answer != Admission::Answer::kAdmitted) return false;
       rule_.TakeBack(request.model);
       item.ahead = admission.ahead;
-      item.spare = request.deadline - now - (admission.until_answer - admission.ahead);
+      item.spare = admission.spare;
     }
     return !rule_.Push(request.model, item, request.deadline, now, /*arrived=*/admission_)
                 .has_value();
@@ -77,13 +77,8 @@ class OurPolicy : public Policy {
   };
 
   RunnerState RunnersAt(absl::Time now) const {
-    RunnerState runners{.idle = runners_ - static_cast<int>(running_.size()),
-                        .least = absl::InfiniteDuration()};
-    for (const Running& r : running_) {
-      const absl::Duration left = std::max(r.until - now, absl::ZeroDuration());
-      runners.sum += left;
-      runners.least = std::min(runners.least, left);
-    }
+    RunnerState runners{.idle = runners_ - static_cast<int>(running_.size())};
+    for (const Running& r : running_) runners.Busy(r.until - now);
     return runners;
   }
 
