@@ -42,8 +42,7 @@ class Call {
   ModelMetrics* figures = nullptr;           // of the model; null if there is none of the name
   int top_k = 5;
   ImageInfo image;
-  absl::Duration ahead;   // predicted, at admission: what waits before it,
-  absl::Duration spare;   // and how long it could wait for that
+  double slack = 0;       // at admission: see there (admission_rule.h)
   OwnedInput input;       // once decoded
   absl::Duration decode;  // how long decoding took
   absl::Duration waited;  // for a decoding thread

@@ -175,7 +175,7 @@ void Classifier::Drop(CallPtr call, DropReason reason) {
 }
 
 void Classifier::NoteAnswer(const Call& call, bool in_time) {
-  executor_->Answered(call.model->scheduled_as, in_time, call.ahead, call.spare);
+  executor_->Answered(call.model->scheduled_as, in_time, call.slack);
 }
 
 void Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch) {

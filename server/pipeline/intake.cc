@@ -31,11 +31,11 @@ std::string InMs(absl::Duration time) {
 
 constexpr absl::Duration kShortestPause = absl::Milliseconds(10);
 
-absl::Status Refuse(const Call& call, ShedReason reason, absl::Duration wait, absl::Time now,
+absl::Status Refuse(const Call& call, ShedReason reason, absl::Duration pause, absl::Time now,
                     absl::string_view why) {
   call.figures->Shed(reason);
+  pause = std::max(pause, kShortestPause);
   // What would come too late anyway is better not repeated.
-  const absl::Duration pause = std::max(wait, kShortestPause);
   const bool in_time = now + pause < call.request.deadline;
   return WithRetryAfter(absl::ResourceExhaustedError(why),
                         in_time ? pause : absl::InfiniteDuration());
@@ -66,25 +66,28 @@ absl::Status Intake::Admit(Call& call, absl::Time now) {
                                pixels_.limit(), " allowed"));
   }
   const absl::Duration decode = decode_cost_.Expected(call.image);
-  const Admission admission = executor_.Reserve(model.scheduled_as, call.request.criticality,
-                                                call.request.deadline, DecodeWait(), decode);
+  const Admission admission = executor_.Reserve({.model = model.scheduled_as,
+                                                 .criticality = call.request.criticality,
+                                                 .deadline = call.request.deadline,
+                                                 .decode_wait = DecodeWait(),
+                                                 .decode = decode,
+                                                 .retried = call.request.retried});
   switch (admission.answer) {
     case Admission::Answer::kAdmitted:
       break;
     case Admission::Answer::kNoPlace:
-      return Refuse(call, ShedReason::kQueueFull, admission.wait, now,
+      return Refuse(call, ShedReason::kQueueFull, admission.retry_after, now,
                     absl::StrCat("model ", model.name, " has as many requests waiting as it may (",
                                  model.max_queue, ", the last ones for the more critical)"));
     case Admission::Answer::kLate:
-      return Refuse(call, ShedReason::kLate, admission.wait, now,
+      return Refuse(call, ShedReason::kLate, admission.retry_after, now,
                     absl::StrCat("too much waits before this request: about ", InMs(admission.wait),
                                  ", and its deadline is in ", InMs(call.request.deadline - now)));
     case Admission::Answer::kHarmful:
-      return Refuse(call, ShedReason::kLate, admission.wait, now,
+      return Refuse(call, ShedReason::kLate, admission.retry_after, now,
                     "this request would make others late that were taken in before");
   }
-  call.ahead = admission.ahead;
-  call.spare = admission.spare;
+  call.slack = admission.slack;
   call.place = Hold([this, queue = model.scheduled_as] { executor_.TakeBack(queue); });
   call.decode_work = decode_work_.Take(absl::ToInt64Nanoseconds(decode));
   return absl::OkStatus();

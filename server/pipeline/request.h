@@ -49,6 +49,7 @@ struct ClassifyRequest {
   absl::Time arrival;                                 // when the server got it
   absl::Time deadline = absl::InfiniteFuture();       // infinite: the model's default applies
   absl::Time no_later_than = absl::InfiniteFuture();  // bounds the deadline, the default one too
+  bool retried = false;  // it was refused before: its caller makes no more load than one request
   // True once nobody waits for the answer any more; it is then dropped at the next
   // step. May be null. Borrowed too.
   const std::atomic<bool>* cancelled = nullptr;

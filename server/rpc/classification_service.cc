@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "server/rpc/caller.h"
 #include "server/rpc/classify_stream.h"
-#include "server/rpc/deadline.h"
 #include "server/rpc/messages.h"
 #include "server/rpc/status.h"
 #include "server/rpc/unary_call.h"
@@ -27,6 +27,7 @@ class ClassifyCall final : public UnaryCall {
     }
     request->arrival = arrival();
     request->deadline = DeadlineOf(context);
+    request->retried = IsRetry(context);
     request->cancelled = &cancelled();
     classifier.Classify(*std::move(request), Answering());
   }

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/quote.h"
 #include "server/base/status.h"
-#include "server/rpc/deadline.h"
+#include "server/rpc/caller.h"
 #include "server/rpc/infer.h"
 #include "server/rpc/infer_input.h"
 #include "server/rpc/infer_stream.h"

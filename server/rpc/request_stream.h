@@ -13,7 +13,7 @@
 #include "grpcpp/grpcpp.h"
 #include "server/pipeline/classifier.h"
 #include "server/rpc/access_log.h"
-#include "server/rpc/deadline.h"
+#include "server/rpc/caller.h"
 #include "server/rpc/open_calls.h"
 
 namespace patchserve {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "absl/time/time.h"
 
@@ -30,6 +31,16 @@ inline double RoomFor(Criticality criticality) {
   return 1;
 }
 
+// An item that is still to be decoded asks for a place.
+struct Asking {
+  int model = 0;
+  Criticality criticality = Criticality::kDefault;
+  absl::Time deadline;
+  // Before it is decoded, and its own decoding.
+  absl::Duration decode_wait = absl::ZeroDuration(), decode = absl::ZeroDuration();
+  bool retried = false;  // it was refused before, and then counted among those who come
+};
+
 // What a newcomer would find.
 struct Load {
   int places = 0;      // taken, of its model
@@ -37,20 +48,24 @@ struct Load {
   bool idle = false;   // nothing waits and nothing runs
   // Before it could run if nothing waited: the rest of the batches under way.
   absl::Duration running = absl::ZeroDuration();
-  absl::Duration ahead = absl::ZeroDuration();  // batches before its own, of all models
-  absl::Duration run = absl::ZeroDuration();    // of the batch that it would join
-  absl::Duration least = absl::ZeroDuration();  // that a run ever took
-  double slip = 1;  // `ahead` nearly always takes at most so many times as long
+  absl::Duration ahead = absl::ZeroDuration();      // batches before its own, of all models
+  absl::Duration run = absl::ZeroDuration();        // of the batch that it would join
+  absl::Duration least = absl::ZeroDuration();      // that a run ever took
+  absl::Duration deviation = absl::ZeroDuration();  // the standard one, of all that together
+  double margin = 0;    // nearly always all that takes at most so many deviations longer
+  double overload = 1;  // so many times what can be done comes
 };
 
 struct Admission {
   // kHarmful: others, taken in before, would be late.
   enum class Answer { kAdmitted, kNoPlace, kLate, kHarmful };
   Answer answer = Answer::kAdmitted;
-  // What was predicted: `ahead` of the wait is for others that wait, for whom it has `spare`.
-  absl::Duration wait = absl::ZeroDuration();
-  absl::Duration ahead = absl::ZeroDuration();
-  absl::Duration spare = absl::ZeroDuration();
+  absl::Duration wait = absl::ZeroDuration();  // that was predicted
+  // When another try is welcome. Of those who are refused only some can be served later: the
+  // more come, the later they should come again, or they are all that the device is busy with.
+  absl::Duration retry_after = absl::ZeroDuration();
+  // So many deviations longer it may take than predicted. Infinite: it is taken in anyhow.
+  double slack = std::numeric_limits<double>::infinity();
 };
 
 // `budget`: from now to the deadline; `decode_wait`, `decode`: before the item is decoded,
@@ -62,9 +77,11 @@ inline Admission Admit(const Load& load, Criticality criticality, absl::Duration
   const absl::Duration must_wait = std::max(load.running, decode_wait);
   const absl::Duration ahead =
       std::max(load.running + load.ahead - must_wait, absl::ZeroDuration());
-  const absl::Duration spare = budget - must_wait - decode - load.run;
+  const absl::Duration spare =
+      budget - must_wait - decode - load.run - load.margin * load.deviation;
+  const absl::Duration wait = must_wait + ahead;
   const auto answer = [&](Admission::Answer what) {
-    return Admission{what, must_wait + ahead, ahead, spare};
+    return Admission{what, wait, load.overload * wait};
   };
   using Answer = Admission::Answer;
   const double room = RoomFor(criticality);
@@ -74,10 +91,12 @@ inline Admission Admit(const Load& load, Criticality criticality, absl::Duration
   // that is wrong is put right.
   if (load.idle) return answer(Answer::kAdmitted);
   // Of the time that it may wait for others each level has its part.
-  if (spare < absl::ZeroDuration() || load.slip * ahead > room * spare) {
-    return answer(Answer::kLate);
+  if (spare < absl::ZeroDuration() || ahead > room * spare) return answer(Answer::kLate);
+  Admission admitted = answer(Answer::kAdmitted);
+  if (load.deviation > absl::ZeroDuration()) {
+    admitted.slack = load.margin + absl::FDivDuration(spare - ahead, load.deviation);
   }
-  return answer(Answer::kAdmitted);
+  return admitted;
 }
 
 }  // namespace patchserve

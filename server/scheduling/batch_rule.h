@@ -112,15 +112,14 @@ class BatchRule {
     queue.arrivals.Add(now, std::min(deadline - now, 2 * queue.patience()));
   }
 
-  // Gives the item back if max_queued of its model wait already. `arrived`: Arrive was
-  // called for it.
+  // Gives the item back if max_queued of its model wait already. `admitted`: Ask was called for it.
   std::optional<Item> Push(int model, Item item, absl::Time deadline, absl::Time now,
-                           bool arrived = false) {
+                           bool admitted = false) {
     Queue& queue = queues_[model];
-    if (!arrived) Arrive(model, deadline, now);
+    if (!admitted) Arrive(model, deadline, now);
     if (queue.entries.empty()) queue.used = std::max(queue.used, turn_);
     if (queue.waiting() >= queue.max_queued) return item;
-    queue.entries.insert(queue.After(deadline), {deadline, now, std::move(item)});
+    queue.entries.insert(queue.After(deadline), {deadline, now, std::move(item), admitted});
     ++queued_;
     return std::nullopt;
   }
@@ -169,16 +168,9 @@ class BatchRule {
   void Expect(int model) { ++queues_[model].expected; }
   void TakeBack(int model) { --queues_[model].expected; }
 
-  // An item that is still to be decoded asks for a place.
-  struct Asking {
-    int model = 0;
-    Criticality criticality = Criticality::kDefault;
-    absl::Time deadline;
-    absl::Duration decode_wait, decode;  // before it is decoded, and its own decoding
-  };
-
-  // Who is admitted must be pushed as `arrived`, after TakeBack, or only taken back.
+  // Who is admitted must be pushed as `admitted`, after TakeBack, or only taken back.
   Admission Ask(const Asking& item, const RunnerState& runners, absl::Time now) {
+    if (!item.retried) Arrive(item.model, item.deadline, now);
     const DeviceState<Item> device{queues_, options_.runners, runners, now};
     const Newcomer<Item> newcomer(device, item.model, item.deadline);
     const Load load = newcomer.Finds();
@@ -188,7 +180,6 @@ class BatchRule {
         item.criticality != Criticality::kCritical && newcomer.MakesOthersLate()) {
       admission.answer = Admission::Answer::kHarmful;
     }
-    Arrive(item.model, item.deadline, now);
     // A prediction keeps the model from being run, and so from being measured: it fades.
     if (load.idle && load.run > budget) queues_[item.model].cost.Fade();
     if (admission.answer == Admission::Answer::kAdmitted) Expect(item.model);
@@ -202,9 +193,9 @@ class BatchRule {
   }
 
   // An admitted item was answered, in time or not: see punctuality.h.
-  void Answered(int model, bool in_time, absl::Duration ahead, absl::Duration spare) {
+  void Answered(int model, bool in_time, double slack) {
     Punctuality& punctuality = queues_[model].punctuality;
-    in_time ? punctuality.Kept(ahead, spare) : punctuality.Missed(ahead, spare);
+    in_time ? punctuality.Kept(slack) : punctuality.Missed(slack);
   }
 
   int queued() const { return queued_; }
@@ -238,23 +229,24 @@ class BatchRule {
     for (Queue& queue : queues_) queue.used = turn_;
   }
 
-  // The first entry that can wait for a batch of `target`, or of all that are left.
+  // The first entry that can wait for a batch of `target`, or of all that are left. Nobody who was
+  // admitted is left behind while they can be in time.
   int FirstFor(const Queue& queue, int target, absl::Time now) const {
     const int last = queue.waiting() - 1;
     for (int first = 0; first < last; ++first) {
-      const int size = std::min(target, last + 1 - first);
+      const int size = queue.entries[first].admitted ? 1 : std::min(target, last + 1 - first);
       if (now + queue.cost.Safe(size) <= queue.entries[first].deadline) return first;
     }
     return last;
   }
 
   // The most entries from `first` on that can run together and all be in time. If not
-  // even the first is sure to be, it runs alone.
+  // even the first is sure to be, it runs alone, or with those who make it no later.
   int Feasible(const Queue& queue, int first, absl::Time now) const {
     const int waiting = queue.waiting() - first;
     int size = std::min(waiting, queue.cost.max_batch());
     while (size > 1 && now + queue.cost.Safe(size) > queue.entries[first].deadline) --size;
-    return size;
+    return ForNothing(queue.cost, size, std::min(waiting, queue.cost.max_batch()));
   }
 
   // How many of those that wait one of the idle runners takes: its share, or all if
@@ -273,7 +265,7 @@ class BatchRule {
     int most = Feasible(queue, plan.first, now);
     if (options_.independent_runners) most = std::min(most, Share(queue.cost, waiting, idle));
     if (!demand.scarce()) most = demand.Harmless(queue, target, most);
-    plan.size = Worthwhile(queue.cost, most, demand.scarce() ? kScarceWorthwhile : kWorthwhile);
+    plan.size = Worthwhile(queue.cost, most, demand.worthwhile());
     plan.start_by = queue.entries[plan.first].deadline - queue.cost.Safe(plan.size);
     TakeAlong(queue, now, plan);
     plan.wait_until = std::min(WaitUntil(queue, demand, plan, now, idle),

@@ -10,7 +10,7 @@ namespace patchserve {
 
 // A larger batch must save this share of the time an image; while time is scarce, this.
 inline constexpr double kWorthwhile = 0.05;
-inline constexpr double kScarceWorthwhile = 0.01;
+inline constexpr double kScarceWorthwhile = 0.002;
 // So little more time is none.
 inline constexpr double kNearlySame = 0.005;
 
@@ -22,6 +22,12 @@ inline bool NearlySame(const CostModel& cost, int size, int larger) {
   return cost.Expected(larger) <= cost.Expected(size) * (1 + kNearlySame);
 }
 
+// A batch with as many more, up to `most`, as come for nearly nothing.
+inline int ForNothing(const CostModel& cost, int size, int most) {
+  while (size < most && NearlySame(cost, size, size + 1)) ++size;
+  return size;
+}
+
 // The smallest batch whose time an image is near the best of those up to `most`, and as
 // many more as come for nearly nothing.
 inline int Worthwhile(const CostModel& cost, int most, double near) {
@@ -29,8 +35,7 @@ inline int Worthwhile(const CostModel& cost, int most, double near) {
   for (int size = 1; size <= most; ++size) best = std::min(best, TimeEach(cost, size));
   int size = 1;
   while (TimeEach(cost, size) > best * (1 + near)) ++size;
-  while (size < most && NearlySame(cost, size, size + 1)) ++size;
-  return size;
+  return ForNothing(cost, size, most);
 }
 
 }  // namespace patchserve

@@ -33,7 +33,10 @@ class CostModel {
 
   // A time that nearly all batches keep, the expected one and two standard deviations:
   // what a deadline is held against.
-  absl::Duration Safe(int size) const { return expected_[size] * (1 + 2 * std::sqrt(variance_)); }
+  absl::Duration Safe(int size) const { return expected_[size] * (1 + 2 * Deviation()); }
+
+  // The standard deviation of what batches take, as a share of what was expected.
+  double Deviation() const { return std::sqrt(variance_); }
 
   // The least that a batch ever took.
   absl::Duration Fastest() const { return fastest_[1]; }

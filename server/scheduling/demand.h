@@ -25,16 +25,16 @@ class Demand {
   // Whether more comes than the device can do in time.
   bool scarce() const { return load_ > runners_; }
 
+  // How many times what the device can do in time comes; at least 1.
+  double overload() const { return std::max(1.0, load_ / runners_); }
+
+  // What a larger batch must save: while time is scarce hardly anything, since who is left for the
+  // next one makes that smaller.
+  double worthwhile() const { return scarce() ? kScarceWorthwhile : kWorthwhile; }
+
   // How many of a model come in a second. The patient don't count: they lose nothing.
   double Rate(const Queue& queue) const {
     return queue.arrivals.Hurried(now_, absl::Seconds(1), queue.patience());
-  }
-
-  // What part of the device a model may have: what the others leave, at least an equal part.
-  double FairShare(const Queue& queue) const {
-    int models = 0;
-    for (const Queue& other : queues_) models += &other == &queue || LoadOf(other) > 0;
-    return std::clamp(1 - (load_ - LoadOf(queue)) / runners_, 1.0 / models, 1.0);
   }
 
   // The size of a batch for which urgent items are left behind: the largest that costs
@@ -45,7 +45,7 @@ class Demand {
     const CostModel& cost = queue.cost;
     const double rate = Rate(queue);
     const double runners = runners_ - (load_ - LoadOf(queue));
-    const int best = Worthwhile(cost, cost.max_batch(), scarce() ? kScarceWorthwhile : kWorthwhile);
+    const int best = Worthwhile(cost, cost.max_batch(), worthwhile());
     int target = 1;
     while (target < best) {
       const absl::Duration next = cost.Expected(target + 1);

@@ -73,13 +73,11 @@ class Executor {
   }
 
   // Asks for a place for an item that is still to be decoded. Who is admitted must push
-  // it as `reserved`, or give the place back with TakeBack. For the other arguments see
-  // admission_rule.h.
-  [[nodiscard]] Admission Reserve(int model, Criticality criticality, absl::Time deadline,
-                                  absl::Duration decode_wait, absl::Duration decode) {
+  // it as `reserved`, or give the place back with TakeBack.
+  [[nodiscard]] Admission Reserve(const Asking& item) {
     std::lock_guard lock(mutex_);
     const absl::Time now = options_.now();
-    return rule_.Ask({model, criticality, deadline, decode_wait, decode}, RunnersAt(now), now);
+    return rule_.Ask(item, RunnersAt(now), now);
   }
   void TakeBack(int model) {
     std::lock_guard lock(mutex_);
@@ -87,9 +85,9 @@ class Executor {
   }
 
   // An admitted item was answered, in time or not: see punctuality.h.
-  void Answered(int model, bool in_time, absl::Duration ahead, absl::Duration spare) {
+  void Answered(int model, bool in_time, double slack) {
     std::lock_guard lock(mutex_);
-    rule_.Answered(model, in_time, ahead, spare);
+    rule_.Answered(model, in_time, slack);
   }
 
   // How long one more item would wait before it runs.
@@ -114,7 +112,7 @@ class Executor {
       if (reserved) rule_.TakeBack(model);
       if (stopping_) return item;
       std::optional<Item> refused =
-          rule_.Push(model, std::move(item), deadline, options_.now(), /*arrived=*/reserved);
+          rule_.Push(model, std::move(item), deadline, options_.now(), /*admitted=*/reserved);
       if (refused.has_value()) return refused;
     }
     changed_.notify_one();

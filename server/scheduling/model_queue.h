@@ -20,6 +20,7 @@ struct ModelQueue {
     absl::Time deadline;
     absl::Time pushed;
     Item item;
+    bool admitted = false;  // it was told that it will be in time
   };
 
   int max_queued = 0;
@@ -46,9 +47,10 @@ struct ModelQueue {
     return expected + static_cast<int>(After(deadline) - entries.begin());
   }
 
-  // The size of batches where many wait: as large as pays and usual budgets allow.
-  int UsualSize() const {
-    int size = Worthwhile(cost, cost.max_batch(), kWorthwhile);
+  // The size of batches where many wait: as large as pays and usual budgets allow. `near`: see
+  // Worthwhile.
+  int UsualSize(double near = kWorthwhile) const {
+    int size = Worthwhile(cost, cost.max_batch(), near);
     while (size > 1 && cost.Expected(size) > arrivals.usual_budget()) --size;
     return size;
   }

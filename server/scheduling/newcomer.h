@@ -3,96 +3,53 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
 
 #include "absl/time/time.h"
 #include "server/scheduling/admission_rule.h"
 #include "server/scheduling/demand.h"
 #include "server/scheduling/model_queue.h"
+#include "server/scheduling/timetable.h"
 
 namespace patchserve {
 
-// A device's runners at a moment.
-struct RunnerState {
-  int idle = 0;                               // so many are free
-  absl::Duration sum = absl::ZeroDuration();  // what is left of the batches under way, together
-  absl::Duration least = absl::InfiniteDuration();  // until the next one is done
-
-  // One more batch is under way, for so long; less than zero: it is overdue.
-  void Busy(absl::Duration left) {
-    sum += std::max(left, absl::ZeroDuration());
-    least = std::min(least, std::max(left, absl::ZeroDuration()));
-  }
-};
-
-// A device at a moment.
-template <typename Item>
-struct DeviceState {
-  const std::vector<ModelQueue<Item>>& queues;  // by model
-  int runners = 1;
-  RunnerState running;
-  absl::Time now;
-};
-
-// An item of `model` with this deadline. While there is time for all, the batches of all models
-// that are due earlier go before it. Else the models take turns (batch_rule.h): then it waits for
-// its own model's, and as much of the others' as fits beside them.
+// An item of `model` with this deadline.
 template <typename Item>
 class Newcomer {
  public:
+  // `device` must outlive it.
   Newcomer(const DeviceState<Item>& device, int model, absl::Time deadline)
       : device_(device),
         demand_(device.queues, device.runners, device.now),
+        timetable_(device, demand_),
         own_(device.queues[model]),
-        deadline_(deadline) {
-    if (!demand_.scarce()) return;
-    for (const Queue& other : device_.queues) {
-      if (&other != &own_) others_ += other.TimeOf(other.expected + other.waiting());
-    }
-    share_ = demand_.FairShare(own_);
-    if (IsNext()) own_turn_ = own_.cost.Expected(own_.UsualSize());
-  }
+        item_{&own_, deadline} {}
+  Newcomer(const Newcomer&) = delete;
+  Newcomer& operator=(const Newcomer&) = delete;
 
   Load Finds() const {
-    const int size = own_.UsualSize(), before = own_.Before(deadline_);
+    const typename Timetable<Item>::Batch joined = Joins();
     Load load;
     load.places = own_.expected + own_.waiting();
     load.max_places = own_.max_queued;
     load.idle = device_.running.idle == device_.runners && NothingWaits();
-    if (device_.running.idle == 0) load.running = device_.running.least;
-    const absl::Duration own = before / size * own_.cost.Expected(size);
-    const absl::Duration joined = own_.cost.Expected(before % size + 1);
-    const absl::Duration ahead = own + OthersBefore(own_, own + joined, deadline_);
-    if (ahead > absl::ZeroDuration()) {
-      load.ahead = std::max((device_.running.sum + ahead) / device_.runners - load.running,
-                            absl::ZeroDuration());
-    }
-    load.run = own_.cost.Expected(BatchOf(before % size + 1, size, load.running + load.ahead));
+    load.running = device_.running.wait();
+    load.ahead = joined.start - load.running;
+    load.run = own_.cost.Expected(GrownSize(joined));
     load.least = own_.cost.Fastest();
-    load.slip = own_.punctuality.factor();
+    load.deviation = timetable_.Deviation(own_, load.ahead + load.run);
+    load.margin = own_.punctuality.margin();
+    load.overload = demand_.overload();
     return load;
   }
 
-  // Whether it would make one late that may still be in time, with a later deadline, so that the
-  // newcomer goes before it. All that runs before an item may take as long as nearly all do: who
-  // was taken in is to be in time for sure. Takes time in proportion to what waits.
+  // Whether of those that were taken in more would be late than without it. Takes time in
+  // proportion to what waits.
   bool MakesOthersLate() const {
-    const int before = own_.Before(deadline_);
-    const absl::Duration one_more = own_.TimeOf(before + 1) - own_.TimeOf(before);
-    for (const Queue& queue : device_.queues) {
-      const bool own = &queue == &own_;
-      if (demand_.scarce() && !own) continue;
-      const double slip = std::max(queue.punctuality.factor(),
-                                   absl::FDivDuration(queue.cost.Safe(1), queue.cost.Expected(1)));
-      for (int i = queue.Before(deadline_); i < queue.expected + queue.waiting(); ++i) {
-        const absl::Time due = queue.entries[i - queue.expected].deadline;
-        const absl::Duration left = due - device_.now, done = Done(queue, i + 1, due);
-        const absl::Duration then =
-            own ? Done(queue, i + 2, due) : done + one_more / device_.runners;
-        if (then > done && done <= left && slip * then > left) return true;
-      }
-    }
-    return false;
+    if (MoreLate(own_)) return true;
+    // Under overload each model has its own turns.
+    return !demand_.scarce() &&
+           std::any_of(device_.queues.begin(), device_.queues.end(),
+                       [&](const Queue& queue) { return &queue != &own_ && MoreLate(queue); });
   }
 
  private:
@@ -103,32 +60,21 @@ class Newcomer {
                        [](const Queue& queue) { return queue.expected + queue.waiting() == 0; });
   }
 
-  // How much of the other models goes before `own` time of `queue`, due at `deadline`; under
-  // overload `queue` is its own.
-  absl::Duration OthersBefore(const Queue& queue, absl::Duration own, absl::Time deadline) const {
-    if (demand_.scarce()) {
-      return std::min(others_, (own - std::min(own, own_turn_)) * (1 / share_ - 1));
-    }
-    absl::Duration others = absl::ZeroDuration();
-    for (const Queue& other : device_.queues) {
-      if (&other != &queue) others += other.TimeOf(other.Before(deadline));
-    }
-    return others;
+  typename Timetable<Item>::Batch Joins() const {
+    const int place = own_.Before(item_.deadline);
+    const auto batches = timetable_.Batches(own_, &item_);
+    return *std::find_if(batches.begin(), batches.end(),
+                         [&](const auto& batch) { return place < batch.first + batch.size; });
   }
 
-  // Whether the next turn is its model's.
-  bool IsNext() const {
-    return std::none_of(device_.queues.begin(), device_.queues.end(), [&](const Queue& other) {
-      return other.waiting() > 0 && other.used < own_.used;
-    });
-  }
-
-  // The size of a batch that has `now` items and starts after `wait`: others will join it, as many
-  // as come until then, but no more than can be gathered and run within the usual budget.
-  int BatchOf(int now, int most, absl::Duration wait) const {
+  // The size of the batch when it starts: others will join it, as many as come until then, but no
+  // more than can be gathered and run within the usual budget.
+  int GrownSize(const typename Timetable<Item>::Batch& batch) const {
     const double second = demand_.Rate(own_);
-    int size = now;
-    while (size < most && size < now + second * absl::ToDoubleSeconds(wait) &&
+    const double coming = second * absl::ToDoubleSeconds(batch.start);
+    const int most = timetable_.UsualSize(own_);
+    int size = batch.size;
+    while (size < most && size < batch.size + coming &&
            own_.cost.Expected(size + 1) + absl::Seconds(size / second) <=
                own_.arrivals.usual_budget()) {
       ++size;
@@ -136,21 +82,18 @@ class Newcomer {
     return size;
   }
 
-  // In how long the first so many of a queue, the last of them due then, will probably be done.
-  absl::Duration Done(const Queue& queue, int items, absl::Time due) const {
-    const absl::Duration own = queue.TimeOf(items);
-    return (device_.running.sum + own + OthersBefore(queue, own, due)) / device_.runners;
+  bool MoreLate(const Queue& queue) const { return Late(queue, &item_) > Late(queue, nullptr); }
+  int Late(const Queue& queue, const typename Timetable<Item>::Extra* extra) const {
+    int late = 0;
+    for (const auto& batch : timetable_.Batches(queue, extra)) late += batch.late;
+    return late;
   }
 
   const DeviceState<Item>& device_;
   const Demand<Item> demand_;
+  const Timetable<Item> timetable_;
   const Queue& own_;
-  const absl::Time deadline_;
-  // Under overload: all that waits of other models, its model's part of the device, and what its
-  // model does before their next turn.
-  absl::Duration others_ = absl::ZeroDuration();
-  double share_ = 1;
-  absl::Duration own_turn_ = absl::ZeroDuration();
+  const typename Timetable<Item>::Extra item_;
 };
 
 }  // namespace patchserve

@@ -89,6 +89,28 @@ TEST(RetryTest, AServerThatIsUnavailableForAMomentIsAskedAgain) {
   EXPECT_EQ(calls, 3);
 }
 
+TEST(RetryTest, ATryThatIsNotTheFirstSaysSo) {
+  std::atomic<int> first = 0, second = 0;
+  std::string header = "patchserve-previous-attempts";
+  FakeServer server([&](grpc::ServerContext& context, auto&, auto&) {
+    const auto attempts = context.client_metadata().find(header);
+    const bool is_first = attempts == context.client_metadata().end();
+    ++(is_first ? first : second);
+    if (is_first) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "later");
+    EXPECT_EQ(attempts->second, "1");
+    return grpc::Status::OK;
+  });
+  EXPECT_TRUE(ClassifierClient(Connect(server.address())).Classify("photo", {}).ok());
+  EXPECT_EQ(first, 1);
+  EXPECT_EQ(second, 1);
+  header = "grpc-previous-rpc-attempts";
+  const ClassifierClient by_grpc(Connect(server.address(), {.grpc_retries = true}),
+                                 {.retry = false});
+  EXPECT_TRUE(by_grpc.Classify("photo", {}).ok());
+  EXPECT_EQ(first, 2);
+  EXPECT_EQ(second, 2);
+}
+
 TEST(RetryTest, ALargePhotoIsSentAgainToo) {
   std::atomic<int> calls = 0;
   FakeServer server([&](auto&, auto&, auto&) {

@@ -28,16 +28,24 @@ TEST_F(AdmissionRuleTest, WhoCanBeInTimeIsTakenIn) {
   EXPECT_EQ(Ask(29 * ms), Answer::kLate);
   const Admission admission = Admit(load, Criticality::kDefault, 99 * ms, 0 * ms, 3 * ms);
   EXPECT_EQ(admission.wait, 20 * ms);
-  EXPECT_EQ(admission.ahead, 15 * ms);
-  EXPECT_EQ(99 * ms - admission.spare + admission.ahead, 33 * ms);  // until it is answered
 }
 
-TEST_F(AdmissionRuleTest, WherePredictionsAreNotKeptTheWaitForOthersCountsForMore) {
+TEST_F(AdmissionRuleTest, PredictionsThatMayNotBeKeptNeedAMargin) {
   load.running = 5 * ms;
   load.ahead = 20 * ms;
-  load.slip = 1.5;
-  EXPECT_EQ(Ask(45 * ms), Answer::kAdmitted);
-  EXPECT_EQ(Ask(44 * ms), Answer::kLate);
+  load.deviation = 2 * ms;
+  load.margin = 1.5;
+  EXPECT_EQ(Ask(37 * ms), Answer::kLate);
+  const Admission admission = Admit(load, Criticality::kCritical, 40 * ms, 0 * ms, 0 * ms);
+  EXPECT_EQ(admission.answer, Answer::kAdmitted);
+  EXPECT_EQ(admission.slack, 2.5);  // in all it should take 35 ms
+}
+
+TEST_F(AdmissionRuleTest, TheMoreComeTheLaterTheRefusedShouldComeAgain) {
+  load.running = 20 * ms;
+  EXPECT_EQ(Admit(load, Criticality::kDefault, 25 * ms, 0 * ms, 0 * ms).retry_after, 20 * ms);
+  load.overload = 4;
+  EXPECT_EQ(Admit(load, Criticality::kDefault, 25 * ms, 0 * ms, 0 * ms).retry_after, 80 * ms);
 }
 
 TEST_F(AdmissionRuleTest, DecodingGoesOnWhileOthersRun) {
@@ -51,8 +59,13 @@ TEST_F(AdmissionRuleTest, DecodingGoesOnWhileOthersRun) {
 TEST_F(AdmissionRuleTest, AnIdleDeviceTakesWhoeverMayBeInTime) {
   load.idle = true;
   load.least = 5 * ms;
+  load.deviation = 1 * ms;
+  load.margin = 2;
   EXPECT_EQ(Ask(5 * ms), Answer::kAdmitted);
   EXPECT_EQ(Ask(4 * ms), Answer::kLate);
+  // So it says nothing of the margin.
+  EXPECT_EQ(Admit(load, Criticality::kDefault, 20 * ms, 0 * ms, 0 * ms).slack,
+            std::numeric_limits<double>::infinity());
 }
 
 TEST_F(AdmissionRuleTest, TheLowerTheLevelTheLessItMayWait) {

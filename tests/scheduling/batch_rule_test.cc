@@ -116,14 +116,14 @@ TEST_F(BatchRuleTest, TheDeadCanBeTakenOutWhileTheDeviceIsBusy) {
 class OverloadTest : public BatchRuleTest {
  protected:
   // Fifty come in gaps of `gap`; one waits that has 12 ms left, and four with 40.
-  void ComeEvery(absl::Duration gap) {
+  void ComeEvery(absl::Duration gap, bool admitted = false) {
     for (int i = 0; i < 50; ++i) {
       const absl::Time now = t0 + (i - 50) * gap;
       rule.Push(model, 0, now + 40 * ms, now);
       rule.Next(now, 1, /*may_wait=*/false);
     }
     while (rule.queued() > 0) rule.Next(t0, 1, /*may_wait=*/false);
-    rule.Push(model, 1, t0 + 12 * ms, t0);
+    rule.Push(model, 1, t0 + 12 * ms, t0, admitted);
     for (int item : {2, 3, 4, 5}) rule.Push(model, item, t0 + 40 * ms, t0);
   }
   const int model = rule.AddModel({}, CostModel({{1, 10 * ms}, {4, 16 * ms}}, 4));
@@ -132,6 +132,11 @@ class OverloadTest : public BatchRuleTest {
 TEST_F(OverloadTest, TheMostUrgentAreLeftBehindForALargeBatch) {
   ComeEvery(2 * ms);  // twice what the device can do
   EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(2, 3, 4, 5));
+}
+
+TEST_F(OverloadTest, WhoWasAdmittedIsNotLeftBehind) {
+  ComeEvery(2 * ms, /*admitted=*/true);
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(1));
 }
 
 TEST_F(OverloadTest, WithTimeEnoughForAllTheMostUrgentGoFirst) {
@@ -206,7 +211,7 @@ TEST_F(BatchRuleTest, WhatIsRefusedCountsAsOverloadToo) {
   const absl::Time now = t0 + 100 * ms;
   for (int i = 0; i < 4; ++i) {
     rule.Push(a, i, now + 90 * ms, now);
-    rule.Push(b, 10 + i, now + 50 * ms, now, /*arrived=*/true);
+    rule.Push(b, 10 + i, now + 50 * ms, now, /*admitted=*/true);
   }
   std::vector<int> order;
   for (int turn = 0; turn < 4; ++turn) order.push_back(rule.Next(now, 1).model);
@@ -233,6 +238,12 @@ TEST_F(BatchRuleTest, WhatAModelGotWhileThereWasTimeForAllIsNoDebt) {
     of_busy += rule.Next(now, 1).model == busy;
   }
   EXPECT_GE(of_busy, 25);
+}
+
+TEST_F(BatchRuleTest, WhoIsNotSureToBeInTimeTakesThoseAlongWhoCostNothing) {
+  const int model = rule.AddModel({}, Flat(4));
+  for (int i = 1; i <= 3; ++i) rule.Push(model, i, t0 + 10.5 * i * ms, t0, /*admitted=*/true);
+  EXPECT_THAT(rule.Next(t0, 1).batch, ElementsAre(1, 2, 3));
 }
 
 TEST_F(BatchRuleTest, ACallWhoseDeadlineHasPassedExpiredAndWasNotCancelled) {

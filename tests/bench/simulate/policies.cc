@@ -31,16 +31,19 @@ class OurPolicy : public Policy {
   bool Push(const Request& request, absl::Time now) override {
     Item item{request};
     if (admission_) {
-      const Admission admission =
-          rule_.Ask({.model = request.model, .deadline = request.deadline}, RunnersAt(now), now);
+      const Admission admission = rule_.Ask(
+          {.model = request.model, .deadline = request.deadline, .retried = request.retried},
+          RunnersAt(now), now);
+      pause_ = std::max(admission.retry_after, absl::Milliseconds(10));
       if (admission.answer != Admission::Answer::kAdmitted) return false;
       rule_.TakeBack(request.model);
-      item.ahead = admission.ahead;
-      item.spare = admission.spare;
+      item.slack = admission.slack;
     }
-    return !rule_.Push(request.model, item, request.deadline, now, /*arrived=*/admission_)
+    return !rule_.Push(request.model, item, request.deadline, now, /*admitted=*/admission_)
                 .has_value();
   }
+
+  absl::Duration Pause() const override { return pause_; }
 
   Decision Next(absl::Time now, int idle) override {
     auto next = rule_.Next(now, idle);
@@ -68,7 +71,7 @@ class OurPolicy : public Policy {
  private:
   struct Item {
     Request request;
-    absl::Duration ahead, spare;  // see punctuality.h
+    double slack = 0;  // see punctuality.h
   };
   struct Running {
     int model;
@@ -83,12 +86,13 @@ class OurPolicy : public Policy {
   }
 
   void Note(const Item& item, absl::Time answered) {
-    rule_.Answered(item.request.model, answered <= item.request.deadline, item.ahead, item.spare);
+    rule_.Answered(item.request.model, answered <= item.request.deadline, item.slack);
   }
 
   BatchRule<Item> rule_;
   const int runners_;
   const bool admission_;
+  absl::Duration pause_;
   std::vector<Running> running_;
 };
 

@@ -122,4 +122,29 @@ void PrintCluster() {
       1e6 * took / static_cast<double>(sent));
 }
 
+void PrintRetries() {
+  const CostCurve curve{[](int size) { return 0.004 + 0.0078 * size; }, 8};
+  const Device device{.models = {curve}, .runners = 1};
+  const double seconds = 60;
+  std::printf(
+      "\n| clients that retry: budget | load | goodput, of capacity | of those admitted in time | "
+      "tries a request | mean batch |\n|---|---|---|---|---|---|\n");
+  for (double budget : {2.0, 3.0, 5.0, 10.0}) {
+    for (double load : {0.7, 1.0, 2.0, 10.0}) {
+      const auto requests = Poisson(
+          {.rate = load / curve.best_each(), .budgets = {absl::Seconds(budget * curve.seconds(1))}},
+          seconds, /*seed=*/3);
+      OpenLoop first(requests);
+      Retrying retrying(first);
+      const Result result = Run(device, *Ours()(device), retrying, /*seed=*/1);
+      const auto in_time = static_cast<double>(result.in_time());
+      std::printf("| %.1f | %.1f | %.3f | %.4f | %.2f | %.1f |\n", budget, load,
+                  in_time / seconds * curve.best_each(),
+                  in_time / static_cast<double>(result.sent - result.refused),
+                  static_cast<double>(result.sent) / static_cast<double>(requests.size()),
+                  result.mean_batch());
+    }
+  }
+}
+
 }  // namespace patchserve::simulate

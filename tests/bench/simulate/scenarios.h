@@ -1,4 +1,4 @@
-// Three questions beside the cells; each prints its answer as a table.
+// Four questions beside the cells; each prints its answer as a table.
 #pragma once
 
 namespace patchserve::simulate {
@@ -15,5 +15,9 @@ void PrintStream();
 // for ten seconds: goodput a device, and what it cost to simulate. Chance routing makes
 // the streams of the devices independent, so they are simulated one after the other.
 void PrintCluster();
+
+// What becomes of overload when clients who are refused come again: one core, where the largest
+// batch takes two thirds of the time an image.
+void PrintRetries();
 
 }  // namespace patchserve::simulate

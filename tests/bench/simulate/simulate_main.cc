@@ -52,10 +52,12 @@ void WriteCsv(std::ostream& csv, const Cell& cell, const Outcome& outcome) {
 // What many cells have in common.
 struct Summary {
   int cells = 0, close = 0;
-  double worst = 1e9;   // ours / best peer
-  double product = 1;   // of these
-  double of_bound = 0;  // sum
-  double triton = 1e9;  // ours / Triton's defaults, the least under overload
+  double worst = 1e9;                // ours / best peer
+  double product = 1;                // of these
+  double of_bound = 0;               // sum
+  double admitted = 0, in_time = 0;  // ours, of all cells
+  double kept = 1;                   // in_time / admitted of the worst
+  double triton = 1e9;               // ours / Triton's defaults, the least under overload
 
   void Add(const Cell& cell, const Outcome& outcome) {
     const double ours = static_cast<double>(outcome.ours.result.in_time());
@@ -65,6 +67,10 @@ struct Summary {
     worst = std::min(worst, ratio);
     product *= ratio;
     of_bound += ours / outcome.bound;
+    const auto taken = static_cast<double>(outcome.ours.result.sent - outcome.ours.result.refused);
+    admitted += taken;
+    in_time += ours;
+    kept = std::min(kept, ours / taken);
     if (cell.load > 1) {
       const auto defaults = outcome.Peer("triton-defaults").result.in_time();
       triton = std::min(triton, ours / static_cast<double>(std::max<int64_t>(1, defaults)));
@@ -96,11 +102,12 @@ void PrintCells() {
   }
   std::printf(
       "| curve/traffic | cells | within 2 %% of the best peer, or better | worst | mean | "
-      "ours, of the bound | overload: ours / Triton's defaults, least |\n"
-      "|---|---|---|---|---|---|---|\n");
+      "ours, of the bound | overload: ours / Triton's defaults, least | admitted in time, worst |\n"
+      "|---|---|---|---|---|---|---|---|---|\n");
   for (const auto& [name, s] : summaries) {
-    std::printf("| %s | %d | %d | %.3f | %.3f | %.3f | %.2f |\n", name.c_str(), s.cells, s.close,
-                s.worst, std::pow(s.product, 1.0 / s.cells), s.of_bound / s.cells, s.triton);
+    std::printf("| %s | %d | %d | %.3f | %.3f | %.3f | %.2f | %.4f | %.3f |\n", name.c_str(),
+                s.cells, s.close, s.worst, std::pow(s.product, 1.0 / s.cells), s.of_bound / s.cells,
+                s.triton, s.in_time / s.admitted, s.kept);
   }
   std::printf(
       "\n| behind in | budget | load | ours | best peer | ours / best |\n"
@@ -115,6 +122,7 @@ int main(int argc, char** argv) {
   absl::ParseCommandLine(argc, argv);
   patchserve::simulate::PrintCells();
   if (!absl::GetFlag(FLAGS_only).empty()) return 0;
+  patchserve::simulate::PrintRetries();
   patchserve::simulate::PrintBurst();
   patchserve::simulate::PrintStream();
   patchserve::simulate::PrintCluster();

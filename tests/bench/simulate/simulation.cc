@@ -67,7 +67,10 @@ class Simulation {
   }
 
   void Push(const Request& request, absl::Time now) {
-    result_.dropped += !policy_.Push(request, now);
+    if (policy_.Push(request, now)) return;
+    ++result_.dropped;
+    ++result_.refused;
+    workload_.Refused(request, now, policy_.Pause());
   }
 
   void FinishBatches(absl::Time now) {

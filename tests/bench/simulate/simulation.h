@@ -18,6 +18,7 @@ struct Request {
   absl::Time sent;
   absl::Time ready;
   absl::Time deadline;
+  bool retried = false;
 };
 
 // What a model costs: seconds of a batch of n on one runner.
@@ -41,6 +42,8 @@ class Workload {
   virtual ~Workload() = default;
   virtual absl::Time NextAt() const = 0;  // InfiniteFuture: no more
   virtual Request Take() = 0;
+  // It was refused at `now`: another try would be welcome after `pause`.
+  virtual void Refused(const Request& /*request*/, absl::Time /*now*/, absl::Duration /*pause*/) {}
   // The answer came at `when`, in time.
   virtual void Answered(const Request& /*request*/, absl::Time /*when*/) {}
 };
@@ -58,6 +61,8 @@ class Policy {
   virtual ~Policy() = default;
   // False: the request is refused.
   virtual bool Push(const Request& request, absl::Time now) = 0;
+  // After what time who was refused last may come again.
+  virtual absl::Duration Pause() const { return absl::InfiniteDuration(); }
   // `idle` runners are free, the one that asks included.
   virtual Decision Next(absl::Time now, int idle) = 0;
   // A batch that Next gave has ended after `took`.
@@ -68,6 +73,7 @@ struct Result {
   int64_t sent = 0;
   int64_t run = 0;      // requests that ran, in time or not
   int64_t dropped = 0;  // that didn't; sent = run + dropped
+  int64_t refused = 0;  // of these, on arrival
   int64_t batches = 0;
   double seconds = 0;                          // from the first request to the last
   std::vector<std::vector<double>> latencies;  // by model; of those in time, seconds

@@ -59,6 +59,39 @@ TEST(SimulationTest, EveryRequestRunsOnceOrIsDroppedOnce) {
   }
 }
 
+// At ten times what the device can do each batch has many to choose from, and takes those first
+// whom the prediction flatters.
+TEST(SimulationTest, WhoIsAdmittedIsInTimeHoweverManyAsk) {
+  const CostCurve curve{[](int size) { return 0.004 + 0.008 * size; }, 8};
+  const Device device{.models = {curve}};
+  for (double budget : {0.036, 0.120}) {
+    const auto requests = Poisson(WithBudget(10 / curve.best_each(), budget), 60, 3);
+    OpenLoop first(requests);
+    Retrying retrying(first);
+    const Result result = simulate::Run(device, *Ours()(device), retrying, /*seed=*/1);
+    const auto admitted = static_cast<double>(result.sent - result.refused);
+    EXPECT_GT(result.in_time() / admitted, 0.99) << budget;
+    EXPECT_GT(result.goodput() * curve.best_each(), budget > 0.1 ? 0.95 : 0.85) << budget;
+  }
+}
+
+TEST(WorkloadsTest, WhoIsRefusedComesAgainWhileThatLeavesTime) {
+  const std::vector<Request> requests = {
+      {.sent = absl::UnixEpoch(), .deadline = absl::UnixEpoch() + absl::Milliseconds(100)}};
+  OpenLoop first(requests);
+  Retrying retrying(first);
+  const Request request = retrying.Take();
+  EXPECT_EQ(retrying.NextAt(), absl::InfiniteFuture());
+  retrying.Refused(request, request.sent, absl::Milliseconds(50));
+  EXPECT_GE(retrying.NextAt(), request.sent + absl::Milliseconds(40));
+  EXPECT_LE(retrying.NextAt(), request.sent + absl::Milliseconds(60));
+  const Request again = retrying.Take();
+  EXPECT_TRUE(again.retried);
+  EXPECT_EQ(again.deadline, request.deadline);
+  retrying.Refused(again, again.ready, absl::Milliseconds(100));
+  EXPECT_EQ(retrying.NextAt(), absl::InfiniteFuture());
+}
+
 TEST(BoundsTest, NoPolicyIsBetterThanTheClairvoyantNorItThanTheFluid) {
   const Device device{.models = {Small()}, .noise = 0};
   for (double rate : {100, 300, 600}) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <random>
 #include <set>
 #include <utility>
@@ -43,6 +44,34 @@ class OpenLoop : public Workload {
  private:
   const std::vector<Request>& requests_;
   size_t next_ = 0;
+};
+
+// The same from clients who come again when they are refused, after the pause that they are
+// told and up to a fifth more or less, while that leaves them time.
+class Retrying : public Workload {
+ public:
+  explicit Retrying(OpenLoop& first) : first_(first) {}
+  absl::Time NextAt() const override {
+    const absl::Time again = again_.empty() ? absl::InfiniteFuture() : again_.begin()->first;
+    return std::min(first_.NextAt(), again);
+  }
+  Request Take() override {
+    if (again_.empty() || first_.NextAt() <= again_.begin()->first) return first_.Take();
+    return again_.extract(again_.begin()).mapped();
+  }
+  void Refused(const Request& request, absl::Time now, absl::Duration pause) override {
+    const absl::Time when = now + pause * jitter_(random_);
+    if (when >= request.deadline) return;
+    auto& again = again_.emplace(when, request)->second;
+    again.ready = when;
+    again.retried = true;
+  }
+
+ private:
+  OpenLoop& first_;
+  std::mt19937_64 random_{11};
+  std::uniform_real_distribution<double> jitter_{0.8, 1.2};
+  std::multimap<absl::Time, Request> again_;
 };
 
 // So many clients, each with one request at a time: it waits for the answer, at most

@@ -1,4 +1,4 @@
-// gRPC's deadline in our terms.
+// What a caller's gRPC library says of a call, in our terms.
 #pragma once
 
 #include <chrono>
@@ -14,6 +14,14 @@ inline absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
   if (deadline == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
   const absl::Time time = absl::FromChrono(deadline);
   return time > absl::FromUnixSeconds(int64_t{1} << 33) ? absl::InfiniteFuture() : time;
+}
+
+// Whether it was refused before and is made again: gRPC's own retries (its proposal A6) say so in
+// one header, our client's in the other, since clients can't set the first themselves.
+inline bool IsRetry(const grpc::CallbackServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  return metadata.count("grpc-previous-rpc-attempts") > 0 ||
+         metadata.count("patchserve-previous-attempts") > 0;
 }
 
 }  // namespace patchserve
