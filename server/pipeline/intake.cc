@@ -88,7 +88,9 @@ absl::Status Intake::Admit(Call& call, absl::Time now) {
                     "this request would make others late that were taken in before");
   }
   call.slack = admission.slack;
-  call.place = Hold([this, queue = model.scheduled_as] { executor_.TakeBack(queue); });
+  call.place = Hold([this, queue = model.scheduled_as, deadline = call.request.deadline] {
+    executor_.TakeBack(queue, deadline);
+  });
   call.decode_work = decode_work_.Take(absl::ToInt64Nanoseconds(decode));
   return absl::OkStatus();
 }

@@ -69,19 +69,18 @@ struct Admission {
 };
 
 // `budget`: from now to the deadline; `decode_wait`, `decode`: before the item is decoded,
-// and its own decoding, which goes on while others run. Whether it would harm others is
+// and its own decoding, which go on while others run. Whether it would harm others is
 // asked by itself: it takes longer to find out.
 inline Admission Admit(const Load& load, Criticality criticality, absl::Duration budget,
                        absl::Duration decode_wait, absl::Duration decode) {
-  // For the batches under way it must wait in any case, and while others run it is decoded.
-  const absl::Duration must_wait = std::max(load.running, decode_wait);
+  // For the batches under way it must wait in any case, and meanwhile it is decoded.
+  const absl::Duration must_wait = std::max(load.running, decode_wait + decode);
   const absl::Duration ahead =
       std::max(load.running + load.ahead - must_wait, absl::ZeroDuration());
-  const absl::Duration spare =
-      budget - must_wait - decode - load.run - load.margin * load.deviation;
+  const absl::Duration spare = budget - must_wait - load.run - load.margin * load.deviation;
   const absl::Duration wait = must_wait + ahead;
   const auto answer = [&](Admission::Answer what) {
-    return Admission{what, wait, load.overload * wait};
+    return Admission{what, wait, load.overload * std::max(wait, load.run)};
   };
   using Answer = Admission::Answer;
   const double room = RoomFor(criticality);

@@ -29,8 +29,8 @@ class Arrivals {
   // How many are likely to come within `span` from `now` on; 0 while too little is known.
   double Expected(absl::Time now, absl::Duration span) const {
     if (count_ < kFewest || span <= absl::ZeroDuration()) return 0;
-    // A pause that is longer than the usual gap is news too.
-    const double gap = std::max({gap_, absl::ToDoubleSeconds(now - last_), 1e-9});
+    // A pause that is much longer than the usual gap is news too.
+    const double gap = std::max({gap_, absl::ToDoubleSeconds(now - last_) / kPause, 1e-9});
     return absl::ToDoubleSeconds(span) / gap;
   }
 
@@ -58,6 +58,7 @@ class Arrivals {
   static constexpr double kLeastWeight = 0.01;
   static constexpr double kFewest = 10;
   static constexpr int kLatest = 64;
+  static constexpr double kPause = 5;  // gaps; of those that come by chance one in 150 is longer
 
   absl::Span<const absl::Duration> latest() const {
     return absl::MakeConstSpan(latest_).first(std::min<size_t>(count_, kLatest));

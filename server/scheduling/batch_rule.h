@@ -165,14 +165,23 @@ class BatchRule {
 
   // An item of `model` is on its way here: until Push or TakeBack it has a place, and
   // counts as work before that of those who come after it.
-  void Expect(int model) { ++queues_[model].expected; }
-  void TakeBack(int model) { --queues_[model].expected; }
+  void Expect(int model, absl::Time deadline, absl::Time ready) {
+    auto& expected = queues_[model].expected;
+    const typename Queue::Expected item{deadline, ready};
+    expected.insert(std::upper_bound(expected.begin(), expected.end(), item), item);
+  }
+  void TakeBack(int model, absl::Time deadline) {
+    auto& expected = queues_[model].expected;
+    expected.erase(
+        std::lower_bound(expected.begin(), expected.end(), typename Queue::Expected{deadline}));
+  }
 
   // Who is admitted must be pushed as `admitted`, after TakeBack, or only taken back.
   Admission Ask(const Asking& item, const RunnerState& runners, absl::Time now) {
     if (!item.retried) Arrive(item.model, item.deadline, now);
     const DeviceState<Item> device{queues_, options_.runners, runners, now};
-    const Newcomer<Item> newcomer(device, item.model, item.deadline);
+    const absl::Duration decoded_in = item.decode_wait + item.decode;
+    const Newcomer<Item> newcomer(device, item.model, item.deadline, decoded_in);
     const Load load = newcomer.Finds();
     const absl::Duration budget = item.deadline - now;
     Admission admission = Admit(load, item.criticality, budget, item.decode_wait, item.decode);
@@ -182,7 +191,12 @@ class BatchRule {
     }
     // A prediction keeps the model from being run, and so from being measured: it fades.
     if (load.idle && load.run > budget) queues_[item.model].cost.Fade();
-    if (admission.answer == Admission::Answer::kAdmitted) Expect(item.model);
+    if (admission.answer == Admission::Answer::kAdmitted) {
+      // Who was refused before has been counted, if that is true; who is admitted is work.
+      if (item.retried) Arrive(item.model, item.deadline, now);
+      if (load.idle) queues_[item.model].punctuality.Idle();
+      Expect(item.model, item.deadline, now + decoded_in);
+    }
     return admission;
   }
 
@@ -222,7 +236,7 @@ class BatchRule {
   // (start-time fair queueing, Goyal et al., SIGCOMM 1996).
   bool GoesBefore(const Plan& a, const Plan& b, bool scarce) const {
     if (scarce) return queues_[a.model].used < queues_[b.model].used;
-    return a.start_by < b.start_by;
+    return queues_[a.model].entries[a.first].deadline < queues_[b.model].entries[b.first].deadline;
   }
 
   void SettleDebts() {
@@ -234,8 +248,11 @@ class BatchRule {
   int FirstFor(const Queue& queue, int target, absl::Time now) const {
     const int last = queue.waiting() - 1;
     for (int first = 0; first < last; ++first) {
-      const int size = queue.entries[first].admitted ? 1 : std::min(target, last + 1 - first);
-      if (now + queue.cost.Safe(size) <= queue.entries[first].deadline) return first;
+      const Entry& entry = queue.entries[first];
+      const absl::Duration run = entry.admitted
+                                     ? queue.cost.Expected(1)
+                                     : queue.cost.Safe(std::min(target, last + 1 - first));
+      if (now + run <= entry.deadline) return first;
     }
     return last;
   }

@@ -79,9 +79,9 @@ class Executor {
     const absl::Time now = options_.now();
     return rule_.Ask(item, RunnersAt(now), now);
   }
-  void TakeBack(int model) {
+  void TakeBack(int model, absl::Time deadline) {
     std::lock_guard lock(mutex_);
-    rule_.TakeBack(model);
+    rule_.TakeBack(model, deadline);
   }
 
   // An admitted item was answered, in time or not: see punctuality.h.
@@ -109,7 +109,7 @@ class Executor {
                                          bool reserved = false) {
     {
       std::lock_guard lock(mutex_);
-      if (reserved) rule_.TakeBack(model);
+      if (reserved) rule_.TakeBack(model, deadline);
       if (stopping_) return item;
       std::optional<Item> refused =
           rule_.Push(model, std::move(item), deadline, options_.now(), /*admitted=*/reserved);

@@ -23,18 +23,27 @@ struct ModelQueue {
     bool admitted = false;  // it was told that it will be in time
   };
 
+  // An item that is on its way here.
+  struct Expected {
+    absl::Time deadline;
+    absl::Time ready;  // when it will come, probably
+
+    bool operator<(const Expected& other) const { return deadline < other.deadline; }
+  };
+
   int max_queued = 0;
   CostModel cost;
   std::vector<Entry> entries = {};  // by deadline; equal ones in order of arrival
   Arrivals arrivals = {};
   Punctuality punctuality = {};
-  int expected = 0;          // on their way here
+  std::vector<Expected> expected = {};  // by deadline
   absl::Duration used = {};  // of the device, for turns; a model that was idle saves none
 
   // Who brings more time than this is not short of it.
   absl::Duration patience() const { return 100 * cost.Expected(1); }
 
   int waiting() const { return static_cast<int>(entries.size()); }
+  int places() const { return waiting() + static_cast<int>(expected.size()); }
 
   // The first entry with a later deadline.
   auto After(absl::Time deadline) const {
@@ -44,7 +53,8 @@ struct ModelQueue {
 
   // How many items go before one with this deadline, those on their way included.
   int Before(absl::Time deadline) const {
-    return expected + static_cast<int>(After(deadline) - entries.begin());
+    const auto before = std::upper_bound(expected.begin(), expected.end(), Expected{deadline});
+    return static_cast<int>((before - expected.begin()) + (After(deadline) - entries.begin()));
   }
 
   // The size of batches where many wait: as large as pays and usual budgets allow. `near`: see
@@ -55,9 +65,8 @@ struct ModelQueue {
     return size;
   }
 
-  // Of so many images in batches of the usual size.
-  absl::Duration TimeOf(int images) const {
-    const int size = UsualSize();
+  // Of so many images in batches of this size.
+  absl::Duration TimeOf(int images, int size) const {
     return images / size * cost.Expected(size) + cost.Expected(images % size);
   }
 };

@@ -17,19 +17,20 @@ template <typename Item>
 class Newcomer {
  public:
   // `device` must outlive it.
-  Newcomer(const DeviceState<Item>& device, int model, absl::Time deadline)
+  Newcomer(const DeviceState<Item>& device, int model, absl::Time deadline,
+           absl::Duration decoded_in = absl::ZeroDuration())
       : device_(device),
         demand_(device.queues, device.runners, device.now),
         timetable_(device, demand_),
         own_(device.queues[model]),
-        item_{&own_, deadline} {}
+        item_{&own_, deadline, decoded_in} {}
   Newcomer(const Newcomer&) = delete;
   Newcomer& operator=(const Newcomer&) = delete;
 
   Load Finds() const {
     const typename Timetable<Item>::Batch joined = Joins();
     Load load;
-    load.places = own_.expected + own_.waiting();
+    load.places = own_.places();
     load.max_places = own_.max_queued;
     load.idle = device_.running.idle == device_.runners && NothingWaits();
     load.running = device_.running.wait();
@@ -42,7 +43,7 @@ class Newcomer {
     return load;
   }
 
-  // Whether of those that were taken in more would be late than without it. Takes time in
+  // Whether of the others, who were taken in, more would be late than without it. Takes time in
   // proportion to what waits.
   bool MakesOthersLate() const {
     if (MoreLate(own_)) return true;
@@ -57,14 +58,13 @@ class Newcomer {
 
   bool NothingWaits() const {
     return std::all_of(device_.queues.begin(), device_.queues.end(),
-                       [](const Queue& queue) { return queue.expected + queue.waiting() == 0; });
+                       [](const Queue& queue) { return queue.places() == 0; });
   }
 
   typename Timetable<Item>::Batch Joins() const {
-    const int place = own_.Before(item_.deadline);
     const auto batches = timetable_.Batches(own_, &item_);
     return *std::find_if(batches.begin(), batches.end(),
-                         [&](const auto& batch) { return place < batch.first + batch.size; });
+                         [](const auto& batch) { return batch.has_extra; });
   }
 
   // The size of the batch when it starts: others will join it, as many as come until then, but no

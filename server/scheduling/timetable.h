@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -48,51 +49,35 @@ class Timetable {
   using Queue = ModelQueue<Item>;
 
   struct Batch {
-    int first = 0, size = 0;  // places in the queue; before all others those who are on their way
-    absl::Duration start;     // from now
-    int late = 0;             // so many of its items may be late
+    int size = 0;
+    absl::Duration start;    // from now
+    int late = 0;            // of its items may be; the extra one isn't counted
+    bool has_extra = false;  // it is among them
   };
   // An item that is not in its queue.
   struct Extra {
     const Queue* queue = nullptr;
     absl::Time deadline;
+    absl::Duration ready = absl::ZeroDuration();  // when it has been decoded; from now
   };
 
   // Both must outlive it.
   Timetable(const DeviceState<Item>& device, const Demand<Item>& demand)
-      : device_(device), demand_(demand) {}
+      : device_(device), demand_(demand) {
+    for (const Queue& queue : device_.queues) usual_sizes_.push_back(queue.UsualSize());
+  }
 
-  // Of all that waits in `queue`, with `extra` (in this queue, or another) or without (null).
-  // Takes time in proportion to the queue's length.
+  // Of all that waits in `queue` or is on its way there, with `extra` (in this queue, or another)
+  // or without (null). Takes time in proportion to the queue's length and the number of batches.
   std::vector<Batch> Batches(const Queue& queue, const Extra* extra) const {
-    const bool inside = extra != nullptr && extra->queue == &queue;
-    const int place = inside ? queue.Before(extra->deadline) : 0;
-    const int end = queue.expected + queue.waiting() + inside;
-    // When those from `first` on are due; of those on their way it isn't known.
-    const auto due = [&](int first, int size) {
-      const int i = std::max(first, queue.expected);
-      if (i >= first + size) return absl::InfiniteFuture();
-      if (inside && i == place) return extra->deadline;
-      return queue.entries[i - queue.expected - (inside && i > place)].deadline;
-    };
-    const int usual = UsualSize(queue);
+    std::vector<Entry> left = Entries(queue, extra);
     std::vector<Batch> batches;
-    absl::Duration own = absl::ZeroDuration();
-    for (int first = 0; first < end; first += batches.back().size) {
-      const int most = std::min(usual, end - first);
-      const absl::Duration start = Start(queue, own, due(first, most), extra);
-      const auto late = [&](int item, int size) {
-        const absl::Duration ends = start + queue.cost.Expected(size);
-        const absl::Duration margin =
-            queue.punctuality.margin() * Deviation(queue, ends - device_.running.wait());
-        return device_.now + ends + margin > due(item, first + size - item);
-      };
-      Batch batch{.first = first, .size = most, .start = start};
-      while (batch.size > 1 && late(first, batch.size)) --batch.size;
-      batch.size = ForNothing(queue.cost, batch.size, most);
-      while (batch.late < batch.size && late(first + batch.late, batch.size)) ++batch.late;
-      own += queue.cost.Expected(batch.size);
-      batches.push_back(batch);
+    absl::Duration before = absl::ZeroDuration();  // of the device, of this queue
+    while (!left.empty()) {
+      const absl::Duration free = Start(queue, before, left.front().due, extra);
+      const absl::Duration start = std::max(free, FirstReady(left));
+      batches.push_back(TakeBatch(queue, start, left));
+      before += queue.cost.Expected(batches.back().size) + (start - free) * device_.runners;
     }
     return batches;
   }
@@ -100,51 +85,129 @@ class Timetable {
   // The size of batches where many wait.
   int UsualSize(const Queue& queue) const { return queue.UsualSize(demand_.worthwhile()); }
 
-  // The standard deviation of what is left of the batch under way, which is about a usual one,
-  // and of `after` that follows.
+  // The standard deviation of what is left of the batch under way, and of `after` that follows.
   absl::Duration Deviation(const Queue& queue, absl::Duration after) const {
-    if (device_.running.idle == 0) after += queue.cost.Expected(queue.UsualSize());
-    return queue.cost.Deviation() * after;
+    return queue.cost.Deviation() * (Underway(queue) + after);
   }
 
  private:
-  // Of a batch that has `before` of its own model before it, and is due then.
+  struct Entry {
+    absl::Time due;
+    absl::Duration ready;  // from now
+    bool extra = false;
+
+    bool operator<(const Entry& other) const { return due < other.due; }
+  };
+
+  std::vector<Entry> Entries(const Queue& queue, const Extra* extra) const {
+    std::vector<Entry> all;
+    all.reserve(queue.places() + 1);
+    for (const auto& item : queue.expected) {
+      all.push_back({item.deadline, std::max(item.ready - device_.now, absl::ZeroDuration())});
+    }
+    const auto waiting = all.insert(all.end(), queue.entries.size(), {});
+    std::transform(queue.entries.begin(), queue.entries.end(), waiting,
+                   [](const auto& entry) { return Entry{entry.deadline}; });
+    std::inplace_merge(all.begin(), waiting, all.end());
+    if (extra != nullptr && extra->queue == &queue) {
+      const Entry entry{extra->deadline, extra->ready, true};
+      all.insert(std::upper_bound(all.begin(), all.end(), entry), entry);
+    }
+    return all;
+  }
+
+  static absl::Duration FirstReady(const std::vector<Entry>& entries) {
+    absl::Duration first = absl::InfiniteDuration();
+    for (const Entry& entry : entries) first = std::min(first, entry.ready);
+    return first;
+  }
+
+  // The batch that starts then, of those that are ready; they are taken out.
+  Batch TakeBatch(const Queue& queue, absl::Duration start, std::vector<Entry>& left) const {
+    const auto ready = [&](const Entry& entry) { return entry.ready <= start; };
+    const int usual = UsualSize(queue);
+    const auto first = std::find_if(left.begin(), left.end(), ready);
+    const int most =
+        std::min<int>(usual, static_cast<int>(std::count_if(first, left.end(), ready)));
+    // By when it has ended for sure.
+    const auto ended = [&](int size) {
+      const absl::Duration ends = start + queue.cost.Expected(size);
+      const absl::Duration uncertain = ends - device_.running.wait() + Underway(queue);
+      return device_.now + ends + queue.punctuality.margin() * queue.cost.Deviation() * uncertain;
+    };
+    Batch batch{ForNothing(queue.cost, LargestInTime(ended, first->due, most), most), start};
+    const absl::Time end = ended(batch.size);
+    int taken = 0;
+    std::erase_if(left, [&](const Entry& entry) {
+      if (taken == batch.size || !ready(entry)) return false;
+      ++taken;
+      batch.has_extra |= entry.extra;
+      batch.late += entry.due < end && !entry.extra;
+      return true;
+    });
+    return batch;
+  }
+
+  // The largest batch up to `most` that has ended when its first is due, or 1.
+  template <typename Ended>
+  static int LargestInTime(const Ended& ended, absl::Time due, int most) {
+    int size = 1;
+    while (size < most) {
+      const int middle = (size + most + 1) / 2;
+      ended(middle) <= due ? size = middle : most = middle - 1;
+    }
+    return size;
+  }
+
+  // How long the batch under way takes in all: about as long as a usual one.
+  absl::Duration Underway(const Queue& queue) const {
+    if (device_.running.idle > 0) return absl::ZeroDuration();
+    return queue.cost.Expected(usual_sizes_[IndexOf(queue)]);
+  }
+
+  // When a batch starts that has `before` of its own model before it, and is due then.
   absl::Duration Start(const Queue& queue, absl::Duration before, absl::Time due,
                        const Extra* extra) const {
     absl::Duration all = before;
     for (const Queue& other : device_.queues) {
-      if (&other != &queue) all += OtherBefore(other, queue.used + before, due, extra);
+      if (&other == &queue) continue;
+      all += demand_.scarce() ? TurnsBefore(other, queue, before) : DueBefore(other, due, extra);
     }
     const absl::Duration wait = device_.running.wait();
     if (all == absl::ZeroDuration()) return wait;
     return std::max((device_.running.sum + all) / device_.runners, wait);
   }
 
-  // What goes of `queue` before a batch of another model, which is due then and whose model has had
-  // so much of the device.
-  absl::Duration OtherBefore(const Queue& queue, absl::Duration used, absl::Time due,
-                             const Extra* extra) const {
-    if (demand_.scarce()) return TurnsBefore(queue, used);
+  absl::Duration DueBefore(const Queue& queue, absl::Time due, const Extra* extra) const {
     const bool more = extra != nullptr && extra->queue == &queue && extra->deadline < due;
-    return queue.TimeOf(queue.Before(due) + more);
+    return TimeOf(queue, queue.Before(due) + more);
   }
 
-  // What a model does until it has had as much of the device as that: of what waits, and comes
-  // meanwhile.
-  absl::Duration TurnsBefore(const Queue& queue, absl::Duration used) const {
-    if (used <= queue.used) return absl::ZeroDuration();
+  // What a model does until it is the turn of `next`, which until then has had `before` more of the
+  // device: of what waits, and comes meanwhile.
+  absl::Duration TurnsBefore(const Queue& queue, const Queue& next, absl::Duration before) const {
+    const absl::Duration behind = next.used + before - queue.used;
+    if (behind < absl::ZeroDuration()) return absl::ZeroDuration();
     const absl::Duration meanwhile =
-        std::min(device_.running.wait() + used - queue.used, queue.arrivals.usual_budget());
+        std::min(device_.running.wait() + behind, queue.arrivals.usual_budget());
     const double coming = demand_.Rate(queue) * absl::ToDoubleSeconds(meanwhile);
-    const absl::Duration all =
-        queue.TimeOf(queue.expected + queue.waiting() + static_cast<int>(coming));
-    const absl::Duration turn = std::min(queue.cost.Expected(queue.UsualSize()), all);
+    const absl::Duration all = TimeOf(queue, queue.places() + static_cast<int>(coming));
+    const absl::Duration turn = std::min(queue.cost.Expected(usual_sizes_[IndexOf(queue)]), all);
     if (turn <= absl::ZeroDuration()) return turn;
-    return std::min(std::ceil(absl::FDivDuration(used - queue.used, turn)) * turn, all);
+    // Of two who have had the same the first one goes first.
+    const double turns = absl::FDivDuration(behind, turn);
+    const bool first = IndexOf(queue) < IndexOf(next);
+    return std::min((first ? std::floor(turns) + 1 : std::ceil(turns)) * turn, all);
   }
+
+  absl::Duration TimeOf(const Queue& queue, int images) const {
+    return queue.TimeOf(images, usual_sizes_[IndexOf(queue)]);
+  }
+  size_t IndexOf(const Queue& queue) const { return &queue - device_.queues.data(); }
 
   const DeviceState<Item>& device_;
   const Demand<Item>& demand_;
+  std::vector<int> usual_sizes_;  // by model, by kWorthwhile
 };
 
 }  // namespace patchserve

@@ -29,8 +29,9 @@ TEST(ArrivalsTest, AsManyAreExpectedAsCameOfLate) {
   EXPECT_NEAR(EveryTenMs({100}).Expected(End(1), absl::Seconds(1)), 100, 1e-6);
 }
 
-TEST(ArrivalsTest, APauseLowersWhatIsExpected) {
-  EXPECT_NEAR(EveryTenMs({100}).Expected(End(1) + 40 * ms, absl::Seconds(1)), 25, 1e-6);
+TEST(ArrivalsTest, ALongPauseLowersWhatIsExpectedAndAnOrdinaryOneDoesNot) {
+  EXPECT_NEAR(EveryTenMs({100}).Expected(End(1) + 200 * ms, absl::Seconds(1)), 25, 1e-6);
+  EXPECT_NEAR(EveryTenMs({100}).Expected(End(1) + 40 * ms, absl::Seconds(1)), 100, 1e-6);
 }
 
 TEST(ArrivalsTest, LateAreThoseWhoComeTooEarlyInARunForTheTimeTheyBring) {

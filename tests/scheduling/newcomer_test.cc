@@ -40,11 +40,19 @@ TEST_F(NewcomerTest, ANewcomerFindsTheBatchesThatGoBeforeIt) {
 TEST_F(NewcomerTest, ANewcomerFindsThoseThatAreBeingDecodedBeforeIt) {
   const int model = rule.AddModel({}, Linear(1));
   EXPECT_TRUE(FindIdle(model, 99).idle);
-  rule.Expect(model);
+  rule.Expect(model, t0 + 50 * ms, /*ready=*/t0);
   EXPECT_FALSE(FindIdle(model, 99).idle);
   EXPECT_EQ(FindIdle(model, 99).ahead, 10 * ms);
-  rule.TakeBack(model);
+  rule.TakeBack(model, t0 + 50 * ms);
   EXPECT_TRUE(FindIdle(model, 99).idle);
+}
+
+TEST_F(NewcomerTest, WhoIsStillBeingDecodedHoldsNobodyUpWhoIsReady) {
+  const int model = rule.AddModel({}, Linear(1));
+  rule.Expect(model, t0 + 50 * ms, /*ready=*/t0 + 30 * ms);
+  EXPECT_EQ(FindIdle(model, 99).ahead, 0 * ms);
+  Push(model, {60, 70, 80});
+  EXPECT_EQ(FindIdle(model, 99).ahead, 40 * ms);  // now it goes before the newcomer
 }
 
 TEST_F(NewcomerTest, OfSeveralRunnersTheNextThatIsFreeCounts) {
@@ -89,7 +97,7 @@ TEST_F(NewcomerTest, WhoIsLateAnywayIsNoReasonToRefuse) {
   const int slow = rule.AddModel({}, Linear(1));
   Push(slow, {34});
   EXPECT_EQ(Ask(quick, 30, /*running=*/25 * ms), kAdmitted);
-  rule.TakeBack(quick);
+  rule.TakeBack(quick, t0 + 30 * ms);
   EXPECT_EQ(Ask(quick, 30, /*running=*/22.8 * ms), kHarmful);  // now it would be just in time
 }
 
@@ -97,7 +105,7 @@ TEST_F(NewcomerTest, WherePredictionsAreNotKeptOthersGetMoreTime) {
   const int model = rule.AddModel({}, Linear(1));
   Push(model, {44});
   EXPECT_EQ(Ask(model, 34, /*running=*/20 * ms), kAdmitted);
-  rule.TakeBack(model);
+  rule.TakeBack(model, t0 + 34 * ms);
   for (int i = 0; i < 10; ++i) rule.Answered(model, /*in_time=*/false, /*slack=*/1);
   EXPECT_EQ(Ask(model, 34, /*running=*/20 * ms), kHarmful);  // 40 ms, but it may take 44.5
 }
@@ -151,8 +159,8 @@ TEST_F(NewcomerTest, UnderOverloadTheModelsTakeTurnsAndABurstHasItsQueueToItself
     ASSERT_EQ(rule.Push(burst, i, now + 100 * ms, now, /*admitted=*/true), std::nullopt);
   }
   const RunnerState busy{.sum = 4 * ms, .least = 4 * ms};
-  // By deadlines all nine would go before it.
-  EXPECT_EQ(rule.Find(steady, now + 150 * ms, busy, now).ahead, 0 * ms);
+  // By deadlines all nine would go before it; so one, as both have had the same.
+  EXPECT_EQ(rule.Find(steady, now + 150 * ms, busy, now).ahead, 10 * ms);
   // Nine of its own, and one of the steady model's that will have come by then.
   EXPECT_EQ(rule.Find(burst, now + 150 * ms, busy, now).ahead, 100 * ms);
 }

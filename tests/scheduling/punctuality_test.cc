@@ -31,14 +31,27 @@ TEST(PunctualityTest, MissesMoveItQuicklyAndNoFurtherThanIsUseful) {
   EXPECT_EQ(punctuality.margin(), 6);
 }
 
-TEST(PunctualityTest, WhoHadTimeInPlentySaysNothing) {
+TEST(PunctualityTest, TheLargestMarginDoesNotStay) {
+  Punctuality punctuality;
+  for (int i = 0; i < 100; ++i) punctuality.Missed(1);
+  for (int i = 0; i < 2000; ++i) punctuality.Kept(punctuality.margin());  // just admitted
+  EXPECT_LT(punctuality.margin(), 5);
+  for (int i = 0; i < 500; ++i) punctuality.Idle();  // nobody else was
+  EXPECT_LT(punctuality.margin(), 1);
+}
+
+TEST(PunctualityTest, WhoHadMoreSlackThanAnyMarginSaysNothing) {
   Punctuality punctuality;
   const double before = punctuality.margin();
-  punctuality.Missed(7);
-  punctuality.Kept(7);
+  punctuality.Missed(9);
+  punctuality.Kept(9);
   EXPECT_EQ(punctuality.margin(), before);
-  punctuality.Kept(2);
-  EXPECT_LT(punctuality.margin(), before);
+}
+
+TEST(PunctualityTest, SomeMarginStaysHoweverManyAreInTime) {
+  Punctuality punctuality;
+  for (int i = 0; i < 10000; ++i) punctuality.Kept(1);
+  EXPECT_EQ(punctuality.margin(), 0.5);
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ class Bench:
         self.capacity = None  # answers a second
 
     def server(self, *flags, models=("vit",)):
-        return LiveServer(self.bin / "patchserve", *[f"--models={name}={self.checkpoint}" for name in models], *flags)
+        return LiveServer(self.bin / "patchserve", *[f"--models={name}={self.checkpoint}" for name in models],
+                          "--precision=float32", *flags)
 
     def load(self, server, *, seconds=None, warm_up=1.0, deadline=None, **flags):
         """Starts loadgen; its report() waits for the end."""

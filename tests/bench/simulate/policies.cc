@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,16 +29,24 @@ class OurPolicy : public Policy {
     }
   }
 
+  bool Admit(const Request& request, absl::Time now) override {
+    if (!admission_) return true;
+    const Admission admission = rule_.Ask({.model = request.model,
+                                           .deadline = request.deadline,
+                                           .decode = request.ready - request.sent,
+                                           .retried = request.retried},
+                                          RunnersAt(now), now);
+    pause_ = std::max(admission.retry_after, absl::Milliseconds(10));
+    if (admission.answer != Admission::Answer::kAdmitted) return false;
+    slack_.insert({{request.model, request.deadline}, admission.slack});
+    return true;
+  }
+
   bool Push(const Request& request, absl::Time now) override {
     Item item{request};
     if (admission_) {
-      const Admission admission = rule_.Ask(
-          {.model = request.model, .deadline = request.deadline, .retried = request.retried},
-          RunnersAt(now), now);
-      pause_ = std::max(admission.retry_after, absl::Milliseconds(10));
-      if (admission.answer != Admission::Answer::kAdmitted) return false;
-      rule_.TakeBack(request.model);
-      item.slack = admission.slack;
+      rule_.TakeBack(request.model, request.deadline);
+      item.slack = slack_.extract(slack_.find({request.model, request.deadline})).mapped();
     }
     return !rule_.Push(request.model, item, request.deadline, now, /*admitted=*/admission_)
                 .has_value();
@@ -93,6 +102,8 @@ class OurPolicy : public Policy {
   const int runners_;
   const bool admission_;
   absl::Duration pause_;
+  // At admission, by model and deadline; of those who aren't ready.
+  std::multimap<std::pair<int, absl::Time>, double> slack_;
   std::vector<Running> running_;
 };
 

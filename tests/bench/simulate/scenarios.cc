@@ -147,4 +147,31 @@ void PrintRetries() {
   }
 }
 
+void PrintUnlike() {
+  const CostCurve quick{[](int size) { return 0.0015 + 0.0005 * size; }, 16};
+  const CostCurve slow{[](int size) { return 0.030 + 0.010 * size; }, 8};
+  const double seconds = 60;
+  std::printf(
+      "\n| a quick model and a slow one: load | goodput a second, quick | slow | "
+      "of those admitted in time | mean batch |\n|---|---|---|---|---|\n");
+  for (double load : {0.7, 1.0, 1.5, 4.0}) {
+    const Device device{.models = {quick, slow}, .runners = 1};
+    const auto half = [&](int model, double budget, uint64_t seed) {
+      return Poisson({.model = model,
+                      .rate = load / 2 / device.models[model].best_each(),
+                      .budgets = {absl::Seconds(budget)}},
+                     seconds, seed);
+    };
+    const auto requests = Merge(half(0, 0.060, 5), half(1, 0.400, 6));
+    OpenLoop open(requests);
+    const Result result = Run(device, *Ours()(device), open, /*seed=*/1);
+    std::printf(
+        "| %.1f | %.0f | %.1f | %.4f | %.1f |\n", load,
+        static_cast<double>(result.latencies[0].size()) / seconds,
+        static_cast<double>(result.latencies[1].size()) / seconds,
+        static_cast<double>(result.in_time()) / static_cast<double>(result.sent - result.refused),
+        result.mean_batch());
+  }
+}
+
 }  // namespace patchserve::simulate

@@ -1,4 +1,4 @@
-// Four questions beside the cells; each prints its answer as a table.
+// Five questions beside the cells; each prints its answer as a table.
 #pragma once
 
 namespace patchserve::simulate {
@@ -19,5 +19,8 @@ void PrintCluster();
 // What becomes of overload when clients who are refused come again: one core, where the largest
 // batch takes two thirds of the time an image.
 void PrintRetries();
+
+// Two models on a device of which one takes twenty times as long, and its callers bring more time.
+void PrintUnlike();
 
 }  // namespace patchserve::simulate

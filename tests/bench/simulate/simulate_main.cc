@@ -123,6 +123,7 @@ int main(int argc, char** argv) {
   patchserve::simulate::PrintCells();
   if (!absl::GetFlag(FLAGS_only).empty()) return 0;
   patchserve::simulate::PrintRetries();
+  patchserve::simulate::PrintUnlike();
   patchserve::simulate::PrintBurst();
   patchserve::simulate::PrintStream();
   patchserve::simulate::PrintCluster();

@@ -59,6 +59,10 @@ class Simulation {
 
   void Send(const Request& request, absl::Time now) {
     ++result_.sent;
+    if (!policy_.Admit(request, now)) {
+      Refuse();
+      return workload_.Refused(request, now, policy_.Pause());
+    }
     if (request.ready <= now) {
       Push(request, now);
     } else {
@@ -67,10 +71,12 @@ class Simulation {
   }
 
   void Push(const Request& request, absl::Time now) {
-    if (policy_.Push(request, now)) return;
+    if (!policy_.Push(request, now)) Refuse();
+  }
+
+  void Refuse() {
     ++result_.dropped;
     ++result_.refused;
-    workload_.Refused(request, now, policy_.Pause());
   }
 
   void FinishBatches(absl::Time now) {

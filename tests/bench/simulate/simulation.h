@@ -59,9 +59,11 @@ class Policy {
     absl::Time wake = absl::InfiniteFuture();
   };
   virtual ~Policy() = default;
-  // False: the request is refused.
+  // When it is sent. False: the request is refused.
+  virtual bool Admit(const Request& /*request*/, absl::Time /*now*/) { return true; }
+  // When it is ready. False: the request is refused.
   virtual bool Push(const Request& request, absl::Time now) = 0;
-  // After what time who was refused last may come again.
+  // After what time who was refused by Admit last may come again.
   virtual absl::Duration Pause() const { return absl::InfiniteDuration(); }
   // `idle` runners are free, the one that asks included.
   virtual Decision Next(absl::Time now, int idle) = 0;
