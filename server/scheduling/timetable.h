@@ -64,7 +64,10 @@ class Timetable {
   // Both must outlive it.
   Timetable(const DeviceState<Item>& device, const Demand<Item>& demand)
       : device_(device), demand_(demand) {
-    for (const Queue& queue : device_.queues) usual_sizes_.push_back(queue.UsualSize());
+    for (const Queue& queue : device_.queues) {
+      sizes_.push_back(queue.UsualSize(demand_.worthwhile()));
+      usual_sizes_.push_back(demand_.scarce() ? queue.UsualSize() : sizes_.back());
+    }
   }
 
   // Of all that waits in `queue` or is on its way there, with `extra` (in this queue, or another)
@@ -83,7 +86,7 @@ class Timetable {
   }
 
   // The size of batches where many wait.
-  int UsualSize(const Queue& queue) const { return queue.UsualSize(demand_.worthwhile()); }
+  int UsualSize(const Queue& queue) const { return sizes_[IndexOf(queue)]; }
 
   // The standard deviation of what is left of the batch under way, and of `after` that follows.
   absl::Duration Deviation(const Queue& queue, absl::Duration after) const {
@@ -118,33 +121,35 @@ class Timetable {
 
   static absl::Duration FirstReady(const std::vector<Entry>& entries) {
     absl::Duration first = absl::InfiniteDuration();
-    for (const Entry& entry : entries) first = std::min(first, entry.ready);
+    for (const Entry& entry : entries) {
+      if (entry.ready == absl::ZeroDuration()) return entry.ready;
+      first = std::min(first, entry.ready);
+    }
     return first;
   }
 
   // The batch that starts then, of those that are ready; they are taken out.
   Batch TakeBatch(const Queue& queue, absl::Duration start, std::vector<Entry>& left) const {
     const auto ready = [&](const Entry& entry) { return entry.ready <= start; };
-    const int usual = UsualSize(queue);
     const auto first = std::find_if(left.begin(), left.end(), ready);
-    const int most =
-        std::min<int>(usual, static_cast<int>(std::count_if(first, left.end(), ready)));
+    int most = 0;
+    for (auto it = first; it != left.end() && most < UsualSize(queue); ++it) most += ready(*it);
     // By when it has ended for sure.
     const auto ended = [&](int size) {
       const absl::Duration ends = start + queue.cost.Expected(size);
-      const absl::Duration uncertain = ends - device_.running.wait() + Underway(queue);
-      return device_.now + ends + queue.punctuality.margin() * queue.cost.Deviation() * uncertain;
+      return device_.now + ends +
+             queue.punctuality.margin() * Deviation(queue, ends - device_.running.wait());
     };
     Batch batch{ForNothing(queue.cost, LargestInTime(ended, first->due, most), most), start};
     const absl::Time end = ended(batch.size);
-    int taken = 0;
-    std::erase_if(left, [&](const Entry& entry) {
-      if (taken == batch.size || !ready(entry)) return false;
+    auto last = first;
+    for (int taken = 0; taken < batch.size; ++last) {
+      if (!ready(*last)) continue;
       ++taken;
-      batch.has_extra |= entry.extra;
-      batch.late += entry.due < end && !entry.extra;
-      return true;
-    });
+      batch.has_extra |= last->extra;
+      batch.late += last->due < end && !last->extra;
+    }
+    left.erase(std::remove_if(first, last, ready), last);
     return batch;
   }
 
@@ -207,7 +212,8 @@ class Timetable {
 
   const DeviceState<Item>& device_;
   const Demand<Item>& demand_;
-  std::vector<int> usual_sizes_;  // by model, by kWorthwhile
+  // By model: of batches now, and of those where there is time for all.
+  std::vector<int> sizes_, usual_sizes_;
 };
 
 }  // namespace patchserve

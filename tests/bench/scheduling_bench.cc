@@ -46,6 +46,29 @@ void PushAndNext(benchmark::State& state, CostModel (*cost)()) {
 BENCHMARK_CAPTURE(PushAndNext, linear, Linear)->Arg(1)->Arg(32)->Arg(kMaxQueued);
 BENCHMARK_CAPTURE(PushAndNext, flat, Flat)->Arg(1)->Arg(32)->Arg(kMaxQueued);
 
+// Asks for a place where it is decided at the cost of a walk through the whole queue: beside as
+// many items, all with about as much time as they need, of a model whose batches hold up to 64.
+void Ask(benchmark::State& state) {
+  BatchRule<int> rule({});
+  const int model =
+      rule.AddModel({.max_queued = 4096},
+                    CostModel({{1, absl::Milliseconds(10)}, {64, absl::Milliseconds(136)}}, 64));
+  const absl::Time now = absl::UnixEpoch();
+  const absl::Duration each = absl::Milliseconds(2.2);
+  const auto queued = static_cast<int>(state.range(0));
+  for (int i = 1; i <= queued; ++i) {
+    const absl::Time due = now + each * i + absl::Milliseconds(60);
+    benchmark::DoNotOptimize(rule.Push(model, i, due, now, /*admitted=*/true));
+  }
+  const absl::Time due = now + each * queued / 2 + absl::Milliseconds(60);
+  const RunnerState busy{.sum = absl::Milliseconds(50), .least = absl::Milliseconds(50)};
+  for (auto _ : state) {
+    const Admission answer = rule.Ask({.model = model, .deadline = due}, busy, now);
+    if (answer.answer == Admission::Answer::kAdmitted) rule.TakeBack(model, due);
+  }
+}
+BENCHMARK(Ask)->Arg(1)->Arg(32)->Arg(kMaxQueued)->Arg(1024);
+
 // As many items as the argument says through an executor with one runner and a model
 // that does nothing: the time from the first push to the last answer. Waking the runner
 // and the caller is a part of it, and most of it for a lone item.
