@@ -116,7 +116,7 @@ class BatchRule {
   std::optional<Item> Push(int model, Item item, absl::Time deadline, absl::Time now,
                            bool admitted = false) {
     Queue& queue = queues_[model];
-    if (!admitted) Arrive(model, deadline, now);
+    admitted ? queue.Came(deadline) : Arrive(model, deadline, now);
     if (queue.entries.empty()) queue.used = std::max(queue.used, turn_);
     if (queue.waiting() >= queue.max_queued) return item;
     queue.entries.insert(queue.After(deadline), {deadline, now, std::move(item), admitted});
@@ -155,6 +155,7 @@ class BatchRule {
       std::erase_if(queue.entries, [&](Entry& entry) {
         const bool cancelled = options_.cancelled(entry.item);
         if (!cancelled && entry.deadline >= hopeless) return false;
+        if (cancelled) queue.Stayed(false);
         dead.push_back({std::move(entry.item), WhyDead(cancelled, entry.deadline, now)});
         --queued_;
         return true;
@@ -163,20 +164,7 @@ class BatchRule {
     return dead;
   }
 
-  // An item of `model` is on its way here: until Push or TakeBack it has a place, and
-  // counts as work before that of those who come after it.
-  void Expect(int model, absl::Time deadline, absl::Time ready) {
-    auto& expected = queues_[model].expected;
-    const typename Queue::Expected item{deadline, ready};
-    expected.insert(std::upper_bound(expected.begin(), expected.end(), item), item);
-  }
-  void TakeBack(int model, absl::Time deadline) {
-    auto& expected = queues_[model].expected;
-    expected.erase(
-        std::lower_bound(expected.begin(), expected.end(), typename Queue::Expected{deadline}));
-  }
-
-  // Who is admitted must be pushed as `admitted`, after TakeBack, or only taken back.
+  // Who is admitted is on its way: until Push, as `admitted`, or TakeBack it has a place.
   Admission Ask(const Asking& item, const RunnerState& runners, absl::Time now) {
     if (!item.retried) Arrive(item.model, item.deadline, now);
     const DeviceState<Item> device{queues_, options_.runners, runners, now};
@@ -195,9 +183,15 @@ class BatchRule {
       // Who was refused before has been counted, if that is true; who is admitted is work.
       if (item.retried) Arrive(item.model, item.deadline, now);
       if (load.idle) queues_[item.model].punctuality.Idle();
-      Expect(item.model, item.deadline, now + decoded_in);
+      queues_[item.model].Expect(item.deadline, now + decoded_in);
     }
     return admission;
+  }
+
+  // One that was admitted won't come.
+  void TakeBack(int model, absl::Time deadline) {
+    queues_[model].Came(deadline);
+    queues_[model].Stayed(false);
   }
 
   // What an item of `model` with this deadline would find, if it came now.
@@ -336,6 +330,7 @@ class BatchRule {
     const auto first = entries.begin() + plan.first;
     decision.model = plan.model;
     for (auto it = first; it != first + plan.size; ++it) {
+      queue.Stayed(true);
       decision.batch.push_back(std::move(it->item));
     }
     entries.erase(first, first + plan.size);

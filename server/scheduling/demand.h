@@ -25,6 +25,13 @@ class Demand {
   // Whether more comes than the device can do in time.
   bool scarce() const { return load_ > runners_; }
 
+  // Whether a model asks for more than an equal part of the device.
+  bool AsksForMuch(const Queue& queue) const {
+    const auto models = std::count_if(queues_.begin(), queues_.end(),
+                                      [&](const Queue& other) { return LoadOf(other) > 0; });
+    return LoadOf(queue) * static_cast<double>(models) > runners_;
+  }
+
   // How many times what the device can do in time comes; at least 1.
   double overload() const { return std::max(1.0, load_ / runners_); }
 
@@ -32,9 +39,9 @@ class Demand {
   // next one makes that smaller.
   double worthwhile() const { return scarce() ? kScarceWorthwhile : kWorthwhile; }
 
-  // How many of a model come in a second. The patient don't count: they lose nothing.
+  // How many of a model come in a second, to stay. The patient don't count: they lose nothing.
   double Rate(const Queue& queue) const {
-    return queue.arrivals.Hurried(now_, absl::Seconds(1), queue.patience());
+    return queue.stays * queue.arrivals.Hurried(now_, absl::Seconds(1), queue.patience());
   }
 
   // The size of a batch for which urgent items are left behind: the largest that costs

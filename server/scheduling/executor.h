@@ -109,7 +109,6 @@ class Executor {
                                          bool reserved = false) {
     {
       std::lock_guard lock(mutex_);
-      if (reserved) rule_.TakeBack(model, deadline);
       if (stopping_) return item;
       std::optional<Item> refused =
           rule_.Push(model, std::move(item), deadline, options_.now(), /*admitted=*/reserved);

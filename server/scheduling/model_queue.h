@@ -31,16 +31,33 @@ struct ModelQueue {
     bool operator<(const Expected& other) const { return deadline < other.deadline; }
   };
 
+  static constexpr double kStaysWeight = 0.02;
+
   int max_queued = 0;
   CostModel cost;
   std::vector<Entry> entries = {};  // by deadline; equal ones in order of arrival
   Arrivals arrivals = {};
   Punctuality punctuality = {};
   std::vector<Expected> expected = {};  // by deadline
+  double stays = 1;          // what part of those who are taken in is there when it should run
   absl::Duration used = {};  // of the device, for turns; a model that was idle saves none
 
   // Who brings more time than this is not short of it.
   absl::Duration patience() const { return 100 * cost.Expected(1); }
+
+  // One is on its way, and will be ready then.
+  void Expect(absl::Time deadline, absl::Time ready) {
+    const Expected item{deadline, ready};
+    expected.insert(std::upper_bound(expected.begin(), expected.end(), item), item);
+  }
+  // It isn't any more.
+  void Came(absl::Time deadline) {
+    const auto found = std::lower_bound(expected.begin(), expected.end(), Expected{deadline});
+    if (found != expected.end()) expected.erase(found);
+  }
+
+  // One who was taken in runs, or is gone before: cancelled, or not an image.
+  void Stayed(bool stayed) { stays += kStaysWeight * (stayed - stays); }
 
   int waiting() const { return static_cast<int>(entries.size()); }
   int places() const { return waiting() + static_cast<int>(expected.size()); }

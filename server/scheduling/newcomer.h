@@ -35,7 +35,7 @@ class Newcomer {
     load.idle = device_.running.idle == device_.runners && NothingWaits();
     load.running = device_.running.wait();
     load.ahead = joined.start - load.running;
-    load.run = own_.cost.Expected(GrownSize(joined));
+    load.run = own_.cost.Expected(FullSize(joined));
     load.least = own_.cost.Fastest();
     load.deviation = timetable_.Deviation(own_, load.ahead + load.run);
     load.margin = own_.punctuality.margin();
@@ -64,22 +64,31 @@ class Newcomer {
   typename Timetable<Item>::Batch Joins() const {
     const auto batches = timetable_.Batches(own_, &item_);
     return *std::find_if(batches.begin(), batches.end(),
-                         [](const auto& batch) { return batch.has_extra; });
+                         [](const auto& batch) { return batch.extra_is > 0; });
   }
 
-  // The size of the batch when it starts: others will join it, as many as come until then, but no
-  // more than can be gathered and run within the usual budget.
-  int GrownSize(const typename Timetable<Item>::Batch& batch) const {
+  // The size of the batch for which it should leave time: those before it, and those who can't
+  // wait for another one, there already or likely to come until it starts. No more than can be
+  // gathered and run within the usual budget. Who joins makes nobody late; so under overload a
+  // model that doesn't cause it needn't care for large batches.
+  int FullSize(const typename Timetable<Item>::Batch& batch) const {
+    if (demand_.scarce() && !demand_.AsksForMuch(own_)) return batch.extra_is;
     const double second = demand_.Rate(own_);
     const double coming = second * absl::ToDoubleSeconds(batch.start);
-    const int most = timetable_.UsualSize(own_);
-    int size = batch.size;
-    while (size < most && size < batch.size + coming &&
+    const int most = timetable_.UsualSize(own_), there = batch.extra_is + HurriedAfter();
+    int size = std::min(there, most);
+    while (size < most && size < there + coming &&
            own_.cost.Expected(size + 1) + absl::Seconds(size / second) <=
                own_.arrivals.usual_budget()) {
       ++size;
     }
     return size;
+  }
+
+  // So many wait that are due later, and not much later.
+  int HurriedAfter() const {
+    const absl::Time patient = device_.now + own_.patience();
+    return std::max(own_.Before(patient) - own_.Before(item_.deadline), 0);
   }
 
   bool MoreLate(const Queue& queue) const { return Late(queue, &item_) > Late(queue, nullptr); }

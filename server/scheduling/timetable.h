@@ -50,9 +50,9 @@ class Timetable {
 
   struct Batch {
     int size = 0;
-    absl::Duration start;    // from now
-    int late = 0;            // of its items may be; the extra one isn't counted
-    bool has_extra = false;  // it is among them
+    absl::Duration start;  // from now
+    int late = 0;          // of its items may be; the extra one isn't counted
+    int extra_is = 0;      // the extra one's place among them, from 1 on; 0: it isn't there
   };
   // An item that is not in its queue.
   struct Extra {
@@ -146,7 +146,7 @@ class Timetable {
     for (int taken = 0; taken < batch.size; ++last) {
       if (!ready(*last)) continue;
       ++taken;
-      batch.has_extra |= last->extra;
+      if (last->extra) batch.extra_is = taken;
       batch.late += last->due < end && !last->extra;
     }
     left.erase(std::remove_if(first, last, ready), last);

@@ -40,7 +40,7 @@ TEST_F(NewcomerTest, ANewcomerFindsTheBatchesThatGoBeforeIt) {
 TEST_F(NewcomerTest, ANewcomerFindsThoseThatAreBeingDecodedBeforeIt) {
   const int model = rule.AddModel({}, Linear(1));
   EXPECT_TRUE(FindIdle(model, 99).idle);
-  rule.Expect(model, t0 + 50 * ms, /*ready=*/t0);
+  rule.Ask({.model = model, .deadline = t0 + 50 * ms}, {.idle = 1}, t0);
   EXPECT_FALSE(FindIdle(model, 99).idle);
   EXPECT_EQ(FindIdle(model, 99).ahead, 10 * ms);
   rule.TakeBack(model, t0 + 50 * ms);
@@ -49,10 +49,30 @@ TEST_F(NewcomerTest, ANewcomerFindsThoseThatAreBeingDecodedBeforeIt) {
 
 TEST_F(NewcomerTest, WhoIsStillBeingDecodedHoldsNobodyUpWhoIsReady) {
   const int model = rule.AddModel({}, Linear(1));
-  rule.Expect(model, t0 + 50 * ms, /*ready=*/t0 + 30 * ms);
+  rule.Ask({.model = model, .deadline = t0 + 50 * ms, .decode = 30 * ms}, {.idle = 1}, t0);
   EXPECT_EQ(FindIdle(model, 99).ahead, 0 * ms);
   Push(model, {60, 70, 80});
   EXPECT_EQ(FindIdle(model, 99).ahead, 40 * ms);  // now it goes before the newcomer
+}
+
+// Else a storm of requests that are given up would have the others refused.
+TEST_F(NewcomerTest, WhoGivesUpIsNotExpectedToFillBatches) {
+  const int model = rule.AddModel({}, CostModel({{1, 10 * ms}, {8, 24 * ms}}, 8));
+  const auto run = [&](absl::Time now) {
+    return rule.Find(model, now + 60 * ms, {.sum = 50 * ms, .least = 50 * ms}, now).run;
+  };
+  absl::Time now = t0;
+  for (int i = 0; i < 300; ++i, now += 5 * ms) {
+    rule.Ask({.model = model, .deadline = now + 60 * ms}, {.idle = 1}, now);
+    rule.TakeBack(model, now + 60 * ms);
+  }
+  EXPECT_LE(run(now), 12 * ms);
+  for (int i = 0; i < 300; ++i, now += 5 * ms) {
+    rule.Ask({.model = model, .deadline = now + 60 * ms}, {.idle = 1}, now);
+    rule.Push(model, i, now + 60 * ms, now, /*admitted=*/true);
+    rule.Next(now, 1);
+  }
+  EXPECT_GE(run(now), 20 * ms);
 }
 
 TEST_F(NewcomerTest, OfSeveralRunnersTheNextThatIsFreeCounts) {

@@ -45,7 +45,6 @@ class OurPolicy : public Policy {
   bool Push(const Request& request, absl::Time now) override {
     Item item{request};
     if (admission_) {
-      rule_.TakeBack(request.model, request.deadline);
       item.slack = slack_.extract(slack_.find({request.model, request.deadline})).mapped();
     }
     return !rule_.Push(request.model, item, request.deadline, now, /*admitted=*/admission_)
