@@ -100,7 +100,8 @@ class ClassifierClient::Call {
     context_.emplace();
     // So the server knows that no more is asked than before. gRPC's own retries have a header
     // for it that only gRPC can set.
-    if (tries_ > 1) context_->AddMetadata("patchserve-previous-attempts", std::to_string(tries_ - 1));
+    if (tries_ > 1)
+      context_->AddMetadata("patchserve-previous-attempts", std::to_string(tries_ - 1));
     if (deadline_ != absl::InfiniteFuture()) context_->set_deadline(absl::ToChronoTime(deadline_));
     client_.stub_->async()->Classify(&*context_, &request_, &response_,
                                      [this](const grpc::Status& status) { Finished(status); });
