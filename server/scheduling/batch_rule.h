@@ -3,9 +3,9 @@
 // The models of a device share it. Each has a queue in the order of deadlines and a
 // CostModel that says how long a batch takes. A free runner gets:
 //
-// 1. The model that can wait least: the one whose first item must start soonest. While
-//    more comes than the device can do, the model that has had least of it: by urgency
-//    alone the one that is asked for too much would always go first.
+// 1. The model whose first item is due first. While more comes than the device can do, the
+//    model that has had least of it: by urgency alone the one that is asked for too much
+//    would always go first.
 // 2. Of its queue the front. Where a larger batch costs nearly nothing, or small ones don't
 //    keep up with what comes, the most urgent items are left behind if they don't leave
 //    time for a batch of the size that serves most (demand.h): a batch that they don't
@@ -226,7 +226,7 @@ class BatchRule {
     absl::Time wait_until;  // for more to come; not after now: don't wait
   };
 
-  // While there is time for all, who can wait least; else who has had least of the device
+  // While there is time for all, who is due first; else who has had least of the device
   // (start-time fair queueing, Goyal et al., SIGCOMM 1996).
   bool GoesBefore(const Plan& a, const Plan& b, bool scarce) const {
     if (scarce) return queues_[a.model].used < queues_[b.model].used;
