@@ -69,6 +69,7 @@ def write(folder, model, more, form, dtype):
     if form != "today's":
         del config["model_args"]
     if form == "flat":
+        del config["global_pool"]  # timm reads no such field in this form
         config = {**config.pop("pretrained_cfg"), **config}
     (folder / "config.json").write_text(json.dumps(config))
     weights = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
