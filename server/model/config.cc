@@ -116,6 +116,10 @@ absl::Status ReadViT(const JsonFields& config, const JsonFields& args, Architect
   if (vit.distilled && vit.pool != Pool::kToken) {
     return absl::InvalidArgumentError("global_pool of a distilled model is not \"token\"");
   }
+  if (vit.distilled && vit.reg_tokens > 0) {  // timm makes a reg_token and doesn't use it
+    return absl::InvalidArgumentError(absl::StrCat("model_args.reg_tokens of a distilled model is ",
+                                                   vit.reg_tokens, ", expected 0"));
+  }
   if (vit.num_heads == 0) {
     return absl::InvalidArgumentError(
         "model_args.num_heads is missing, and the architecture's name is not one of timm's");

@@ -121,6 +121,12 @@ TEST(ModelConfigTest, TheRootSaysThePoolWhereModelArgsDont) {
               Refused("global_pool is \"token\", expected what model_args.global_pool says"));
 }
 
+TEST(ModelConfigTest, ADistilledModelHasNoRegisters) {
+  EXPECT_THAT(Parse({{"architecture", "deit_tiny_distilled_patch16_224"},
+                     {"model_args", {{"reg_tokens", 2}}}}),
+              Refused("model_args.reg_tokens of a distilled model is 2"));
+}
+
 TEST(ModelConfigTest, ATokenPoolNeedsAClassToken) {
   EXPECT_THAT(Parse({{"model_args", {{"class_token", false}}}}),
               Refused("global_pool is \"token\" without a class_token"));
@@ -136,6 +142,17 @@ TEST(ModelConfigTest, AFixedSizeNetworkIsFedWhatItWasBuiltFor) {
   const auto config = Parse({{"model_args", {{"img_size", {64, 32}}}}});
   EXPECT_EQ(config->preprocessing.height, 64);
   EXPECT_EQ(config->preprocessing.width, 32);
+}
+
+TEST(ModelConfigTest, ThePatchIsASideOrASquare) {
+  const auto with = [](const json& value) {
+    return Parse({{"model_args", {{"patch_size", value}}}});
+  };
+  EXPECT_EQ(with(8)->model_args.patch_size, 8);
+  EXPECT_EQ(with({8, 8})->model_args.patch_size, 8);
+  EXPECT_THAT(with({8, 16}), Refused("model_args.patch_size is [8,16]"));
+  EXPECT_THAT(with({0, 0}), Refused("model_args.patch_size is [0,0]"));
+  EXPECT_THAT(with({8, 8, 8}), Refused("model_args.patch_size is [8,8,8]"));
 }
 
 TEST(ModelConfigTest, LabelsMayBeAListOrIdsWithGaps) {
@@ -171,6 +188,15 @@ TEST(ModelConfigTest, ImageNetsNamesAreNotForOthers) {
   EXPECT_EQ(first(1000, "sw_in12k", nullptr), "0");
   EXPECT_EQ(first(10, "augreg_in1k", nullptr), "0");
   EXPECT_EQ(first(1000, "augreg_in1k", {{"0", "mine"}}), "mine");
+}
+
+TEST(ModelConfigTest, AnEmptyListOfNamesIsNone) {
+  EXPECT_EQ(Parse({{"label_names", json::array()}})->classes[2].label, "2");
+  const auto imagenet = Parse({{"num_classes", 1000},
+                               {"model_args", {{"num_classes", 1000}}},
+                               {"label_names", json::array()},
+                               {"pretrained_cfg", {{"tag", "augreg_in1k"}}}});
+  EXPECT_EQ(imagenet->classes[281].label, "n02123045");
 }
 
 TEST(ModelConfigTest, TheRootsClassesWin) {
