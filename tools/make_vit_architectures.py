@@ -12,11 +12,12 @@ passes to VisionTransformer is written down where it differs from the defaults.
 import collections
 import functools
 import inspect
+import sys
 import warnings
 
 import timm
 from timm.models import vision_transformer
-from timm.models._registry import _module_to_models
+from timm.models._registry import _deprecated_models, _module_to_deprecated_models, _module_to_models
 
 MODULES = ("vision_transformer", "deit")
 ACTIVATIONS = {"gelu_tanh": "kGeluTanh", "quick_gelu": "kQuickGelu", "silu": "kSilu", "SiLU": "kSilu"}
@@ -25,6 +26,17 @@ SWITCHES = ("class_token", "no_embed_class", "pre_norm", "qkv_bias", "qk_norm", 
             "scale_mlp_norm", "final_norm", "fc_norm", "pool_include_prefix")
 SHOWN_BY_TENSORS = ("embed_dim", "depth", "patch_size", "mlp_ratio", "img_size", "num_classes", "in_chans")
 NO_EFFECT = ("weight_init", "fix_init", "drop_rate", "dynamic_img_size")
+
+
+def entry_points():
+    """Every name, those that timm only keeps for old folders too."""
+    return sorted({name for module in MODULES
+                   for names in (_module_to_models[module], _module_to_deprecated_models[module]) for name in names})
+
+
+def current(name):
+    """The entry point that an old name stands for; its weights may be gone, but a folder brings its own."""
+    return (_deprecated_models.get(name) or name).split(".")[0]
 
 
 def arguments_of(name):
@@ -124,15 +136,20 @@ def architecture(name):
     return heads, f"{{{', '.join(parts)}}}"
 
 
+def check_none_is_missing(table):
+    missing = [name for module in MODULES for names in (_module_to_models[module], _module_to_deprecated_models[module])
+               for name in names if f'"{name}"' not in table]
+    if missing:
+        sys.exit(f"timm has these too: {', '.join(missing)}")
+
+
 def main():
     warnings.simplefilter("ignore")
     groups = collections.defaultdict(list)
-    for name in sorted(n for module in MODULES for n in _module_to_models[module]):
-        try:
-            heads, rest = architecture(name)
-        except RuntimeError:  # two old names whose weights are gone: timm can't build them either
-            continue
+    for name in entry_points():
+        heads, rest = architecture(current(name))
         groups[rest].append(f'{{"{name}", {heads}}}')
+    check_none_is_missing("".join(sum(groups.values(), [])))
     print(f"""// Made by tools/make_vit_architectures.py from timm {timm.__version__}; not to be edited.
 #include "server/model/vit_architectures.h"
 

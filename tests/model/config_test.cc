@@ -83,6 +83,11 @@ TEST(ModelConfigTest, ModelArgsSayTheHeadsOrTheNameDoes) {
               Refused("model_args.num_heads is missing"));
 }
 
+TEST(ModelConfigTest, AnOldNameMeansTheOneItStoodFor) {
+  EXPECT_EQ(Parse({{"architecture", "vit_base_patch16_224_sam"}})->vit.num_heads, 12);
+  EXPECT_EQ(Parse({{"architecture", "vit_base_patch32_224_sam"}})->vit.num_heads, 12);
+}
+
 TEST(ModelConfigTest, TheArchitecturesNameSaysWhatModelArgsDont) {
   const auto clip = Parse({{"architecture", "vit_base_patch16_clip_quickgelu_224"}});
   EXPECT_EQ(clip->activation, Activation::kQuickGelu);
