@@ -24,8 +24,8 @@ ACTIVATIONS = {"gelu_tanh": "kGeluTanh", "quick_gelu": "kQuickGelu", "silu": "kS
 POOLS = {"token": "kToken", "avg": "kAvg", "max": "kMax", "avgmax": "kAvgMax", "map": "kMap"}
 SWITCHES = ("class_token", "no_embed_class", "pre_norm", "qkv_bias", "qk_norm", "proj_bias", "scale_attn_norm",
             "scale_mlp_norm", "final_norm", "fc_norm", "pool_include_prefix")
-SHOWN_BY_TENSORS = ("embed_dim", "depth", "patch_size", "mlp_ratio", "img_size", "num_classes", "in_chans")
-NO_EFFECT = ("weight_init", "fix_init", "drop_rate", "dynamic_img_size")
+SHOWN_BY_TENSORS = ("embed_dim", "depth", "patch_size", "mlp_ratio", "num_classes", "in_chans")
+NO_EFFECT = ("weight_init", "fix_init", "drop_rate")
 
 
 def entry_points():
@@ -53,7 +53,8 @@ def arguments_of(name):
     original = vision_transformer.VisionTransformer.__init__
     vision_transformer.VisionTransformer.__init__ = init
     try:
-        timm.create_model(name)
+        # Otherwise timm passes on the size that its published weights are for.
+        timm.create_model(name, pretrained_cfg_overlay={"fixed_input_size": False})
     except Caught:
         pass
     finally:
@@ -114,12 +115,15 @@ def architecture(name):
     fields = position_resize(name)
     if model == "VisionTransformerDistilled":
         fields["distilled"] = "true"
-    activation, unsupported = "kGelu", None
+    activation, unsupported, sizes = "kGelu", None, []
     for key, value in arguments.items():
         if key in SHOWN_BY_TENSORS + NO_EFFECT + ("num_heads",) or value == parameters[key].default:
             continue
         if key == "act_layer":
             activation = ACTIVATIONS[name_of(value)[0]]
+            continue
+        if key in ("img_size", "dynamic_img_size"):
+            sizes.append(f".{key} = {str(value).lower()}")
             continue
         try:
             fields.update(option(key, value))
@@ -133,7 +137,7 @@ def architecture(name):
         parts.append(f".options = {{{', '.join(f'.{field} = {fields[field]}' for field in FIELDS if field in fields)}}}")
     if activation != "kGelu":
         parts.append(f".activation = Activation::{activation}")
-    return heads, f"{{{', '.join(parts)}}}"
+    return heads, f"{{{', '.join(parts + sorted(sizes, reverse=True))}}}"
 
 
 def check_none_is_missing(table):

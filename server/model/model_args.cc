@@ -120,7 +120,7 @@ absl::StatusOr<ModelArgs> ParseModelArgs(const JsonFields& fields, Architecture&
   ASSIGN_OR_RETURN(args.mlp_ratio, fields.Number("mlp_ratio", 0, 1000));
   RETURN_IF_ERROR(ReadImageSize(fields, args.img_size));
   ASSIGN_OR_RETURN(const auto dynamic, fields.Bool("dynamic_img_size"));
-  args.dynamic_img_size = dynamic.value_or(false);
+  if (fields.object().contains("dynamic_img_size")) args.dynamic_img_size = dynamic.value_or(false);
   RETURN_IF_ERROR(ReadActivation(fields, architecture.activation));
   if (family == Family::kViT) RETURN_IF_ERROR(ReadViTArgs(fields, architecture.vit));
   return args;

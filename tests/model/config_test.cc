@@ -141,12 +141,41 @@ TEST(ModelConfigTest, AnyPictureSizeMeansThatInputSizeCounts) {
   const auto config = Parse({{"model_args", {{"img_size", {64, 32}}, {"dynamic_img_size", true}}}});
   EXPECT_EQ(config->preprocessing.height, 224);
   EXPECT_THAT(config->trained_size, ElementsAre(64, 32));
+  EXPECT_THAT(config->built_size, ElementsAre(64, 32));
 }
 
 TEST(ModelConfigTest, AFixedSizeNetworkIsFedWhatItWasBuiltFor) {
   const auto config = Parse({{"model_args", {{"img_size", {64, 32}}}}});
   EXPECT_EQ(config->preprocessing.height, 64);
   EXPECT_EQ(config->preprocessing.width, 32);
+  EXPECT_THAT(config->built_size, ElementsAre(64, 32));
+}
+
+// A folder that doesn't say img_size, for pictures of 96x80.
+absl::StatusOr<ModelConfig> WithoutImgSize(const char* architecture, bool fixed,
+                                           const json& model_args = json::object()) {
+  json args = {{"img_size", nullptr}};
+  args.update(model_args);
+  return Parse({{"architecture", architecture},
+                {"global_pool", nullptr},
+                {"model_args", args},
+                {"pretrained_cfg", {{"input_size", {3, 96, 80}}, {"fixed_input_size", fixed}}}});
+}
+
+TEST(ModelConfigTest, ANetworkForAnySizeIsBuiltForItsNamesUnlessTheSizeIsFixed) {
+  EXPECT_THAT(WithoutImgSize("test_vit", false)->built_size, ElementsAre(224, 224));
+  EXPECT_THAT(WithoutImgSize("test_vit", true)->built_size, ElementsAre(96, 80));
+  EXPECT_THAT(WithoutImgSize("test_vit", false, {{"dynamic_img_size", false}})->built_size,
+              ElementsAre(96, 80));
+}
+
+TEST(ModelConfigTest, ModelArgsThatAskForAnySizeUndoAFixedOne) {
+  const json any_size = {{"dynamic_img_size", true}};
+  const auto vit = WithoutImgSize("vit_tiny_patch16_224", true, any_size);
+  EXPECT_THAT(vit->built_size, ElementsAre(224, 224));
+  EXPECT_THAT(vit->trained_size, ElementsAre(96, 80));
+  EXPECT_THAT(WithoutImgSize("vit_base_patch16_radio_v3", true, any_size)->built_size,
+              ElementsAre(512, 512));
 }
 
 TEST(ModelConfigTest, ThePatchIsASideOrASquare) {
