@@ -53,13 +53,14 @@ def network(random_, folder):
     if args.get("dynamic_img_size"):
         config["pretrained_cfg"]["input_size"] = [3, 40, 32]
     if isinstance(args["img_size"], int) and random_.random() < 0.4:  # timm takes the old one for a square
-        build_for(random_.choice((*SIDES, None)), args, config["model_args"])
+        sizes = (64, None) if args.get("dynamic_img_size") else SIDES
+        build_for(random_.choice(sizes), args, config["model_args"])
     (folder / "config.json").write_text(json.dumps(config))
     return {"name": name, "args": args}
 
 
 def build_for(size, *args):
-    """Another img_size, or none: timm then goes by input_size, or by the entry point's own."""
+    """Another img_size, or none: timm then goes by the entry point's own."""
     for arguments in args:
         arguments["img_size"] = size
         if size is None:
