@@ -127,6 +127,12 @@ VITS = {
     "vit_dynamic_size": ("test_vit2", dict(img_size=(24, 16)), dict(input_size=(32, 40))),
     "vit_radio_dynamic_size": ("vit_base_patch16_radio_v3", dict(img_size=32, dynamic_img_size=True),
                                dict(input_size=(24, 40))),
+    # Positions that timm resizes when it loads them, and again when it sees the picture.
+    "vit_dynamic_resized": ("vit_tiny_patch16_224", dict(img_size=32),
+                            dict(img_size=64, dynamic_img_size=True, input_size=(48, 40))),
+    "vit_radio_dynamic_resized": ("vit_base_patch16_radio_v3", dict(img_size=32),
+                                  dict(img_size=48, dynamic_img_size=True, input_size=(24, 40))),
+    "vit_dynamic_default_size": ("test_vit", dict(img_size=24), dict(img_size=None, input_size=(32, 40))),
 }
 
 
@@ -140,6 +146,8 @@ def write_as_timm(folder, name, trained_args, served_args):
     if "input_size" in served_args:
         config["pretrained_cfg"]["input_size"] = [3, *served_args.pop("input_size")]
     config["model_args"].update(served_args)
+    if config["model_args"]["img_size"] is None:
+        del config["model_args"]["img_size"]
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     save_weights(folder, trained.state_dict())
     served = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()

@@ -12,19 +12,31 @@ passes to VisionTransformer is written down where it differs from the defaults.
 import collections
 import functools
 import inspect
+import sys
 import warnings
 
 import timm
 from timm.models import vision_transformer
-from timm.models._registry import _module_to_models
+from timm.models._registry import _deprecated_models, _module_to_deprecated_models, _module_to_models
 
 MODULES = ("vision_transformer", "deit")
 ACTIVATIONS = {"gelu_tanh": "kGeluTanh", "quick_gelu": "kQuickGelu", "silu": "kSilu", "SiLU": "kSilu"}
 POOLS = {"token": "kToken", "avg": "kAvg", "max": "kMax", "avgmax": "kAvgMax", "map": "kMap"}
 SWITCHES = ("class_token", "no_embed_class", "pre_norm", "qkv_bias", "qk_norm", "proj_bias", "scale_attn_norm",
             "scale_mlp_norm", "final_norm", "fc_norm", "pool_include_prefix")
-SHOWN_BY_TENSORS = ("embed_dim", "depth", "patch_size", "mlp_ratio", "img_size", "num_classes", "in_chans")
-NO_EFFECT = ("weight_init", "fix_init", "drop_rate", "dynamic_img_size")
+SHOWN_BY_TENSORS = ("embed_dim", "depth", "patch_size", "mlp_ratio", "num_classes", "in_chans")
+NO_EFFECT = ("weight_init", "fix_init", "drop_rate")
+
+
+def entry_points():
+    """Every name, those that timm only keeps for old folders too."""
+    return sorted({name for module in MODULES
+                   for names in (_module_to_models[module], _module_to_deprecated_models[module]) for name in names})
+
+
+def current(name):
+    """The entry point that an old name stands for; its weights may be gone, but a folder brings its own."""
+    return (_deprecated_models.get(name) or name).split(".")[0]
 
 
 def arguments_of(name):
@@ -41,7 +53,8 @@ def arguments_of(name):
     original = vision_transformer.VisionTransformer.__init__
     vision_transformer.VisionTransformer.__init__ = init
     try:
-        timm.create_model(name)
+        # Otherwise timm passes on the size that its published weights are for.
+        timm.create_model(name, pretrained_cfg_overlay={"fixed_input_size": False})
     except Caught:
         pass
     finally:
@@ -102,12 +115,15 @@ def architecture(name):
     fields = position_resize(name)
     if model == "VisionTransformerDistilled":
         fields["distilled"] = "true"
-    activation, unsupported = "kGelu", None
+    activation, unsupported, sizes = "kGelu", None, []
     for key, value in arguments.items():
         if key in SHOWN_BY_TENSORS + NO_EFFECT + ("num_heads",) or value == parameters[key].default:
             continue
         if key == "act_layer":
             activation = ACTIVATIONS[name_of(value)[0]]
+            continue
+        if key in ("img_size", "dynamic_img_size"):
+            sizes.append(f".{key} = {str(value).lower()}")
             continue
         try:
             fields.update(option(key, value))
@@ -121,18 +137,23 @@ def architecture(name):
         parts.append(f".options = {{{', '.join(f'.{field} = {fields[field]}' for field in FIELDS if field in fields)}}}")
     if activation != "kGelu":
         parts.append(f".activation = Activation::{activation}")
-    return heads, f"{{{', '.join(parts)}}}"
+    return heads, f"{{{', '.join(parts + sorted(sizes, reverse=True))}}}"
+
+
+def check_none_is_missing(table):
+    missing = [name for module in MODULES for names in (_module_to_models[module], _module_to_deprecated_models[module])
+               for name in names if f'"{name}"' not in table]
+    if missing:
+        sys.exit(f"timm has these too: {', '.join(missing)}")
 
 
 def main():
     warnings.simplefilter("ignore")
     groups = collections.defaultdict(list)
-    for name in sorted(n for module in MODULES for n in _module_to_models[module]):
-        try:
-            heads, rest = architecture(name)
-        except RuntimeError:  # two old names whose weights are gone: timm can't build them either
-            continue
+    for name in entry_points():
+        heads, rest = architecture(current(name))
         groups[rest].append(f'{{"{name}", {heads}}}')
+    check_none_is_missing("".join(sum(groups.values(), [])))
     print(f"""// Made by tools/make_vit_architectures.py from timm {timm.__version__}; not to be edited.
 #include "server/model/vit_architectures.h"
 

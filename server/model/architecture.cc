@@ -44,7 +44,11 @@ absl::StatusOr<Architecture> LookUpArchitecture(const std::string& name) {
     return absl::InvalidArgumentError(absl::StrCat("architecture ", name, " is built with ",
                                                    vit.unsupported, ", which isn't supported"));
   }
-  return Architecture{Family::kViT, vit.activation, vit.options};
+  return Architecture{.family = Family::kViT,
+                      .activation = vit.activation,
+                      .vit = vit.options,
+                      .img_size = vit.img_size,
+                      .dynamic_img_size = vit.dynamic_img_size};
 }
 
 }  // namespace patchserve

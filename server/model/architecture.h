@@ -17,6 +17,8 @@ struct Architecture {
   Family family = Family::kConvMixer;
   Activation activation = Activation::kGelu;
   ViTOptions vit;
+  int img_size = 224;             // a ViT's, where config.json doesn't say it
+  bool dynamic_img_size = false;  // a ViT: takes pictures of other sizes too
 };
 
 // `name` is config.json's: an entry point of timm's vision_transformer.py or deit.py,

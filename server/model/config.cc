@@ -116,6 +116,10 @@ absl::Status ReadViT(const JsonFields& config, const JsonFields& args, Architect
   if (vit.distilled && vit.pool != Pool::kToken) {
     return absl::InvalidArgumentError("global_pool of a distilled model is not \"token\"");
   }
+  if (vit.distilled && vit.reg_tokens > 0) {  // timm makes a reg_token and doesn't use it
+    return absl::InvalidArgumentError(absl::StrCat("model_args.reg_tokens of a distilled model is ",
+                                                   vit.reg_tokens, ", expected 0"));
+  }
   if (vit.num_heads == 0) {
     return absl::InvalidArgumentError(
         "model_args.num_heads is missing, and the architecture's name is not one of timm's");
@@ -132,16 +136,24 @@ absl::Status ReadConvMixer(const JsonFields& config, const JsonFields& args,
 }
 
 // timm/models/_hub.py, _parse_model_cfg: a network of fixed size is fed what it was
-// built for.
-absl::Status ApplyImageSize(const JsonFields& pretrained, ModelConfig& config) {
-  ASSIGN_OR_RETURN(const auto fixed, pretrained.Bool("fixed_input_size"));
+// built for, or built for what it is fed (_builder.py, _update_default_model_kwargs).
+absl::Status ApplyImageSize(const JsonFields& pretrained, const Architecture& architecture,
+                            ModelConfig& config) {
+  ASSIGN_OR_RETURN(const auto stated, pretrained.Bool("fixed_input_size"));
   const ModelArgs& args = config.model_args;
+  const bool fixed = stated.value_or(false) && !args.dynamic_img_size.value_or(false);
   Preprocessing& input = config.preprocessing;
-  if (args.img_size && fixed.value_or(false) && !args.dynamic_img_size) {
+  if (args.img_size && fixed) {
     input.height = (*args.img_size)[0];
     input.width = (*args.img_size)[1];
   }
-  config.trained_size = args.img_size.value_or(std::array<int, 2>{input.height, input.width});
+  using Size = std::array<int, 2>;
+  const Size fed = {input.height, input.width};
+  config.trained_size = args.img_size.value_or(fed);
+  config.built_size = fed;
+  if (args.dynamic_img_size.value_or(architecture.dynamic_img_size) && !fixed) {
+    config.built_size = args.img_size.value_or(Size{architecture.img_size, architecture.img_size});
+  }
   return absl::OkStatus();
 }
 
@@ -170,7 +182,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text) {
   ASSIGN_OR_RETURN(const int num_classes, ParseNumClasses(fields, pretrained, config.model_args));
   ASSIGN_OR_RETURN(config.classes, ParseLabels(fields, pretrained, num_classes));
   ASSIGN_OR_RETURN(config.preprocessing, ParsePreprocessing(pretrained));
-  RETURN_IF_ERROR(ApplyImageSize(pretrained, config));
+  RETURN_IF_ERROR(ApplyImageSize(pretrained, architecture, config));
   return config;
 }
 

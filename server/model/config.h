@@ -23,6 +23,7 @@ struct ModelConfig {
   Preprocessing preprocessing;
   ModelArgs model_args;                          // empty for folders from before timm 1.0.30
   std::array<int, 2> trained_size = {224, 224};  // height, width: what positions are for
+  std::array<int, 2> built_size = {224, 224};    // what timm resizes them to when it loads them
 
   int num_classes() const { return static_cast<int>(classes.size()); }
 };

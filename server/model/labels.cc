@@ -48,6 +48,7 @@ absl::Status NamesFromIds(const Place& place, std::vector<ClassName>& classes) {
 
 absl::Status ReadNames(const Place& place, std::vector<ClassName>& classes) {
   const nlohmann::json& names = *place.fields->Find(place.key);
+  if (names.is_array() && names.empty()) return absl::OkStatus();  // as good as none for timm
   if (names.is_array()) return NamesFromList(place, classes);
   if (names.is_object()) return NamesFromIds(place, classes);
   return place.fields->Unexpected(place.key, "a list of names or an object {id: name}");
@@ -87,9 +88,10 @@ absl::StatusOr<std::vector<ClassName>> ParseLabels(const JsonFields& config,
   bool named = false;
   for (const Place& place : {Place{&config, "label_names"}, Place{&config, "labels"},
                              Place{&pretrained, "label_names"}, Place{&pretrained, "labels"}}) {
-    if (place.fields->Find(place.key) == nullptr) continue;
+    const nlohmann::json* names = place.fields->Find(place.key);
+    if (names == nullptr) continue;
     RETURN_IF_ERROR(ReadNames(place, classes));
-    named = true;
+    named = !names->empty();
     break;
   }
   ASSIGN_OR_RETURN(const bool imagenet, IsImageNet(pretrained, num_classes));

@@ -9,7 +9,7 @@
 
 namespace patchserve {
 
-// label_names: a list of num_classes names, or {id: name} with gaps; where there is
+// label_names: a list of num_classes names or of none, or {id: name} with gaps; where there is
 // no name the id's digits stand for it. label_descriptions: {name: text}. `config`
 // and `pretrained` are the two places for them; the first wins. Without any, 1000 classes
 // with a tag in `pretrained` that ends in "in1k" are ImageNet's: WordNet's id and words.

@@ -60,6 +60,21 @@ absl::Status ReadSize(const JsonFields& fields, const std::string& key, int high
   return absl::OkStatus();
 }
 
+// A side or, as timm takes it too, a square's two.
+absl::Status ReadPatchSize(const JsonFields& fields, std::optional<int>& size) {
+  constexpr int kMaxPatch = 1024;
+  const json* value = fields.Find("patch_size");
+  if (value == nullptr) return absl::OkStatus();
+  const bool square = value->is_array() && value->size() == 2 && (*value)[0] == (*value)[1];
+  const json& side = square ? (*value)[0] : *value;
+  if (!IsIntegerIn(side, 1, kMaxPatch)) {
+    return fields.Unexpected("patch_size", absl::StrCat("a side from 1 to ", kMaxPatch,
+                                                        ", or a list of the same one twice"));
+  }
+  size = side.get<int>();
+  return absl::OkStatus();
+}
+
 // A side or [height, width].
 absl::Status ReadImageSize(const JsonFields& fields, std::optional<std::array<int, 2>>& size) {
   const json* value = fields.Find("img_size");
@@ -100,12 +115,12 @@ absl::StatusOr<ModelArgs> ParseModelArgs(const JsonFields& fields, Architecture&
   RETURN_IF_ERROR(ReadSize(fields, "num_classes", kMaxClasses, args.num_classes));
   RETURN_IF_ERROR(ReadSize(fields, dim, 65536, args.dim));
   RETURN_IF_ERROR(ReadSize(fields, "depth", 1000, args.depth));
-  RETURN_IF_ERROR(ReadSize(fields, "patch_size", 1024, args.patch_size));
+  RETURN_IF_ERROR(ReadPatchSize(fields, args.patch_size));
   RETURN_IF_ERROR(ReadSize(fields, "kernel_size", 1024, args.kernel_size));
   ASSIGN_OR_RETURN(args.mlp_ratio, fields.Number("mlp_ratio", 0, 1000));
   RETURN_IF_ERROR(ReadImageSize(fields, args.img_size));
   ASSIGN_OR_RETURN(const auto dynamic, fields.Bool("dynamic_img_size"));
-  args.dynamic_img_size = dynamic.value_or(false);
+  if (fields.object().contains("dynamic_img_size")) args.dynamic_img_size = dynamic.value_or(false);
   RETURN_IF_ERROR(ReadActivation(fields, architecture.activation));
   if (family == Family::kViT) RETURN_IF_ERROR(ReadViTArgs(fields, architecture.vit));
   return args;

@@ -24,7 +24,7 @@ struct ModelArgs {
   std::optional<int> kernel_size;              // ConvMixer
   std::optional<double> mlp_ratio;             // ViT
   std::optional<std::array<int, 2>> img_size;  // ViT: height, width
-  bool dynamic_img_size = false;               // ViT: img_size is no rule
+  std::optional<bool> dynamic_img_size;        // ViT: img_size is no rule
 };
 
 // Reads the sizes, and changes `architecture` as the other arguments say.

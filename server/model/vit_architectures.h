@@ -13,6 +13,8 @@ namespace patchserve {
 struct ViTArchitecture {
   ViTOptions options;
   Activation activation = Activation::kGelu;
+  int img_size = 224;
+  bool dynamic_img_size = false;
   const char* unsupported = nullptr;  // an argument that asks for a network other than vit.h's
 };
 

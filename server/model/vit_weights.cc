@@ -4,6 +4,7 @@
 #include <ATen/ops/linear.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 
@@ -34,6 +35,12 @@ absl::StatusOr<ViTShape> ShapeOf(const Weights& weights, const ViTOptions& optio
   return ViTShape{patch_embed[0], patch_embed[2], depth, fc1[0]};
 }
 
+absl::Status CheckHasAPatch(const char* field, std::array<int, 2> size, int64_t patch) {
+  if (std::min(size[0], size[1]) >= patch) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " ", size[0], "x", size[1], " is less than a patch, ", patch));
+}
+
 absl::Status CheckModelArgs(const ModelConfig& config, const ViTShape& shape) {
   const ModelArgs& args = config.model_args;
   RETURN_IF_ERROR(CheckModelArg("embed_dim", args.dim, shape.dim));
@@ -49,11 +56,8 @@ absl::Status CheckModelArgs(const ModelConfig& config, const ViTShape& shape) {
         "embed_dim ", shape.dim, " is not a multiple of num_heads, ", config.vit.num_heads));
   }
   const Preprocessing& input = config.preprocessing;
-  if (std::min(input.height, input.width) < shape.patch) {
-    return absl::InvalidArgumentError(absl::StrCat("input_size ", input.height, "x", input.width,
-                                                   " is less than a patch, ", shape.patch));
-  }
-  return absl::OkStatus();
+  RETURN_IF_ERROR(CheckHasAPatch("input_size", {input.height, input.width}, shape.patch));
+  return CheckHasAPatch("img_size", config.built_size, shape.patch);
 }
 
 // Takes the parts of one network, which share their options and sizes.
@@ -134,14 +138,17 @@ absl::Status ViTTaker::TakeTokens(ViTWeights& w) {
     prefix = prefix + positions.narrow(/*dim=*/1, 0, count);
     positions = positions.narrow(/*dim=*/1, count, shape[1] - count);
   }
+  ASSIGN_OR_RETURN(const Grid trained,
+                   GridOf(positions.size(1), config_.trained_size, shape_.patch));
+  const Grid built = {config_.built_size[0] / shape_.patch, config_.built_size[1] / shape_.patch};
   const Preprocessing& input = config_.preprocessing;
-  ASSIGN_OR_RETURN(const Grid from, GridOf(positions.size(1), config_.trained_size, shape_.patch));
-  const Grid to = {input.height / shape_.patch, input.width / shape_.patch};
-  // With dynamic_img_size timm resizes in the forward pass, the same way for all networks.
-  const PositionResize how = config_.model_args.dynamic_img_size ? PositionResize::kBicubicAntialias
-                                                                 : options_.position_resize;
+  const Grid fed = {input.height / shape_.patch, input.width / shape_.patch};
+  // timm resizes what it loads to what the network is built for, and with dynamic_img_size
+  // once more in the forward pass, the same way for all networks.
+  positions = ResizePositions(positions, trained, built, options_.position_resize);
+  positions = ResizePositions(positions, built, fed, PositionResize::kBicubicAntialias);
   w.prefix = weights_.Place(prefix);
-  w.patch_positions = weights_.Place(ResizePositions(positions, from, to, how));
+  w.patch_positions = weights_.Place(positions);
   return absl::OkStatus();
 }
 

@@ -28,6 +28,7 @@ from timm.models._registry import _deprecated_models, _module_to_models
 
 import asking
 import sources
+from measured import rows_to_go_on_from
 
 sys.path.append(str(sources.ROOT / "tools"))
 from make_model_golden import randomise  # noqa: E402: found by the path above
@@ -68,6 +69,7 @@ def write(folder, model, more, form, dtype):
     if form != "today's":
         del config["model_args"]
     if form == "flat":
+        del config["global_pool"]  # timm reads no such field in this form
         config = {**config.pop("pretrained_cfg"), **config}
     (folder / "config.json").write_text(json.dumps(config))
     weights = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
@@ -133,9 +135,7 @@ def main():
     torch.set_num_threads(2)
     end = time.monotonic() + options.seconds
 
-    done = set()
-    if options.out.exists():
-        done = {json.loads(line)["name"] for line in options.out.read_text().splitlines()}
+    done = {row["name"] for row in rows_to_go_on_from(options.out)}
     todo = [(name, module, FORMS[i % 3], TYPES[i // 3 % 3]) for i, (name, module) in enumerate(entry_points())
             if name not in done and re.search(options.only, name)]
     pictures = sources.photos(options.photos)

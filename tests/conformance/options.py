@@ -19,7 +19,7 @@ from timm.models._hub import save_config_for_hf
 
 import asking
 import sources
-from networks import randomise, relative, timms_answers
+from networks import randomise, relative, same_order, timms_answers
 
 NAMES = ("vit_tiny_patch16_224", "deit3_small_patch16_224", "eva_large_patch14_196", "flexivit_small",
          "vit_base_patch16_clip_224", "vit_base_patch16_clip_quickgelu_224", "vit_base_patch16_siglip_224",
@@ -52,10 +52,19 @@ def network(random_, folder):
     # Another size of picture than it was trained on.
     if args.get("dynamic_img_size"):
         config["pretrained_cfg"]["input_size"] = [3, 40, 32]
-    elif isinstance(args["img_size"], int) and random_.random() < 0.4:  # timm takes the old one for a square
-        args["img_size"] = config["model_args"]["img_size"] = random_.choice(SIDES)
+    if isinstance(args["img_size"], int) and random_.random() < 0.4:  # timm takes the old one for a square
+        sizes = (64, None) if args.get("dynamic_img_size") else SIDES
+        build_for(random_.choice(sizes), args, config["model_args"])
     (folder / "config.json").write_text(json.dumps(config))
     return {"name": name, "args": args}
+
+
+def build_for(size, *args):
+    """Another img_size, or none: timm then goes by the entry point's own."""
+    for arguments in args:
+        arguments["img_size"] = size
+        if size is None:
+            del arguments["img_size"]
 
 
 def main():
@@ -88,7 +97,8 @@ def main():
                     model = timm.create_model(f"local-dir:{temporary}/{name}", pretrained=True).eval()
                     logits, embeddings = asking.answers(stub, [file for file, _ in pictures], name)
                     expected_logits, expected_embeddings = timms_answers(model, pictures)
-                    row |= {"logits": relative(logits, expected_logits), "embedding": relative(embeddings, expected_embeddings)}
+                    row |= {"logits": relative(logits, expected_logits), "embedding": relative(embeddings, expected_embeddings),
+                            "same_order": same_order(logits, expected_logits)}
                 print(json.dumps(row), file=out, flush=True)
 
 

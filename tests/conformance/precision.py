@@ -25,6 +25,7 @@ import numpy as np
 import asking
 import sources
 from measure_accuracy import MODELS, accuracy, ask_server  # beside server.py, which asking has found
+from measured import rows_to_go_on_from
 
 RANDOM = "vit_base_patch16_224"
 PRECISIONS = ("float32", "bfloat16")
@@ -76,7 +77,7 @@ def main():
     options = parser.parse_args()
     end = time.monotonic() + options.seconds
 
-    done = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    done = rows_to_go_on_from(options.out)
     with options.out.open("a") as out:
         for which, measure in tasks(options):
             if time.monotonic() > end:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Every file of Pillow's and Go's test images, whatever it is, sent to the server: each must be
-answered with a result or INVALID_ARGUMENT, and the memory stays within what the limits allow.
+answered with a result or INVALID_ARGUMENT, and the memory stays within what the limits allow
+(report.py looks at both).
 
   robustness.py BINARIES OUT.json
 """
@@ -40,8 +41,6 @@ def main():
             codes = collections.Counter(pool.map(code_of, paths))
         row = {"files": len(paths), "codes": codes, "memory_mb": [before, peak_memory(stub.pid)]}
     out.write_text(json.dumps(row) + "\n")
-    if set(codes) - {"OK", "INVALID_ARGUMENT"}:
-        sys.exit(f"answers other than a result or INVALID_ARGUMENT: {dict(codes)}")
 
 
 if __name__ == "__main__":

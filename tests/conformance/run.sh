@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Compares the server in BUILD/bin with timm and Pillow, part by part, and writes
-# docs/fidelity.md. What a part has measured stays in BUILD/conformance: delete a file
-# there to measure it anew. With CIFAR10=FOLDER (of <class>/*.jpg) the part "precision"
-# covers the bundled models too.
+# Compares the server in BUILD/bin with timm and Pillow, part by part, writes
+# docs/fidelity.md, and fails if anything lies out of its bounds. What a part has measured
+# stays in BUILD/conformance: delete a file there to measure it anew. With CIFAR10=FOLDER
+# (of <class>/*.jpg) the part "precision" covers the bundled models too.
 #   tests/conformance/run.sh BUILD [PART ...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -20,7 +20,8 @@ measure() {
     preprocessing)
       python tools/make_image_golden.py --random 1500 --seed 11 --out "$out/preprocessing.tsv"
       PATCHSERVE_PREPROCESS_GOLDEN="$(realpath "$out")/preprocessing.tsv" \
-        "$build/bin/image_tests" --gtest_filter='PreprocessTest.EveryByteIsTimms' >"$out/preprocessing.log" ;;
+        "$build/bin/image_tests" --gtest_filter='PreprocessTest.EveryByteIsTimms' >"$out/preprocessing.log" ||
+        echo "conformance: bytes differ" >&2 ;; # the report says so too, and fails
     decoding) python tests/conformance/decoding.py "$build/bin" "$out/decoding.jsonl" ;;
     precision)
       python tests/conformance/precision.py "$build/bin" "$out/precision.jsonl" ${CIFAR10:+"--data=$CIFAR10"} ;;

@@ -83,6 +83,11 @@ TEST(ModelConfigTest, ModelArgsSayTheHeadsOrTheNameDoes) {
               Refused("model_args.num_heads is missing"));
 }
 
+TEST(ModelConfigTest, AnOldNameMeansTheOneItStoodFor) {
+  EXPECT_EQ(Parse({{"architecture", "vit_base_patch16_224_sam"}})->vit.num_heads, 12);
+  EXPECT_EQ(Parse({{"architecture", "vit_base_patch32_224_sam"}})->vit.num_heads, 12);
+}
+
 TEST(ModelConfigTest, TheArchitecturesNameSaysWhatModelArgsDont) {
   const auto clip = Parse({{"architecture", "vit_base_patch16_clip_quickgelu_224"}});
   EXPECT_EQ(clip->activation, Activation::kQuickGelu);
@@ -121,6 +126,12 @@ TEST(ModelConfigTest, TheRootSaysThePoolWhereModelArgsDont) {
               Refused("global_pool is \"token\", expected what model_args.global_pool says"));
 }
 
+TEST(ModelConfigTest, ADistilledModelHasNoRegisters) {
+  EXPECT_THAT(Parse({{"architecture", "deit_tiny_distilled_patch16_224"},
+                     {"model_args", {{"reg_tokens", 2}}}}),
+              Refused("model_args.reg_tokens of a distilled model is 2"));
+}
+
 TEST(ModelConfigTest, ATokenPoolNeedsAClassToken) {
   EXPECT_THAT(Parse({{"model_args", {{"class_token", false}}}}),
               Refused("global_pool is \"token\" without a class_token"));
@@ -130,12 +141,52 @@ TEST(ModelConfigTest, AnyPictureSizeMeansThatInputSizeCounts) {
   const auto config = Parse({{"model_args", {{"img_size", {64, 32}}, {"dynamic_img_size", true}}}});
   EXPECT_EQ(config->preprocessing.height, 224);
   EXPECT_THAT(config->trained_size, ElementsAre(64, 32));
+  EXPECT_THAT(config->built_size, ElementsAre(64, 32));
 }
 
 TEST(ModelConfigTest, AFixedSizeNetworkIsFedWhatItWasBuiltFor) {
   const auto config = Parse({{"model_args", {{"img_size", {64, 32}}}}});
   EXPECT_EQ(config->preprocessing.height, 64);
   EXPECT_EQ(config->preprocessing.width, 32);
+  EXPECT_THAT(config->built_size, ElementsAre(64, 32));
+}
+
+// A folder that doesn't say img_size, for pictures of 96x80.
+absl::StatusOr<ModelConfig> WithoutImgSize(const char* architecture, bool fixed,
+                                           const json& model_args = json::object()) {
+  json args = {{"img_size", nullptr}};
+  args.update(model_args);
+  return Parse({{"architecture", architecture},
+                {"global_pool", nullptr},
+                {"model_args", args},
+                {"pretrained_cfg", {{"input_size", {3, 96, 80}}, {"fixed_input_size", fixed}}}});
+}
+
+TEST(ModelConfigTest, ANetworkForAnySizeIsBuiltForItsNamesUnlessTheSizeIsFixed) {
+  EXPECT_THAT(WithoutImgSize("test_vit", false)->built_size, ElementsAre(224, 224));
+  EXPECT_THAT(WithoutImgSize("test_vit", true)->built_size, ElementsAre(96, 80));
+  EXPECT_THAT(WithoutImgSize("test_vit", false, {{"dynamic_img_size", false}})->built_size,
+              ElementsAre(96, 80));
+}
+
+TEST(ModelConfigTest, ModelArgsThatAskForAnySizeUndoAFixedOne) {
+  const json any_size = {{"dynamic_img_size", true}};
+  const auto vit = WithoutImgSize("vit_tiny_patch16_224", true, any_size);
+  EXPECT_THAT(vit->built_size, ElementsAre(224, 224));
+  EXPECT_THAT(vit->trained_size, ElementsAre(96, 80));
+  EXPECT_THAT(WithoutImgSize("vit_base_patch16_radio_v3", true, any_size)->built_size,
+              ElementsAre(512, 512));
+}
+
+TEST(ModelConfigTest, ThePatchIsASideOrASquare) {
+  const auto with = [](const json& value) {
+    return Parse({{"model_args", {{"patch_size", value}}}});
+  };
+  EXPECT_EQ(with(8)->model_args.patch_size, 8);
+  EXPECT_EQ(with({8, 8})->model_args.patch_size, 8);
+  EXPECT_THAT(with({8, 16}), Refused("model_args.patch_size is [8,16]"));
+  EXPECT_THAT(with({0, 0}), Refused("model_args.patch_size is [0,0]"));
+  EXPECT_THAT(with({8, 8, 8}), Refused("model_args.patch_size is [8,8,8]"));
 }
 
 TEST(ModelConfigTest, LabelsMayBeAListOrIdsWithGaps) {
@@ -171,6 +222,15 @@ TEST(ModelConfigTest, ImageNetsNamesAreNotForOthers) {
   EXPECT_EQ(first(1000, "sw_in12k", nullptr), "0");
   EXPECT_EQ(first(10, "augreg_in1k", nullptr), "0");
   EXPECT_EQ(first(1000, "augreg_in1k", {{"0", "mine"}}), "mine");
+}
+
+TEST(ModelConfigTest, AnEmptyListOfNamesIsNone) {
+  EXPECT_EQ(Parse({{"label_names", json::array()}})->classes[2].label, "2");
+  const auto imagenet = Parse({{"num_classes", 1000},
+                               {"model_args", {{"num_classes", 1000}}},
+                               {"label_names", json::array()},
+                               {"pretrained_cfg", {{"tag", "augreg_in1k"}}}});
+  EXPECT_EQ(imagenet->classes[281].label, "n02123045");
 }
 
 TEST(ModelConfigTest, TheRootsClassesWin) {
