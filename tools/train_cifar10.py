@@ -113,7 +113,8 @@ def describe(args):
     if args.label_smoothing:
         parts.append(f"label smoothing {args.label_smoothing}")
     if args.start:
-        parts.append("started from the weights of the run before")
+        parts.append("started from the weights of the run before"
+                     + (", the result is the mean of those and of its own" if args.average else ""))
     elif args.model == "vit":
         parts.append("mimetic initialisation (Trockman and Kolter, 2023)")
     return ", ".join(parts)
@@ -271,10 +272,19 @@ def train_epoch(model, optimizer, args, images, labels, generator, epoch):
     return total / steps
 
 
+@torch.no_grad()
+def average(model, others):
+    """The mean of both, means and variances of batch norms included: the two are near each other."""
+    for name, weights in model.state_dict().items():
+        if weights.is_floating_point():
+            weights.lerp_(others[name], 0.5)
+
+
 def command(args):
     """What repeats this run, but for the folders."""
     flags = ["model", "epochs", "seed", "threads", "optimizer", *MODELS[args.model]["defaults"]]
     start = " --start RUN_BEFORE" if args.start else ""
+    start += " --average" if args.average else ""
     return " ".join(f"--{f} {getattr(args, f)}" for f in flags) + start
 
 
@@ -333,6 +343,8 @@ def main():
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=pathlib.Path, help="a checkpoint folder to go on from, instead of afresh")
+    parser.add_argument("--average", action="store_true",
+                        help="with --start: the result is the mean of the weights before and after (Izmailov et al., arXiv 1803.05407)")
     parser.add_argument("--optimizer", choices=["muon", "adamw"], default="muon")
     parser.add_argument("--schedule", choices=SCHEDULE)
     parser.add_argument("--batch", type=int)
@@ -345,6 +357,8 @@ def main():
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     state_file = args.state or args.out.with_name(args.out.name + ".train")
+    if args.average and not args.start:
+        parser.error("--average needs --start")
     before = runs_before(args)  # now, and not after hours of training
 
     state_file.parent.mkdir(parents=True, exist_ok=True)
@@ -405,6 +419,8 @@ def main():
                      model=model.state_dict(), optimizer=optimizer.state_dict(), generator=generator.get_state())
         torch.save(state, str(state_file) + ".new")
         os.replace(str(state_file) + ".new", state_file)
+    if args.average:
+        average(model, safetensors.torch.load_file(args.start / "model.safetensors", device=args.device))
     top1 = write_checkpoint(model, recipe, args, before, data, predict(model, test_images), test_labels, cpu_seconds)
     log(f"top-1 on {len(test_labels)} test photos: {top1:.4f}; wrote {args.out}")
 
