@@ -33,7 +33,7 @@ class OurPolicy : public Policy {
     if (!admission_) return true;
     const Admission admission = rule_.Ask({.model = request.model,
                                            .deadline = request.deadline,
-                                           .decode = request.ready - request.sent,
+                                           .decode = request.ready - now,
                                            .retried = request.retried},
                                           RunnersAt(now), now);
     pause_ = std::max(admission.retry_after, absl::Milliseconds(10));

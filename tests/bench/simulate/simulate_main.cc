@@ -102,7 +102,8 @@ void PrintCells() {
   }
   std::printf(
       "| curve/traffic | cells | within 2 %% of the best peer, or better | worst | mean | "
-      "ours, of the bound | overload: ours / Triton's defaults, least | admitted in time, worst |\n"
+      "ours, of the bound | overload: ours / Triton's defaults, least | of those admitted in time "
+      "| in the worst cell |\n"
       "|---|---|---|---|---|---|---|---|---|\n");
   for (const auto& [name, s] : summaries) {
     std::printf("| %s | %d | %d | %.3f | %.3f | %.3f | %.2f | %.4f | %.3f |\n", name.c_str(),
