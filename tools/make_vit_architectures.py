@@ -141,8 +141,7 @@ def architecture(name):
 
 
 def check_none_is_missing(table):
-    missing = [name for module in MODULES for names in (_module_to_models[module], _module_to_deprecated_models[module])
-               for name in names if f'"{name}"' not in table]
+    missing = [name for name in entry_points() if f'"{name}"' not in table]
     if missing:
         sys.exit(f"timm has these too: {', '.join(missing)}")
 

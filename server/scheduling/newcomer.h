@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "server/scheduling/admission_rule.h"
@@ -23,12 +24,13 @@ class Newcomer {
         demand_(device.queues, device.runners, device.now),
         timetable_(device, demand_),
         own_(device.queues[model]),
-        item_{&own_, deadline, decoded_in} {}
+        item_{&own_, deadline, decoded_in},
+        with_it_(timetable_.Batches(own_, &item_)) {}
   Newcomer(const Newcomer&) = delete;
   Newcomer& operator=(const Newcomer&) = delete;
 
   Load Finds() const {
-    const typename Timetable<Item>::Batch joined = Joins();
+    const Batch& joined = Joins();
     Load load;
     load.places = own_.places();
     load.max_places = own_.max_queued;
@@ -46,7 +48,7 @@ class Newcomer {
   // Whether of the others, who were taken in, more would be late than without it. Takes time in
   // proportion to what waits.
   bool MakesOthersLate() const {
-    if (MoreLate(own_)) return true;
+    if (Late(with_it_) > Late(timetable_.Batches(own_, nullptr))) return true;
     // Under overload each model has its own turns.
     return !demand_.scarce() &&
            std::any_of(device_.queues.begin(), device_.queues.end(),
@@ -55,23 +57,23 @@ class Newcomer {
 
  private:
   using Queue = ModelQueue<Item>;
+  using Batch = typename Timetable<Item>::Batch;
 
   bool NothingWaits() const {
     return std::all_of(device_.queues.begin(), device_.queues.end(),
                        [](const Queue& queue) { return queue.places() == 0; });
   }
 
-  typename Timetable<Item>::Batch Joins() const {
-    const auto batches = timetable_.Batches(own_, &item_);
-    return *std::find_if(batches.begin(), batches.end(),
-                         [](const auto& batch) { return batch.extra_is > 0; });
+  const Batch& Joins() const {
+    return *std::find_if(with_it_.begin(), with_it_.end(),
+                         [](const Batch& batch) { return batch.extra_is > 0; });
   }
 
   // The size of the batch for which it should leave time: those before it, and those who can't
   // wait for another one, there already or likely to come until it starts. No more than can be
   // gathered and run within the usual budget. Who joins makes nobody late; so under overload a
   // model that doesn't cause it needn't care for large batches.
-  int FullSize(const typename Timetable<Item>::Batch& batch) const {
+  int FullSize(const Batch& batch) const {
     if (demand_.scarce() && !demand_.AsksForMuch(own_)) return batch.extra_is;
     const double second = demand_.Rate(own_);
     const double coming = second * absl::ToDoubleSeconds(batch.start);
@@ -91,10 +93,13 @@ class Newcomer {
     return std::max(own_.Before(patient) - own_.Before(item_.deadline), 0);
   }
 
-  bool MoreLate(const Queue& queue) const { return Late(queue, &item_) > Late(queue, nullptr); }
-  int Late(const Queue& queue, const typename Timetable<Item>::Extra* extra) const {
+  // Of another model.
+  bool MoreLate(const Queue& queue) const {
+    return Late(timetable_.Batches(queue, &item_)) > Late(timetable_.Batches(queue, nullptr));
+  }
+  static int Late(const std::vector<Batch>& batches) {
     int late = 0;
-    for (const auto& batch : timetable_.Batches(queue, extra)) late += batch.late;
+    for (const Batch& batch : batches) late += batch.late;
     return late;
   }
 
@@ -103,6 +108,7 @@ class Newcomer {
   const Timetable<Item> timetable_;
   const Queue& own_;
   const typename Timetable<Item>::Extra item_;
+  const std::vector<Batch> with_it_;  // in which its model's queue will run
 };
 
 }  // namespace patchserve
