@@ -9,7 +9,6 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "grpc/support/log.h"
-#include "server/model/torch_warnings.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -115,8 +114,9 @@ void SetUpLog(const std::string& format, const std::string& level) {
     sink->set_pattern(kTextPattern);
   }
   gpr_set_log_function(LogGrpc);
-  SendTorchWarnings([](const std::string& text) { loggers->torch->warn("{}", text); });
 }
+
+void LogTorch(const std::string& text) { loggers->torch->warn("{}", text); }
 
 void LogAccess(const AccessEntry& entry) {
   const Json fields = Fields(entry);

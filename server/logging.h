@@ -15,6 +15,9 @@ namespace patchserve {
 // its own GRPC_VERBOSITY is set.
 void SetUpLog(const std::string& format, const std::string& level);
 
+// Of `logger` torch: a warning of LibTorch's.
+void LogTorch(const std::string& text);
+
 // Of `logger` access: in text as model=vit code=OK total_ms=1.5 ..., in JSON as fields of the
 // object.
 void LogAccess(const AccessEntry& entry);

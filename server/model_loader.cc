@@ -1,48 +1,27 @@
 #include "server/model_loader.h"
 
 #include <functional>
-#include <map>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "server/base/status.h"
-#include "server/model/engine.h"
 #include "server/pipeline/self_test.h"
 #include "spdlog/spdlog.h"
 
 namespace patchserve {
-namespace {
-
-Precision ToPrecision(const std::string& name) {
-  static const std::map<std::string, Precision> kPrecisions = {
-      {"float32", Precision::kFloat32},
-      {"bfloat16", Precision::kBFloat16},
-      {"float16", Precision::kFloat16},
-  };
-  auto it = kPrecisions.find(name);
-  return it == kPrecisions.end() ? Precision::kAuto : it->second;
-}
-
-}  // namespace
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings& settings,
-                                                             const std::string& device,
+                                                             const Backend& backend,
                                                              Classifier& classifier,
                                                              absl::Duration longest_batch,
                                                              const std::atomic<bool>& cancelled) {
   const absl::Time start = absl::Now();
-  PrepareRunnerThread(kIntraOpThreads);  // converting weights takes one thread too
-  ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine,
-                   Engine::Load(settings.folder, {.device = device,
-                                                  .precision = ToPrecision(settings.precision),
-                                                  .deterministic = settings.deterministic}));
+  ASSIGN_OR_RETURN(LoadedModel found, backend.load(settings));
   auto model = std::make_shared<ServedModel>();
   model->name = settings.name;
-  model->description = engine->description();
+  model->description = std::move(found.description);
   model->description.preprocessing.apply_orientation = settings.apply_orientation;
-  model->forward = [engine](absl::Span<const ModelInput> images, bool embeddings) {
-    return engine->Forward(images, embeddings);
-  };
+  model->forward = std::move(found.forward);
   model->max_batch = settings.max_batch;
   model->max_queue = settings.max_queue;
   model->default_deadline = settings.default_deadline;

@@ -4,27 +4,23 @@
 
 #include <atomic>
 #include <memory>
-#include <string>
 
 #include "absl/status/statusor.h"
+#include "server/backend.h"
 #include "server/config/config.h"
 #include "server/pipeline/classifier.h"
 #include "server/pipeline/model_registry.h"
 
 namespace patchserve {
 
-// Loads the folder onto `device` ("cpu" or "cuda:N"), warms and tests the model on the
+// Loads the folder onto the backend's device, warms and tests the model on the
 // classifier's runners, between the batches of those that serve and in no batch that is
 // expected to take longer than `longest_batch`, and gives it a queue there. Takes seconds.
-// Errors: as Engine::Load and WarmUpAndTest.
+// Errors: as Backend::load and WarmUpAndTest.
 absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings& settings,
-                                                             const std::string& device,
+                                                             const Backend& backend,
                                                              Classifier& classifier,
                                                              absl::Duration longest_batch,
                                                              const std::atomic<bool>& cancelled);
-
-// How many threads one batch may use: one on a CPU, where each core has a runner of
-// its own.
-inline constexpr int kIntraOpThreads = 1;
 
 }  // namespace patchserve

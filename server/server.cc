@@ -11,7 +11,6 @@
 #include "server/base/status.h"
 #include "server/base/usable_cores.h"
 #include "server/logging.h"
-#include "server/model/engine.h"
 #include "server/model_loader.h"
 #include "spdlog/spdlog.h"
 
@@ -34,9 +33,9 @@ int Cores() { return std::max(1, static_cast<int>(UsableCores())); }
 
 // CPU: a runner a core, each with one thread, since libgomp's busy waiting makes
 // more a trap. GPU: two, so that copies overlap compute.
-int Runners(const Config& config, const std::string& device) {
+int Runners(const Config& config, const Backend& backend) {
   if (config.runners > 0) return config.runners;
-  return device == "cpu" ? Cores() : 2;
+  return backend.runners_share ? 2 : Cores();
 }
 
 // For the last bytes of the last answers.
@@ -48,14 +47,14 @@ constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 constexpr absl::Duration kLongestBatchBetween = absl::Milliseconds(100);
 
 // On a CPU larger batches only add to the latency.
-int DefaultMaxBatch(const std::string& device) { return device == "cpu" ? 8 : 32; }
+int DefaultMaxBatch(const Backend& backend) { return backend.runners_share ? 32 : 8; }
 
 }  // namespace
 
-Server::Server(const Config& config, std::string device,
+Server::Server(const Config& config, Backend backend,
                std::function<void(const absl::Status&)> device_lost)
     : config_(config),
-      device_(std::move(device)),
+      backend_(std::move(backend)),
       device_lost_(std::move(device_lost)),
       metrics_(Metrics::Create(PATCHSERVE_VERSION)),
       registry_(ModelNames(config_), config_.default_model),
@@ -65,10 +64,10 @@ Server::Server(const Config& config, std::string device,
            .max_bytes_in_flight = config_.max_bytes_in_flight,
            .max_pixels_in_flight = config_.max_pixels_in_flight,
            .max_batch_delay = config_.max_batch_delay,
-           .device = device_,
-           .runners = Runners(config_, device_),
-           .independent_runners = device_ == "cpu",
-           .prepare_runner = [] { PrepareRunnerThread(kIntraOpThreads); },
+           .device = backend_.device,
+           .runners = Runners(config_, backend_),
+           .independent_runners = !backend_.runners_share,
+           .prepare_runner = backend_.prepare_runner,
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),
       changes_(
@@ -89,9 +88,8 @@ Server::Server(const Config& config, std::string device,
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
-    const Config& config, std::function<void(const absl::Status&)> device_lost) {
-  ASSIGN_OR_RETURN(std::string device, ResolveDevice(config.device));
-  std::unique_ptr<Server> server(new Server(config, std::move(device), std::move(device_lost)));
+    const Config& config, Backend backend, std::function<void(const absl::Status&)> device_lost) {
+  std::unique_ptr<Server> server(new Server(config, std::move(backend), std::move(device_lost)));
   if (!config.metrics_address.empty()) {
     RETURN_IF_ERROR(server->metrics_->Expose(config.metrics_address));
   }
@@ -120,12 +118,12 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::strin
   if (cancel_loading_) return absl::CancelledError("stopped while loading");
   ModelSettings settings = *std::find_if(config_.models.begin(), config_.models.end(),
                                          [&](const auto& model) { return model.name == name; });
-  if (settings.max_batch == 0) settings.max_batch = DefaultMaxBatch(device_);
+  if (settings.max_batch == 0) settings.max_batch = DefaultMaxBatch(backend_);
   const std::vector<ModelEntry> models = registry_.List();
   const bool others_serve = std::any_of(
       models.begin(), models.end(), [](const ModelEntry& entry) { return entry.model != nullptr; });
   const absl::Duration longest = others_serve ? kLongestBatchBetween : absl::InfiniteDuration();
-  return LoadModel(settings, device_, classifier_, longest, cancel_loading_);
+  return LoadModel(settings, backend_, classifier_, longest, cancel_loading_);
 }
 
 void Server::ShowState(const std::string& name) {

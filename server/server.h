@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/backend.h"
 #include "server/config/config.h"
 #include "server/listen.h"
 #include "server/metrics/metrics.h"
@@ -28,10 +29,9 @@ class Server {
   // Binds the ports; metrics and health answer from here on, inference once
   // LoadModels has made a model ready. `device_lost` is called at most once, on a
   // runner: nothing will run any more, the process should end.
-  // Errors: FAILED_PRECONDITION: a port is in use, or there is no such device. Those of
-  // MakeServerCredentials.
+  // Errors: FAILED_PRECONDITION: a port is in use. Those of MakeServerCredentials.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
-      const Config& config, std::function<void(const absl::Status&)> device_lost);
+      const Config& config, Backend backend, std::function<void(const absl::Status&)> device_lost);
 
   // Loads the configured models, one after the other; returns early, with CANCELLED,
   // when Stop is called meanwhile.
@@ -52,7 +52,7 @@ class Server {
   int metrics_port() const { return metrics_->port(); }
 
  private:
-  Server(const Config& config, std::string device,
+  Server(const Config& config, Backend backend,
          std::function<void(const absl::Status&)> device_lost);
   absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name);
   // By the model's state: health and metrics.
@@ -61,7 +61,7 @@ class Server {
 
   // In the order of dependence: destroyed from the last to the first.
   const Config config_;
-  const std::string device_;
+  const Backend backend_;
   const std::function<void(const absl::Status&)> device_lost_;
   std::atomic<bool> cancel_loading_ = false;
   std::unique_ptr<Metrics> metrics_;

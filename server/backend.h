@@ -1,0 +1,29 @@
+// What runs the networks: the one part of the server that a simulated device replaces.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/config/config.h"
+#include "server/model/model.h"
+
+namespace patchserve {
+
+struct LoadedModel {
+  ModelDescription description;
+  ForwardFunction forward;
+};
+
+struct Backend {
+  std::string device;  // "cpu" or "cuda:N", as the metrics name it
+  // Runners share one device's time, as on a GPU; else each has a core of its own.
+  bool runners_share = false;
+  // Called once in each thread that runs batches, before its first.
+  std::function<void()> prepare_runner = [] {};
+  // Reads the checkpoint in `settings.folder`. Takes seconds. Called on any thread, by one at
+  // a time. Its errors name the file.
+  std::function<absl::StatusOr<LoadedModel>(const ModelSettings& settings)> load;
+};
+
+}  // namespace patchserve

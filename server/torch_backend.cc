@@ -1,0 +1,53 @@
+#include "server/torch_backend.h"
+
+#include <map>
+#include <memory>
+
+#include "server/base/status.h"
+#include "server/logging.h"
+#include "server/model/engine.h"
+#include "server/model/torch_warnings.h"
+
+namespace patchserve {
+namespace {
+
+// One batch's threads: on a CPU each core has a runner of its own.
+constexpr int kIntraOpThreads = 1;
+
+void PrepareThread() { PrepareRunnerThread(kIntraOpThreads); }
+
+Precision ToPrecision(const std::string& name) {
+  static const std::map<std::string, Precision> kPrecisions = {
+      {"float32", Precision::kFloat32},
+      {"bfloat16", Precision::kBFloat16},
+      {"float16", Precision::kFloat16},
+  };
+  auto it = kPrecisions.find(name);
+  return it == kPrecisions.end() ? Precision::kAuto : it->second;
+}
+
+absl::StatusOr<LoadedModel> Load(const ModelSettings& settings, const std::string& device) {
+  PrepareThread();  // converting weights takes one thread too
+  ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine,
+                   Engine::Load(settings.folder, {.device = device,
+                                                  .precision = ToPrecision(settings.precision),
+                                                  .deterministic = settings.deterministic}));
+  return LoadedModel{engine->description(),
+                     [engine](absl::Span<const ModelInput> images, bool embeddings) {
+                       return engine->Forward(images, embeddings);
+                     }};
+}
+
+}  // namespace
+
+absl::StatusOr<Backend> OpenTorch(const std::string& device) {
+  SendTorchWarnings(LogTorch);
+  ASSIGN_OR_RETURN(const std::string resolved, ResolveDevice(device));
+  return Backend{
+      .device = resolved,
+      .runners_share = resolved != "cpu",
+      .prepare_runner = PrepareThread,
+      .load = [resolved](const ModelSettings& settings) { return Load(settings, resolved); }};
+}
+
+}  // namespace patchserve
