@@ -13,9 +13,9 @@ extern char** environ;
 
 namespace patchserve {
 
-ServerProcess::ServerProcess(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(),
-                   {PATCHSERVE_PROGRAM, "--address=127.0.0.1:0", "--metrics_address=127.0.0.1:0"});
+ServerProcess::ServerProcess(std::vector<std::string> arguments, const std::string& program) {
+  arguments.insert(arguments.begin(), {program.empty() ? PATCHSERVE_PROGRAM : program,
+                                       "--address=127.0.0.1:0", "--metrics_address=127.0.0.1:0"});
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -69,20 +69,18 @@ int ServerProcess::WaitForExit() {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-std::string ServerProcess::PortAfter(const std::string& text) {
+std::string ServerProcess::AddressAfter(const std::string& text) {
   WaitForLog(text);
   std::lock_guard lock(mutex_);
   const size_t start = log_.find(text) + text.size();
-  return log_.substr(start, log_.find_first_not_of("0123456789", start) - start);
+  return "127.0.0.1:" + log_.substr(start, log_.find_first_not_of("0123456789", start) - start);
 }
 
-std::string ServerProcess::address() { return "127.0.0.1:" + PortAfter("gRPC on port "); }
+std::string ServerProcess::address() { return AddressAfter("gRPC on port "); }
 
-std::string ServerProcess::metrics_address() {
-  return "127.0.0.1:" + PortAfter("metrics on port ");
-}
+std::string ServerProcess::metrics_address() { return AddressAfter("metrics on port "); }
 
-std::string ServerProcess::health_address() { return "127.0.0.1:" + PortAfter("health on port "); }
+std::string ServerProcess::health_address() { return AddressAfter("health on port "); }
 
 std::string ServerProcess::log() {
   std::lock_guard lock(mutex_);

@@ -1,4 +1,4 @@
-// The real patchserve binary, run by a test.
+// The real patchserve binary, or another that is made of its parts, run by a test.
 #pragma once
 
 #include <sys/types.h>
@@ -15,7 +15,8 @@ namespace patchserve {
 // killed, if it still runs, with the test.
 class ServerProcess {
  public:
-  explicit ServerProcess(std::vector<std::string> arguments);
+  // `program`: patchserve where it is empty.
+  explicit ServerProcess(std::vector<std::string> arguments, const std::string& program = "");
   ~ServerProcess();
 
   // Blocks until the log has `text`, or the process has ended; returns which.
@@ -30,12 +31,12 @@ class ServerProcess {
   std::string address();          // "127.0.0.1:PORT" of gRPC
   std::string metrics_address();  // of /metrics
   std::string health_address();   // of health alone, where --health_address is given
+  std::string AddressAfter(const std::string& text);  // "127.0.0.1:PORT", of the log's "TEXTPORT"
   std::string log();
   pid_t pid() const { return pid_; }
 
  private:
   void ReadLog(int pipe);
-  std::string PortAfter(const std::string& text);
 
   pid_t pid_ = -1;
   bool waited_ = false;
