@@ -5,6 +5,7 @@
 # make bench     print what serving costs, and how long each part takes
 # make performance  measure and write docs/performance.md: 20 minutes on a quiet machine
 # make bench-overload  the live server under overload, bad clients, SIGTERM and swaps; 13 minutes
+# make bench-device  the real server over a simulated H100: throughput, deadlines, CPU an answer; 11 minutes
 # make simulate  the batching rule against its peers' policies, in virtual time; 2 minutes
 # make simulate-plots  docs/scheduling-*.svg, from what that left
 # make fuzz      throw random bytes at what reads files: RUNS times at each parser
@@ -19,7 +20,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test test-deploy build deps test-deps bench performance bench-overload simulate simulate-plots fuzz conformance conformance-oip sanitize format check-format check-proto clean
+.PHONY: run test test-deploy build deps test-deps bench performance bench-overload bench-device simulate simulate-plots fuzz conformance conformance-oip sanitize format check-format check-proto clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -53,6 +54,11 @@ bench-overload: build
 	tests/bench/python.sh tests/bench/overload/requirements.txt tests/bench/overload/run.py \
 	  --bin=$(BUILD)/bin --json=$(BUILD)/overload.json --markdown=docs/scheduling-live.md \
 	  --svg=docs/scheduling-overload.svg $(BENCH_FLAGS)
+
+# BENCH_FLAGS=--quick: a minute, to see that it works; leaves the page alone.
+bench-device: build
+	tests/bench/device/run.py --bin=$(BUILD)/bin --json=$(BUILD)/device.json \
+	  --markdown=docs/scheduling-device.md $(BENCH_FLAGS)
 
 simulate: build
 	$(BUILD)/bin/simulate --csv=$(BUILD)/simulate.csv

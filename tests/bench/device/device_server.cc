@@ -28,6 +28,8 @@
 ABSL_FLAG(std::string, curve, "run_ms",
           "Which times of curves.json: run_ms, graph_ms or eager_ms.");
 ABSL_FLAG(double, noise, 0, "Standard deviation of a batch's time, in parts of it, 0 to 0.3.");
+ABSL_FLAG(int, image_size, 224,
+          "Side of the models' input. A small one costs RPCs and decoding next to nothing.");
 ABSL_FLAG(std::string, device_metrics_address, "127.0.0.1:0",
           "Where the device's own /metrics is.");
 
@@ -81,6 +83,8 @@ ModelDescription Describe(const std::string& name) {
                                .device = kDevice};
   // So that an image of the model's size is taken as it is.
   description.preprocessing.crop_pct = 1;
+  description.preprocessing.width = absl::GetFlag(FLAGS_image_size);
+  description.preprocessing.height = absl::GetFlag(FLAGS_image_size);
   for (int id = 0; id < kClasses; ++id) {
     description.classes.push_back({absl::StrCat(id), absl::StrCat("class ", id)});
   }

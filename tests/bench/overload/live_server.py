@@ -27,8 +27,7 @@ class LiveServer(Server):
         self.wait()
 
     def metrics(self):
-        with urllib.request.urlopen(f"http://{self.metrics_address}/metrics", timeout=30) as answer:
-            return Metrics(answer.read().decode())
+        return read_metrics(self.metrics_address)
 
     def rss_mb(self):
         """Now, and the most since the last reset_peak_rss."""
@@ -47,22 +46,30 @@ class LiveServer(Server):
     def cpu(self):
         """CPU seconds so far: of the whole process, and of the threads that decode and run images.
 
-        The difference is what RPCs cost. The kernel rounds a thread's time down to 10 ms.
+        The difference is what RPCs cost. The kernel rounds the process's time down to 10 ms.
         """
-        working = [_ticks(stat) for stat in self._thread_stats() if re.search(r"\((runner|decode)-", stat)]
-        return _ticks(pathlib.Path(f"/proc/{self.pid}/stat").read_text()), sum(working)
+        return _ticks(pathlib.Path(f"/proc/{self.pid}/stat").read_text()), self.cpu_of("runner", "decode")
 
-    def _thread_stats(self):
-        for stat in pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat"):
+    def cpu_of(self, *threads):
+        """CPU seconds so far of the threads that are called so, and a number."""
+        seconds = 0
+        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
             try:
-                yield stat.read_text()
+                if (task / "comm").read_text().startswith(tuple(f"{name}-" for name in threads)):
+                    seconds += int((task / "schedstat").read_text().split()[0]) / 1e9
             except (FileNotFoundError, ProcessLookupError):
                 pass  # one of gRPC's has ended meanwhile
+        return seconds
 
 
 def _ticks(stat):
     user, system = map(int, stat.rpartition(")")[2].split()[11:13])
     return (user + system) / os.sysconf("SC_CLK_TCK")
+
+
+def read_metrics(address):
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:
+        return Metrics(answer.read().decode())
 
 
 class Metrics:
