@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tests/bench/simulate/bounds.h"
+#include "tests/bench/simulate/ours.h"
 #include "tests/bench/simulate/policies.h"
 #include "tests/bench/simulate/workloads.h"
 

@@ -1,9 +1,6 @@
-// The policies that are compared: ours, which is the class that the server runs, and
-// those of the peers, written from their public descriptions.
+// The peers' policies, written from their public descriptions.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,18 +8,12 @@
 
 namespace patchserve::simulate {
 
-using MakePolicy = std::function<std::unique_ptr<Policy>(const Device& device)>;
-
 // A peer at one point of the grid of its options.
 struct Candidate {
   std::string policy;  // the same for all points of a grid
   std::string options;
   MakePolicy make;
 };
-
-// server/scheduling/batch_rule.h with a cost model that starts at the true curve. With
-// `admission` who asks may be refused, as in the server; else all wait.
-MakePolicy Ours(bool admission = true);
 
 // All serve first in, first out, a queue a model, but the last. What each can be set to is
 // in its grid; times are multiples of a model's batch of one, so that they suit each model.

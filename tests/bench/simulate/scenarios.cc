@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/bench/simulate/cells.h"
+#include "tests/bench/simulate/ours.h"
 #include "tests/bench/simulate/policies.h"
 #include "tests/bench/simulate/simulation.h"
 #include "tests/bench/simulate/workloads.h"

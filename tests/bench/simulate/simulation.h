@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -70,6 +71,8 @@ class Policy {
   // A batch that Next gave has ended after `took`.
   virtual void Done(int /*model*/, int /*size*/, absl::Duration /*took*/) {}
 };
+
+using MakePolicy = std::function<std::unique_ptr<Policy>(const Device& device)>;
 
 struct Result {
   int64_t sent = 0;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/bench/simulate/bounds.h"
+#include "tests/bench/simulate/ours.h"
 #include "tests/bench/simulate/policies.h"
 #include "tests/bench/simulate/workloads.h"
 
