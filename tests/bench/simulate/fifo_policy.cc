@@ -99,7 +99,8 @@ class FifoPolicy : public Policy {
       }
       queue.waiting.pop_front();
     }
-    if (!options_.padded) return;
+    // Where the device pads, its sizes are the allowed ones.
+    if (!options_.padded || !device_.models[model].warmed.empty()) return;
     decision.run_as = 1;
     while (decision.run_as < static_cast<int>(decision.batch.size())) decision.run_as *= 2;
     decision.run_as = std::min(decision.run_as, queue.largest);
