@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/bench/simulate/deferred_policy.h"
 #include "tests/bench/simulate/fifo_policy.h"
+#include "tests/bench/simulate/pard_policy.h"
 
 namespace patchserve::simulate {
 
@@ -45,6 +46,11 @@ std::vector<Candidate> Peers(const Device& device, double budget) {
   }
   for (double stagger : {kNever, 1.0 / device.runners, 0.5, 0.0}) {
     peers.push_back({"deferred", absl::StrCat("stagger ", stagger), Deferred(budget, stagger)});
+    for (bool on_arrival : {true, false}) {
+      peers.push_back({"pard",
+                       absl::StrCat("stagger ", stagger, on_arrival ? " on arrival" : " at batch"),
+                       Pard({.budget = budget, .stagger = stagger, .on_arrival = on_arrival})});
+    }
   }
   return peers;
 }

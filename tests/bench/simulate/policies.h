@@ -15,7 +15,7 @@ struct Candidate {
   MakePolicy make;
 };
 
-// All serve first in, first out, a queue a model, but the last. What each can be set to is
+// All serve first in, first out, a queue a model, but the last two. What each can be set to is
 // in its grid; times are multiples of a model's batch of one, so that they suit each model.
 // `budget` is the least that requests bring, in such multiples.
 //
@@ -36,6 +36,8 @@ struct Candidate {
 //   over the queue, and what is before the first place where it fits is dropped (Symphony,
 //   arXiv 2308.07470). The target is the largest batch that leaves time to wait for one
 //   of n staggered runners, l(b) * (1 + 1/n) <= budget, or another share of it.
+// "pard": proactive dropping, lowest budgets first, highest under overload (PARD, arXiv
+//   2602.08747; pard_policy.h says what is known of it). The same four target sizes.
 std::vector<Candidate> Peers(const Device& device, double budget);
 
 }  // namespace patchserve::simulate
