@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -15,8 +16,8 @@ namespace {
 // predictions were kept is learned.
 class OurPolicy : public Policy {
  public:
-  OurPolicy(const Device& device, bool admission)
-      : rule_({.runners = device.runners}), runners_(device.runners), admission_(admission) {
+  explicit OurPolicy(const Device& device)
+      : rule_({.runners = device.runners}), runners_(device.runners) {
     for (const CostCurve& curve : device.models) {
       std::vector<CostModel::Sample> measured;
       for (int size = 1; size < curve.max_batch; size *= 2) {
@@ -28,7 +29,6 @@ class OurPolicy : public Policy {
   }
 
   bool Admit(const Request& request, absl::Time now) override {
-    if (!admission_) return true;
     const Admission admission = rule_.Ask({.model = request.model,
                                            .deadline = request.deadline,
                                            .decode = request.ready - now,
@@ -41,11 +41,8 @@ class OurPolicy : public Policy {
   }
 
   bool Push(const Request& request, absl::Time now) override {
-    Item item{request};
-    if (admission_) {
-      item.slack = slack_.extract(slack_.find({request.model, request.deadline})).mapped();
-    }
-    return !rule_.Push(request.model, item, request.deadline, now, /*admitted=*/admission_)
+    const double slack = slack_.extract(slack_.find({request.model, request.deadline})).mapped();
+    return !rule_.Push(request.model, {request, slack}, request.deadline, now, /*admitted=*/true)
                 .has_value();
   }
 
@@ -97,7 +94,6 @@ class OurPolicy : public Policy {
 
   BatchRule<Item> rule_;
   const int runners_;
-  const bool admission_;
   absl::Duration pause_;
   // At admission, by model and deadline; of those who aren't ready.
   std::multimap<std::pair<int, absl::Time>, double> slack_;
@@ -106,8 +102,8 @@ class OurPolicy : public Policy {
 
 }  // namespace
 
-MakePolicy Ours(bool admission) {
-  return [=](const Device& device) { return std::make_unique<OurPolicy>(device, admission); };
+MakePolicy Ours() {
+  return [](const Device& device) { return std::make_unique<OurPolicy>(device); };
 }
 
 }  // namespace patchserve::simulate

@@ -5,8 +5,8 @@
 
 namespace patchserve::simulate {
 
-// server/scheduling/batch_rule.h with a cost model that starts at the true curve. With
-// `admission` who asks may be refused, as in the server; else all wait.
-MakePolicy Ours(bool admission = true);
+// server/scheduling/batch_rule.h behind its admission, with a cost model that starts at the
+// true curve. The device is read only while a policy is made.
+MakePolicy Ours();
 
 }  // namespace patchserve::simulate

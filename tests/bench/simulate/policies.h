@@ -15,8 +15,8 @@ struct Candidate {
   MakePolicy make;
 };
 
-// All serve first in, first out, a queue a model, but the last two. What each can be set to is
-// in its grid; times are multiples of a model's batch of one, so that they suit each model.
+// All serve first in, first out, a queue a model, but the last two. What each can be set to
+// is in its grid; times are multiples of a model's batch of one, so that they suit each model.
 // `budget` is the least that requests bring, in such multiples.
 //
 // "triton": the dynamic batcher (its docs/user_guide/batcher.md). A batch leaves when a
@@ -38,6 +38,10 @@ struct Candidate {
 //   of n staggered runners, l(b) * (1 + 1/n) <= budget, or another share of it.
 // "pard": proactive dropping, lowest budgets first, highest under overload (PARD, arXiv
 //   2602.08747; pard_policy.h says what is known of it). The same four target sizes.
+//
+// Where runners share the device, all peers use one of them: a second one only can take
+// batches too early. Where sizes are warmed, they let the device pad. Triton's defaults,
+// "greedy" and "deferred" are tried with all runners, and unpadded, too (deployment.h).
 std::vector<Candidate> Peers(const Device& device, double budget);
 
 }  // namespace patchserve::simulate
