@@ -127,8 +127,10 @@ std::vector<Row> CellRuns::RunPeers() const {
 std::vector<double> CellRuns::Bounds() const {
   const CostCurve& first = device_.models.front();
   if (cell_.traffic == "closed") {
-    const double sent = closed_.clients / (closed_.pause + first.seconds(1));
-    return std::vector<double>(seeds_, seconds_ * std::min(sent, device_.capacity(0)));
+    // The last requests can be answered a budget after the end, which is as long as the pause.
+    const double sent = seconds_ * closed_.clients / (closed_.pause + first.seconds(1));
+    const double done = (seconds_ + closed_.pause) * device_.capacity(0);
+    return std::vector<double>(seeds_, std::min(sent, done));
   }
   // With more time than three batches of one the fluid bound is as good.
   const bool simple = cell_.traffic == "poisson" || cell_.traffic == "bursty";

@@ -48,7 +48,7 @@ TEST(PardPolicyTest, TheLowestBudgetsGoFirstWhileTheLoadIsLow) {
   EXPECT_THAT(Ids(policy->Next(kStart, 1).batch), ElementsAre(5));
 }
 
-TEST(PardPolicyTest, WhoWouldBeLateInThePlannedBatchIsDropped) {
+TEST(PardPolicyTest, ARequestThatWouldBeLateInThePlannedBatchIsDropped) {
   const Device device = OneRunner();
   const auto policy = Planned4(device, /*on_arrival=*/false);
   // Alone it would take 10 ms, with the others 16.
@@ -76,7 +76,7 @@ TEST(PardPolicyTest, TheLowestGoFirstAgainWhenTheOverloadHasPassed) {
   EXPECT_THAT(Ids(policy->Next(At(5000), 1).batch), ElementsAre(1, 2, 3, 4));
 }
 
-TEST(PardPolicyTest, UnderOverloadABatchHoldsOnlyThoseWhoAreInTimeInIt) {
+TEST(PardPolicyTest, UnderOverloadABatchHoldsOnlyRequestsThatAreInTimeInIt) {
   const Device device = OneRunner();
   const auto policy = Planned4(device, /*on_arrival=*/false);
   Overload(*policy);
@@ -87,7 +87,7 @@ TEST(PardPolicyTest, UnderOverloadABatchHoldsOnlyThoseWhoAreInTimeInIt) {
   EXPECT_THAT(Ids(policy->Next(kStart, 1).batch), ElementsAre(1));
 }
 
-TEST(PardPolicyTest, WhoComesIsDroppedIfTheQueueBeforeItTakesTooLong) {
+TEST(PardPolicyTest, ANewcomerIsDroppedIfTheQueueBeforeItTakesTooLong) {
   const Device device = OneRunner();
   const auto policy = Planned4(device, /*on_arrival=*/true);
   for (int id = 0; id < 8; ++id) EXPECT_TRUE(policy->Push(Due(id, 45), kStart));
@@ -98,7 +98,7 @@ TEST(PardPolicyTest, WhoComesIsDroppedIfTheQueueBeforeItTakesTooLong) {
   EXPECT_TRUE(policy->Push(Due(10, 20), kStart));
 }
 
-TEST(PardPolicyTest, ABatchThatRunsCountsForWhoComes) {
+TEST(PardPolicyTest, ARunningBatchDelaysTheNewcomer) {
   const Device device = OneRunner();
   const auto policy = Planned4(device, /*on_arrival=*/true);
   EXPECT_TRUE(policy->Push(Due(1, 100), kStart));

@@ -29,7 +29,7 @@ void WriteRow(std::ostream& csv, const CellKey& cell, const Row& row,
   for (size_t seed = 0; seed < row.seeds.size(); ++seed) {
     const Figures& f = row.seeds[seed];
     const auto in_time = static_cast<double>(f.in_time());
-    csv << absl::StrFormat("%s,%s,%g,%g,%d,%s,%s,%d,%d,%s,%.9g,%.9g,%.6g,%.4f,%.3f,%.3f,%.2f\n",
+    csv << absl::StrFormat("%s,%s,%g,%g,%d,%s,%s,%d,%d,%s,%.12g,%.12g,%.6g,%.4f,%.3f,%.3f,%.2f\n",
                            curve, traffic, budget, load, seed, row.policy, row.options, f.sent,
                            f.refused, absl::StrJoin(f.by_model, "/"), f.seconds, bounds[seed],
                            in_time / f.seconds, in_time / bounds[seed], f.p50_ms, f.p99_ms,

@@ -19,7 +19,7 @@ struct Figures {
   int64_t refused = 0;            // on arrival
   std::vector<int64_t> by_model;  // in time
   double seconds = 0;             // from the first request to the last
-  double p50_ms = 0, p99_ms = 0;  // of those in time; nan if there are none
+  double p50_ms = 0, p99_ms = 0;  // of the requests in time; nan if there are none
   double mean_batch = 0;
 
   Figures() = default;

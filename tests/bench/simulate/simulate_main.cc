@@ -45,7 +45,7 @@ std::map<CellKey, Outcome> ReadPeers(const std::string& path) {
   return ReadOutcomes(csv);
 }
 
-// Those that the file has, less the seeds that aren't wanted.
+// The peers of the file, with the first `seeds` seeds.
 void TakePeers(const Outcome& known, int seeds, Outcome& outcome) {
   outcome.peers = known.peers;
   outcome.bounds = known.bounds;

@@ -138,7 +138,7 @@ class Simulation {
   std::priority_queue<Request, std::vector<Request>, LaterReady> decoding_;
   std::set<int> idle_;  // runners
   absl::Time device_free_ = absl::InfinitePast();
-  std::set<std::tuple<int, int, int>> used_;  // runner, model, size: of those that aren't warmed
+  std::set<std::tuple<int, int, int>> used_;  // runner, model, size; only sizes that aren't warmed
   absl::Time wake_ = absl::InfiniteFuture();
   Result result_;
 };

@@ -84,7 +84,7 @@ class Policy {
   virtual bool Admit(const Request& /*request*/, absl::Time /*now*/) { return true; }
   // When it is ready. False: the request is refused.
   virtual bool Push(const Request& request, absl::Time now) = 0;
-  // After what time who was refused by Admit last may come again.
+  // The pause after which the request that Admit refused last may come again.
   virtual absl::Duration Pause() const { return absl::InfiniteDuration(); }
   // `idle` runners are free, the one that asks included.
   virtual Decision Next(absl::Time now, int idle) = 0;

@@ -177,9 +177,9 @@ TEST(SimulationTest, EveryRequestRunsOnceOrIsDroppedOnce) {
   }
 }
 
-// At ten times what the device can do each batch has many to choose from, and takes those first
-// whom the prediction flatters.
-TEST(SimulationTest, WhoIsAdmittedIsInTimeHoweverManyAsk) {
+// At ten times what the device can do each batch has many requests to choose from, and takes first
+// those whose predictions are too optimistic.
+TEST(SimulationTest, AdmittedRequestsAreInTimeHoweverManyAsk) {
   const CostCurve curve{[](int size) { return 0.004 + 0.008 * size; }, 8};
   const Device device{.models = {curve}};
   for (double budget : {0.036, 0.120}) {
@@ -193,7 +193,7 @@ TEST(SimulationTest, WhoIsAdmittedIsInTimeHoweverManyAsk) {
   }
 }
 
-TEST(WorkloadsTest, WhoIsRefusedComesAgainWhileThatLeavesTime) {
+TEST(WorkloadsTest, ARefusedRequestComesAgainWhileThatLeavesTime) {
   const std::vector<Request> requests = {
       {.sent = absl::UnixEpoch(), .deadline = absl::UnixEpoch() + absl::Milliseconds(100)}};
   OpenLoop first(requests);
@@ -225,7 +225,7 @@ TEST(BoundsTest, NoPolicyIsBetterThanTheClairvoyantNorItThanTheFluid) {
   }
 }
 
-TEST(BoundsTest, TheClairvoyantWaitsForWhoIsAboutToCome) {
+TEST(BoundsTest, TheClairvoyantWaitsForRequestsThatAreAboutToCome) {
   // One waits, two come in 4 ms; all have 15 ms: only a run that begins with the last
   // serves all.
   std::vector<Request> requests;

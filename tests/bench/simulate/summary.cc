@@ -71,7 +71,7 @@ Summaries ByTraffic(const std::vector<Cell>& cells, const std::vector<Outcome>& 
 void PrintTable(const std::string& names, const std::string& rival, const Summaries& summaries) {
   std::printf(
       "\n| %s | cells | goodput / %s, mean (by seed) | within 2 %% or better | worst cell "
-      "| of those admitted in time | in the worst cell |\n|---|---|---|---|---|---|---|\n",
+      "| admitted requests in time | in the worst cell |\n|---|---|---|---|---|---|---|\n",
       names.c_str(), rival.c_str());
   for (const auto& [name, summary] : summaries) {
     std::printf("| %s | %s\n", name.c_str(), summary.Columns().c_str());

@@ -10,8 +10,8 @@
 
 namespace patchserve::simulate {
 
-// Of some cells: goodput over the best peer's, and how many of those who were admitted were
-// in time.
+// Of some cells: goodput over the best peer's, and the share of the admitted requests that
+// were in time.
 class Summary {
  public:
   void Add(const Cell& cell, const Outcome& outcome);
