@@ -20,7 +20,7 @@ struct Backend {
   // Runners share one device's time, as on a GPU; else each has a core of its own.
   bool runners_share = false;
   // Called once in each thread that runs batches, before its first.
-  std::function<void()> prepare_runner = [] {};
+  std::function<void(int runner)> prepare_runner = [](int) {};
   // Reads the checkpoint in `settings.folder`. Takes seconds. Called on any thread, by one at
   // a time. Its errors name the file.
   std::function<absl::StatusOr<LoadedModel>(const ModelSettings& settings)> load;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/status.h"
+#include "server/base/steady_clock.h"
 #include "server/base/usable_cores.h"
 #include "server/logging.h"
 #include "server/model_loader.h"
@@ -41,13 +42,13 @@ int Runners(const Config& config, const Backend& backend) {
 // For the last bytes of the last answers.
 constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 
-// For so long the warm-up of a model may keep a runner from those who are served: about as
-// long as a lone image takes anyway where that is slow. What larger batches take, the cost
-// model extrapolates, and learns.
+// A batch that is expected to take longer isn't measured at warm-up: what it takes is extrapolated, and
+// learned. While others serve, that is as long as the warm-up may keep a runner from them.
+constexpr absl::Duration kLongestBatch = absl::Milliseconds(500);
 constexpr absl::Duration kLongestBatchBetween = absl::Milliseconds(100);
 
 // On a CPU larger batches only add to the latency.
-int DefaultMaxBatch(const Backend& backend) { return backend.runners_share ? 32 : 8; }
+int DefaultMaxBatch(const Backend& backend) { return backend.runners_share ? 128 : 8; }
 
 }  // namespace
 
@@ -66,7 +67,7 @@ Server::Server(const Config& config, Backend backend,
            .max_batch_delay = config_.max_batch_delay,
            .device = backend_.device,
            .runners = Runners(config_, backend_),
-           .independent_runners = !backend_.runners_share,
+           .shared_device = backend_.runners_share,
            .prepare_runner = backend_.prepare_runner,
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),
@@ -122,7 +123,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::strin
   const std::vector<ModelEntry> models = registry_.List();
   const bool others_serve = std::any_of(
       models.begin(), models.end(), [](const ModelEntry& entry) { return entry.model != nullptr; });
-  const absl::Duration longest = others_serve ? kLongestBatchBetween : absl::InfiniteDuration();
+  const absl::Duration longest = others_serve ? kLongestBatchBetween : kLongestBatch;
   return LoadModel(settings, backend_, classifier_, longest, cancel_loading_);
 }
 
@@ -159,7 +160,7 @@ void Server::Stop(absl::Duration lame_duck) {
     spdlog::info("not serving for {} before the port closes", absl::FormatDuration(lame_duck));
     absl::SleepFor(lame_duck);
   }
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   classifier_.Drain();
   open_calls_.DrainStreams();
   health_.EndWatches();
@@ -172,7 +173,7 @@ void Server::Stop(absl::Duration lame_duck) {
   if (ports_.health != nullptr) ports_.health->Shutdown(absl::ToChronoTime(absl::Now()));
   changes_.Stop();
   classifier_.Stop();
-  spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(absl::Now() - start));
+  spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(SteadyNow() - start));
   // What happened since Prometheus last came would be lost.
   spdlog::debug("the last figures\n{}", metrics_->Scrape());
 }

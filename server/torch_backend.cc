@@ -14,7 +14,7 @@ namespace {
 // One batch's threads: on a CPU each core has a runner of its own.
 constexpr int kIntraOpThreads = 1;
 
-void PrepareThread() { PrepareRunnerThread(kIntraOpThreads); }
+void PrepareThread(int = 0) { PrepareRunnerThread(kIntraOpThreads); }
 
 Precision ToPrecision(const std::string& name) {
   static const std::map<std::string, Precision> kPrecisions = {
@@ -33,8 +33,8 @@ absl::StatusOr<LoadedModel> Load(const ModelSettings& settings, const std::strin
                                                   .precision = ToPrecision(settings.precision),
                                                   .deterministic = settings.deterministic}));
   return LoadedModel{engine->description(),
-                     [engine](absl::Span<const ModelInput> images, bool embeddings) {
-                       return engine->Forward(images, embeddings);
+                     [engine](absl::Span<const ModelInput> images, int bucket, bool embeddings) {
+                       return engine->Forward(images, bucket, embeddings);
                      }};
 }
 

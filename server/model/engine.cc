@@ -86,13 +86,13 @@ class TorchEngine : public Engine {
 
   const ModelDescription& description() const override { return description_; }
 
-  absl::StatusOr<BatchOutput> Forward(absl::Span<const ModelInput> images,
+  absl::StatusOr<BatchOutput> Forward(absl::Span<const ModelInput> images, int bucket,
                                       bool embeddings) const override {
     if (images.empty()) return BatchOutput();
-    if (!deterministic_) return Run(images, embeddings);
+    if (!deterministic_) return Run(images, bucket, embeddings);
     BatchOutput all;
     for (const ModelInput& image : images) {
-      ASSIGN_OR_RETURN(BatchOutput one, Run({&image, 1}, embeddings));
+      ASSIGN_OR_RETURN(BatchOutput one, Run({&image, 1}, 1, embeddings));
       Append(std::move(one.logits), all.logits);
       Append(std::move(one.embeddings), all.embeddings);
     }
@@ -100,14 +100,20 @@ class TorchEngine : public Engine {
   }
 
  private:
-  absl::StatusOr<BatchOutput> Run(absl::Span<const ModelInput> images, bool embeddings) const {
+  absl::StatusOr<BatchOutput> Run(absl::Span<const ModelInput> images, int bucket,
+                                  bool embeddings) const {
     try {
       const c10::InferenceMode no_autograd;
       c10::OptionalStreamGuard stream;
       if (!target_.device().is_cpu()) stream.reset_stream(StreamOfThisThread(target_.device()));
-      const NetworkOutput output = network_(Input(images));
-      return BatchOutput{ToHost(output.logits),
-                         embeddings ? ToHost(output.embedding) : std::vector<float>()};
+      // The last image again and again: the padding's answers are left on the device.
+      std::vector<ModelInput> padded(images.begin(), images.end());
+      padded.resize(std::max<size_t>(bucket, images.size()), images.back());
+      const NetworkOutput output = network_(Input(padded));
+      const auto rows = static_cast<int64_t>(images.size());
+      return BatchOutput{
+          ToHost(output.logits.slice(0, 0, rows)),
+          embeddings ? ToHost(output.embedding.slice(0, 0, rows)) : std::vector<float>()};
     } catch (...) {
       return StatusOf(std::current_exception());
     }

@@ -45,7 +45,7 @@ class Engine {
   virtual const ModelDescription& description() const = 0;
 
   // As ForwardFunction says. Thread-safe; needs PrepareRunnerThread.
-  virtual absl::StatusOr<BatchOutput> Forward(absl::Span<const ModelInput> images,
+  virtual absl::StatusOr<BatchOutput> Forward(absl::Span<const ModelInput> images, int bucket,
                                               bool embeddings) const = 0;
 };
 

@@ -39,11 +39,12 @@ struct BatchOutput {
 // floats [3, height, width], normalised already.
 using ModelInput = std::variant<const uint8_t*, const float*>;
 
-// Runs one batch. Called by several runners at once.
+// Runs one batch, padded to a bucket of so many images (at least as many as there are); the answers
+// have a row for each of `images` alone. Called by several runners at once.
 // Errors: RESOURCE_EXHAUSTED: the device has too little memory for this batch (a
 // smaller one may fit). UNAVAILABLE: the device is lost, nothing will run on it
 // again. INTERNAL: anything else.
 using ForwardFunction = std::function<absl::StatusOr<BatchOutput>(
-    absl::Span<const ModelInput> images, bool embeddings)>;
+    absl::Span<const ModelInput> images, int bucket, bool embeddings)>;
 
 }  // namespace patchserve

@@ -1,63 +1,123 @@
 #include "server/pipeline/admission.h"
 
 #include <algorithm>
+#include <limits>
+#include <string>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
-#include "server/base/quote.h"
-#include "server/base/status.h"
-#include "server/image/decode.h"
-#include "server/pipeline/tensor_input.h"
+#include "server/base/retry_after.h"
 
 namespace patchserve {
 namespace {
 
-constexpr int kDefaultTopK = 5;
-
-absl::Status CheckVersion(const ClassifyRequest& request, const ServedModel& model) {
-  if (request.version.empty() || request.version == model.description.version) {
-    return absl::OkStatus();
-  }
-  return absl::FailedPreconditionError(absl::StrCat("model ", model.name, " is at version ",
-                                                    model.description.version, ", not ",
-                                                    Quote(request.version)));
+int64_t BytesOf(const RequestImage& image) {
+  if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&image)) return file->size();
+  if (const auto* raw = std::get_if<RawPixels>(&image)) return raw->pixels.size();
+  if (const auto* tensor = std::get_if<TensorImage>(&image)) return tensor->values.size();
+  return 0;
 }
 
-absl::StatusOr<ImageInfo> CheckImage(const ClassifyRequest& request, const ImageLimits& limits,
-                                     const Preprocessing& how) {
-  if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&request.image)) {
-    return ReadHeader(*file, limits);
-  }
-  if (const auto* raw = std::get_if<RawPixels>(&request.image)) {
-    return CheckRaw(raw->pixels, raw->width, raw->height, raw->format, limits);
-  }
-  if (const auto* tensor = std::get_if<TensorImage>(&request.image)) {
-    return CheckTensor(*tensor, how);
-  }
-  return absl::InvalidArgumentError("the request has no image: set encoded or raw");
+// As model input.
+int64_t InputBytes(const Call& call) {
+  const bool tensor = std::holds_alternative<TensorImage>(call.request.image);
+  const size_t values = call.model->description.preprocessing.bytes();
+  return static_cast<int64_t>(tensor ? values * sizeof(float) : values);
+}
+
+std::string InMs(absl::Duration time) {
+  return absl::FormatDuration(absl::Trunc(time, absl::Microseconds(100)));
+}
+
+constexpr absl::Duration kShortestPause = absl::Milliseconds(10);
+
+absl::Status Refuse(const Call& call, ShedReason reason, absl::Duration pause, absl::Time now,
+                    absl::string_view why) {
+  call.figures->Shed(reason);
+  pause = std::max(pause, kShortestPause);
+  // What would come too late anyway is better not repeated.
+  const bool in_time = now + pause < call.request.deadline;
+  return WithRetryAfter(absl::ResourceExhaustedError(why),
+                        in_time ? pause : absl::InfiniteDuration());
 }
 
 }  // namespace
 
-absl::Status CheckRequest(const ModelRegistry& registry, const ImageLimits& limits, Call& call) {
-  ClassifyRequest& request = call.request;
-  call.model = request.pinned;
-  if (call.model == nullptr) {
-    ASSIGN_OR_RETURN(call.model, registry.Find(request.model));
+AdmissionControl::AdmissionControl(const Options& options, Executor<CallPtr>& executor)
+    : decode_threads_(options.decode_threads),
+      bytes_(options.max_bytes),
+      pixels_(options.max_pixels),
+      decode_work_(std::numeric_limits<int64_t>::max()),
+      executor_(executor) {}
+
+absl::Status AdmissionControl::Admit(Call& call, absl::Time now) {
+  const ServedModel& model = *call.model;
+  const double room = RoomFor(call.request.criticality);
+  call.bytes = bytes_.Take(BytesOf(call.request.image) + InputBytes(call), room);
+  if (!call.bytes) {
+    return Refuse(call, ShedReason::kBytes, PredictedWait(model), now,
+                  absl::StrCat("the images in flight hold ", bytes_.used(), " bytes of ",
+                               bytes_.limit(), " allowed"));
   }
-  call.figures = call.model->metrics;
-  RETURN_IF_ERROR(CheckVersion(request, *call.model));
-  call.top_k = request.top_k.value_or(kDefaultTopK);
-  if (call.top_k < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "top_k is ", call.top_k, "; it must be at least 1, or unset for ", kDefaultTopK));
+  call.undecoded = pixels_.Take(int64_t{call.image.width} * call.image.height, room);
+  if (!call.undecoded) {
+    return Refuse(call, ShedReason::kPixels, PredictedWait(model), now,
+                  absl::StrCat("the images in flight have ", pixels_.used(), " pixels of ",
+                               pixels_.limit(), " allowed"));
   }
-  ASSIGN_OR_RETURN(call.image, CheckImage(request, limits, call.model->description.preprocessing));
-  if (request.deadline == absl::InfiniteFuture()) {
-    request.deadline = request.arrival + call.model->default_deadline;
+  const absl::Duration decode = decode_cost_.Expected(call.image);
+  const Admission admission = executor_.Admit({.model = model.scheduled_as,
+                                               .criticality = call.request.criticality,
+                                               .deadline = call.request.deadline,
+                                               .decode_wait = DecodeWait(),
+                                               .decode = decode,
+                                               .retried = call.request.retried});
+  const absl::Duration budget = call.request.deadline - now;
+  switch (admission.answer) {
+    case Admission::Answer::kAdmitted:
+      break;
+    case Admission::Answer::kNoPlace:
+      return Refuse(call, ShedReason::kQueueFull, admission.retry_after, now,
+                    absl::StrCat("model ", model.name, " has as many requests waiting as it may (",
+                                 model.max_queue, ", the last ones for the more critical)"));
+    case Admission::Answer::kLate:
+      return Refuse(call, ShedReason::kLate, admission.retry_after, now,
+                    absl::StrCat("too much waits before this request: it would be answered in ",
+                                 InMs(admission.wait + admission.run), " (", InMs(admission.wait),
+                                 " until it runs, ", InMs(admission.run),
+                                 " for its batch), which must leave ", InMs(admission.margin),
+                                 " until its deadline in ", InMs(budget)));
+    case Admission::Answer::kHarmful:
+      return Refuse(call, ShedReason::kLate, admission.retry_after, now,
+                    "this request would make others late that were admitted before");
+    case Admission::Answer::kHopeless:
+      call.figures->Shed(ShedReason::kExpired);
+      return absl::DeadlineExceededError(
+          absl::StrCat("the deadline is in ", InMs(budget), "; decoding takes about ",
+                       InMs(decode), " and a lone image ", InMs(admission.run),
+                       " on an idle server"));
   }
-  request.deadline = std::min(request.deadline, request.no_later_than);
+  call.ticket = admission.ticket;
+  for (Cancellation* cancellation : {call.request.cancellation, call.request.given_up}) {
+    if (cancellation != nullptr) cancellation->Add(call.ticket);
+  }
+  call.place = Hold([this, ticket = call.ticket] { executor_.GiveBack(ticket); });
+  call.decode_work = decode_work_.Take(absl::ToInt64Nanoseconds(decode));
   return absl::OkStatus();
+}
+
+void AdmissionControl::Decoded(Call& call, absl::Duration took) {
+  decode_cost_.Observe(call.image, took);
+  call.undecoded.Release();
+  call.decode_work.Release();
+}
+
+absl::Duration AdmissionControl::PredictedWait(const ServedModel& model) {
+  return std::max(executor_.PredictedWait(model.scheduled_as), DecodeWait());
+}
+
+absl::Duration AdmissionControl::DecodeWait() const {
+  return absl::Nanoseconds(decode_work_.used()) / decode_threads_;
 }
 
 }  // namespace patchserve

@@ -1,17 +1,53 @@
-// Whether a request can be served at all: everything that is checked before any
-// work is spent on it.
+// Whether there is room for a request, and time: the last check before work is spent.
 #pragma once
 
+#include <cstdint>
+#include <memory>
+
 #include "absl/status/status.h"
-#include "server/image/header.h"
+#include "absl/time/time.h"
+#include "server/pipeline/budget.h"
 #include "server/pipeline/call.h"
-#include "server/pipeline/model_registry.h"
+#include "server/pipeline/decode_cost.h"
+#include "server/scheduling/executor.h"
 
 namespace patchserve {
 
-// Finds call.model and its figures, and fills call.top_k, call.image and an absent deadline.
-// Microseconds: of the image only the header is read.
-// Errors: as Classifier::Classify says.
-absl::Status CheckRequest(const ModelRegistry& registry, const ImageLimits& limits, Call& call);
+using CallPtr = std::unique_ptr<Call>;
+
+// Thread-safe.
+class AdmissionControl {
+ public:
+  struct Options {
+    int64_t max_bytes = 0;   // of the images that aren't answered, as sent and as model input
+    int64_t max_pixels = 0;  // of the images that aren't decoded
+    int decode_threads = 1;
+  };
+
+  // `executor` must outlive this, and this every call that it admitted.
+  AdmissionControl(const Options& options, Executor<CallPtr>& executor);
+
+  // Gives the call its ticket and its holds, of which Decoded releases those that end there. Counts
+  // what is refused.
+  // Errors: RESOURCE_EXHAUSTED, with RetryAfter: no room, or it would be late.
+  // DEADLINE_EXCEEDED: it would be late on an idle server too.
+  absl::Status Admit(Call& call, absl::Time now);
+
+  // The call was decoded in `took`.
+  void Decoded(Call& call, absl::Duration took);
+
+  // How long a request for this model, without a deadline, would wait if it came now.
+  absl::Duration PredictedWait(const ServedModel& model);
+
+ private:
+  absl::Duration DecodeWait() const;
+
+  const int decode_threads_;
+  Budget bytes_;
+  Budget pixels_;
+  Budget decode_work_;  // nanoseconds; unlimited
+  DecodeCost decode_cost_;
+  Executor<CallPtr>& executor_;
+};
 
 }  // namespace patchserve

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "server/base/steady_clock.h"
 
 namespace patchserve {
 
@@ -19,9 +20,12 @@ Call::~Call() {
 
 void Call::Finish(absl::StatusOr<Answer> answer) {
   LeaveQueue();
+  for (Cancellation* cancellation : {request.cancellation, request.given_up}) {
+    if (cancellation != nullptr && ticket >= 0) cancellation->Remove(ticket);
+  }
   for (Hold* hold : {&bytes, &undecoded, &decode_work, &place}) hold->Release();
   // The requester may go on once it has its answer: its figures come first.
-  const absl::Time respond = absl::Now();
+  const absl::Time respond = SteadyNow();
   const absl::StatusCode code = answer.status().code();
   if (answer.ok()) answer->in_time = respond <= request.deadline;
   if (figures == nullptr) {
@@ -33,7 +37,7 @@ void Call::Finish(absl::StatusOr<Answer> answer) {
   }
   metrics_.InFlightChanged(-1);
   std::exchange(done_, nullptr)(std::move(answer));
-  if (code == absl::StatusCode::kOk) figures->StageTook(Stage::kRespond, absl::Now() - respond);
+  if (code == absl::StatusCode::kOk) figures->StageTook(Stage::kRespond, SteadyNow() - respond);
 }
 
 void Call::EnterQueue() {
@@ -60,7 +64,8 @@ void CountRequest(ModelMetrics& figures, const absl::Status& status,
     times.output = std::max(times.output, answer.output);
   }
   for (size_t i = 0; in_time && i < answers.size(); ++i) figures.AnsweredInTime();
-  figures.statistics().Succeeded(static_cast<int>(answers.size()), times, now);
+  // Triton's statistics show the date.
+  figures.statistics().Succeeded(static_cast<int>(answers.size()), times, absl::Now());
 }
 
 }  // namespace patchserve

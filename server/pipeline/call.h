@@ -1,7 +1,7 @@
 // One accepted request on its way through the pipeline.
 #pragma once
 
-#include <atomic>
+#include <cstdint>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -26,7 +26,9 @@ class Call {
   Call& operator=(const Call&) = delete;
 
   // Whether nobody waits for the answer any more.
-  bool cancelled() const { return True(request.cancelled) || True(request.given_up); }
+  bool cancelled() const {
+    return Requested(request.cancellation) || Requested(request.given_up);
+  }
 
   // Counts the request, then answers. The borrowed parts of `request` are gone
   // afterwards.
@@ -42,18 +44,21 @@ class Call {
   ModelMetrics* figures = nullptr;           // of the model; null if there is none of the name
   int top_k = 5;
   ImageInfo image;
-  double slack = 0;       // at admission: see there (admission_rule.h)
   OwnedInput input;       // once decoded
   absl::Duration decode;  // how long decoding took
   absl::Duration waited;  // for a decoding thread
   absl::Time decoded;     // when it was done: the wait for the device begins
-  // Its part of the budgets (intake.h): until it is answered, decoded, pushed.
+  int64_t ticket = -1;    // its name at the device, once admitted
+  // Its part of the budgets (admission.h): until it is answered, or decoded; and its place at the
+  // device until it is pushed.
   Hold bytes;
   Hold undecoded, decode_work;
   Hold place;
 
  private:
-  static bool True(const std::atomic<bool>* flag) { return flag != nullptr && flag->load(); }
+  static bool Requested(const Cancellation* cancellation) {
+    return cancellation != nullptr && cancellation->requested();
+  }
 
   Metrics& metrics_;
   AnswerCallback done_;

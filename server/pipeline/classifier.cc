@@ -1,13 +1,14 @@
 #include "server/pipeline/classifier.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
-#include "server/pipeline/admission.h"
+#include "server/pipeline/request_check.h"
 #include "server/pipeline/model_input.h"
 #include "spdlog/spdlog.h"
 
@@ -22,6 +23,11 @@ absl::Status Expired() {
 // replaces.
 constexpr int kBoundedByAdmission = std::numeric_limits<int>::max();
 
+// The largest bucket that holds at most half as many; `bucket` is more than 1.
+int HalfOf(const std::vector<int>& buckets, int bucket) {
+  return *std::prev(std::upper_bound(buckets.begin(), buckets.end(), bucket / 2));
+}
+
 absl::Status ShuttingDown() { return absl::UnavailableError("the server is shutting down"); }
 
 }  // namespace
@@ -32,14 +38,13 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
       metrics_(metrics),
       device_metrics_(metrics.Device(options_.device)),
       executor_(std::make_shared<Executor<CallPtr>>(Executor<CallPtr>::Options{
-          .rule = {.cancelled = [](const CallPtr& call) { return call->cancelled(); },
-                   .runners = options_.runners,
-                   .independent_runners = options_.independent_runners,
-                   .max_delay = options_.max_batch_delay},
+          .scheduler = {.runners = options_.runners,
+                        .shared_device = options_.shared_device,
+                        .max_delay = options_.max_batch_delay},
           .prepare_runner = options_.prepare_runner,
           .now = options_.now,
           .drop = [this](CallPtr call, DropReason why) { Drop(std::move(call), why); }})),
-      intake_({.max_bytes = options_.max_bytes_in_flight,
+      admission_({.max_bytes = options_.max_bytes_in_flight,
                .max_pixels = options_.max_pixels_in_flight,
                .decode_threads = options_.decode_threads},
               *executor_),
@@ -48,7 +53,7 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
   metrics_.BeforeScrape([this] {
     for (const ModelEntry& entry : registry_.List()) {
       if (entry.model == nullptr) continue;
-      entry.model->metrics->SetPredictedWait(intake_.PredictedWait(*entry.model));
+      entry.model->metrics->SetPredictedWait(admission_.PredictedWait(*entry.model));
     }
   });
 }
@@ -67,19 +72,24 @@ void Classifier::Stop() {
 void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
   model->metrics = &metrics_.Model(model->name);
   model->scheduled_as = executor_->AddModel(
-      {.max_queued = model->max_queue}, CostModel(model->measured, model->max_batch),
-      [this](std::vector<CallPtr> batch) {
+      model->max_queue, CostModel(model->buckets, model->measured),
+      [this](std::vector<CallPtr> batch, int bucket) {
         const std::shared_ptr<const ServedModel> held = batch.front()->model;
-        RunBatch(*held, absl::MakeSpan(batch));
+        return RunBatch(*held, absl::MakeSpan(batch), bucket);
       });
   model->queue = Hold([executor = std::weak_ptr(executor_), number = model->scheduled_as] {
     if (const auto there = executor.lock()) there->RemoveModel(number);
   });
 }
 
-bool Classifier::RunBetweenBatches(absl::Duration expected, std::function<void()> work) {
+bool Classifier::RunBetweenBatches(int runner, absl::Duration expected,
+                                   std::function<void()> work) {
   constexpr absl::Duration kPatience = absl::Seconds(1);
-  return executor_->RunBetween(std::move(work), expected, kPatience);
+  return executor_->RunBetween(runner, std::move(work), expected, kPatience);
+}
+
+void Classifier::Cancel(Cancellation& cancellation) {
+  for (int64_t ticket : cancellation.Request()) executor_->Cancel(ticket);
 }
 
 absl::Status Classifier::Check(Call& call) {
@@ -94,7 +104,7 @@ absl::Status Classifier::Check(Call& call) {
     call.figures->Shed(ShedReason::kExpired);
     return Expired();
   }
-  RETURN_IF_ERROR(intake_.Admit(call, now));
+  RETURN_IF_ERROR(admission_.Admit(call, now));
   call.EnterQueue();
   return absl::OkStatus();
 }
@@ -118,7 +128,7 @@ void Classifier::Start(CallPtr admitted) {
   Call* call = admitted.release();
   const absl::Time deadline = call->request.deadline;
   const bool queued = decode_pool_.TryRun(
-      [this, call, now = absl::Now()] { Decode(CallPtr(call), now); }, deadline);
+      [this, call, now = SteadyNow()] { Decode(CallPtr(call), now); }, deadline);
   if (!queued) CallPtr(call)->Finish(ShuttingDown());
 }
 
@@ -134,12 +144,11 @@ ModelMetrics* Classifier::FiguresOf(absl::string_view model) const {
 }
 
 void Classifier::Decode(CallPtr call, absl::Time admitted) {
-  const absl::Time started = absl::Now();
-  const absl::Time now = options_.now();
-  const bool cancelled = call->cancelled();
-  if (cancelled || !intake_.StillInTime(*call, now)) {
-    const DropReason why = WhyDead(cancelled, call->request.deadline, now);
-    return Drop(std::move(call), why);
+  const absl::Time started = SteadyNow();
+  if (!executor_->InTime(call->ticket)) {
+    // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
+    const bool cancelled = call->cancelled() && options_.now() < call->request.deadline;
+    return Drop(std::move(call), cancelled ? DropReason::kCancelled : DropReason::kExpired);
   }
   auto input =
       MakeModelInput(call->request.image, call->image, call->model->description.preprocessing);
@@ -148,24 +157,21 @@ void Classifier::Decode(CallPtr call, absl::Time admitted) {
   }
   if (!input.ok()) return call->Finish(std::move(input).status());
   call->input = *std::move(input);
-  call->decoded = absl::Now();
+  call->decoded = SteadyNow();
   call->waited = started - admitted;
   call->decode = call->decoded - started;
   call->model->metrics->StageTook(Stage::kDecode, call->decode);
-  intake_.Decoded(*call, call->decode);
+  admission_.Decoded(*call, call->decode);
 
-  const int queue = call->model->scheduled_as;
-  const absl::Time deadline = call->request.deadline;
-  call->place.Forget();  // from here on the queue's own matter
-  if (auto refused = executor_->Push(queue, std::move(call), deadline, /*reserved=*/true)) {
+  call->place.Forget();  // from here on the executor's own matter
+  const int64_t ticket = call->ticket;
+  if (auto refused = executor_->Push(ticket, std::move(call))) {
+    if ((*refused)->cancelled()) return Drop(*std::move(refused), DropReason::kCancelled);
     (*refused)->Finish(ShuttingDown());
   }
 }
 
 void Classifier::Drop(CallPtr call, DropReason reason) {
-  // A caller gives up at its deadline, of which the server learns a little before its own
-  // clock says so: who couldn't be in time any more was late, whoever noticed it first.
-  if (!intake_.StillInTime(*call, options_.now())) NoteAnswer(*call, /*in_time=*/false);
   if (reason == DropReason::kCancelled) {
     call->Finish(absl::CancelledError("the caller cancelled"));
   } else {
@@ -174,41 +180,41 @@ void Classifier::Drop(CallPtr call, DropReason reason) {
   }
 }
 
-void Classifier::NoteAnswer(const Call& call, bool in_time) {
-  executor_->Answered(call.model->scheduled_as, in_time, call.slack);
-}
-
-void Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch) {
+bool Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket) {
   const absl::Time now = options_.now();
   for (CallPtr& call : batch) {
     call->LeaveQueue();
     if (call->cancelled() || call->request.deadline < now) model.metrics->DeadImageRan();
   }
-  Outcome outcome = Forward(model, batch);
-  if (!absl::IsResourceExhausted(outcome.output.status()) || batch.size() == 1) {
-    return Deliver(model, batch, outcome);
+  Outcome outcome = Forward(model, batch, bucket);
+  if (!absl::IsResourceExhausted(outcome.output.status()) || bucket == 1) {
+    Deliver(model, batch, outcome);
+    return outcome.output.ok();
   }
   // The device has too little memory for so many at once: from now on half as many,
   // and these once more.
-  const size_t half = (batch.size() + 1) / 2;
+  const int half = HalfOf(model.buckets, bucket);
   spdlog::warn("model {}: {}; batches are now at most {}", model.name,
                std::string(outcome.output.status().message()), half);
-  executor_->LimitBatch(model.scheduled_as, static_cast<int>(half));
-  for (absl::Span<CallPtr> part : {batch.subspan(0, half), batch.subspan(half)}) {
-    Deliver(model, part, Forward(model, part));
+  executor_->LimitBatch(model.scheduled_as, half);
+  for (; !batch.empty(); batch.remove_prefix(std::min<size_t>(half, batch.size()))) {
+    const absl::Span<CallPtr> part = batch.subspan(0, half);
+    Deliver(model, part, Forward(model, part, half));
   }
+  return false;
 }
 
-Classifier::Outcome Classifier::Forward(const ServedModel& model, absl::Span<const CallPtr> calls) {
+Classifier::Outcome Classifier::Forward(const ServedModel& model, absl::Span<const CallPtr> calls,
+                                        int bucket) {
   std::vector<ModelInput> images;
   bool embeddings = false;
   for (const CallPtr& call : calls) {
     images.push_back(call->input.view());
     embeddings |= call->request.embedding;
   }
-  const absl::Time started = absl::Now();
-  absl::StatusOr<BatchOutput> output = model.forward(images, embeddings);
-  const absl::Duration run = absl::Now() - started;
+  const absl::Time started = SteadyNow();
+  absl::StatusOr<BatchOutput> output = model.forward(images, bucket, embeddings);
+  const absl::Duration run = SteadyNow() - started;
   device_metrics_.Busy(run);
   return {started, run, std::move(output)};
 }
@@ -231,19 +237,14 @@ void Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
       answer->decode = call.decode;
       answer->queue = call.waited + (outcome.started - call.decoded);
       answer->run = outcome.run;
-      answer->output = absl::Now() - ended;
+      answer->output = SteadyNow() - ended;
       answer->batch_size = batch_size;
       model.metrics->StageTook(Stage::kQueue, answer->queue);
       model.metrics->StageTook(Stage::kRun, answer->run);
     }
     // Before the last answer: who has it finds the batch counted.
     if (row == batch_size - 1) {
-      model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, absl::Now() - ended);
-    }
-    // Who gave up while it ran, with time left, says nothing of the prediction.
-    const absl::Duration left = call.request.deadline - options_.now();
-    if (!call.cancelled() || left < outcome.run) {
-      NoteAnswer(call, !call.cancelled() && left >= absl::ZeroDuration());
+      model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, SteadyNow() - ended);
     }
     call.Finish(std::move(answer));
   }

@@ -9,15 +9,15 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "server/base/steady_clock.h"
 #include "server/base/thread_pool.h"
 #include "server/image/header.h"
 #include "server/metrics/metrics.h"
+#include "server/pipeline/admission.h"
 #include "server/pipeline/answer.h"
 #include "server/pipeline/call.h"
-#include "server/pipeline/intake.h"
 #include "server/pipeline/model_registry.h"
 #include "server/pipeline/request.h"
 #include "server/scheduling/executor.h"
@@ -32,12 +32,12 @@ struct ClassifierOptions {
   absl::Duration max_batch_delay = absl::InfiniteDuration();
   std::string device = "cpu";  // label of the device's metrics
   int runners = 1;
-  bool independent_runners = true;  // a core each, not one GPU's time
-  std::function<void()> prepare_runner = [] {};
+  bool shared_device = false;  // the runners share one device, as on a GPU; else a core each
+  std::function<void(int runner)> prepare_runner = [](int) {};
   // Called once, on a runner, when the device is lost for good.
   std::function<void(const absl::Status&)> device_lost = [](const absl::Status&) {};
   // Tests stop the clock of deadlines.
-  std::function<absl::Time()> now = [] { return absl::Now(); };
+  std::function<absl::Time()> now = SteadyNow;
 };
 
 // Thread-safe.
@@ -55,7 +55,8 @@ class Classifier {
   // Errors: NOT_FOUND, UNAVAILABLE: as ModelRegistry::Find. FAILED_PRECONDITION: the
   // model is at another version. INVALID_ARGUMENT: the image or an option.
   // RESOURCE_EXHAUSTED, with RetryAfter: too much waits already, or the answer would be
-  // late. DEADLINE_EXCEEDED, CANCELLED: found before it ran. INTERNAL.
+  // late. DEADLINE_EXCEEDED: no idle server could keep the deadline, or it passed before the image
+  // ran. CANCELLED: found before it ran. INTERNAL.
   void Classify(ClassifyRequest request, AnswerCallback done);
 
   // Classify in two steps, for images that are taken in together or not at all. Admit is
@@ -67,14 +68,14 @@ class Classifier {
   // Answers a request that couldn't be read to its end with `why`, and counts it.
   void Refuse(ClassifyRequest request, const absl::Status& why, AnswerCallback done);
 
-  // To be called when a request's `cancelled` has turned true: answers it now if it
-  // waits for the device, and frees its place. The caller may hold no lock that its
-  // AnswerCallback takes.
-  void NoticeCancelled() { executor_->DropDead(); }
+  // Requests the cancellation, and answers those of its requests that wait for the device. The
+  // caller may hold no lock that their AnswerCallback takes.
+  void Cancel(Cancellation& cancellation);
 
   // As Executor::RunBetween, with little patience: for the warm-up of a model while others
   // serve.
-  bool RunBetweenBatches(absl::Duration expected, std::function<void()> work);
+  bool RunBetweenBatches(int runner, absl::Duration expected, std::function<void()> work);
+  int runners() const { return options_.runners; }
 
   // Requests from now on are UNAVAILABLE; those accepted go on.
   void Drain() { draining_ = true; }
@@ -88,16 +89,14 @@ class Classifier {
   void Decode(CallPtr call, absl::Time admitted);
   void Drop(CallPtr call, DropReason reason);
 
-  // Tells the executor how well its prediction was kept.
-  void NoteAnswer(const Call& call, bool in_time);
-
   struct Outcome {  // of one forward
     absl::Time started;
     absl::Duration run;
     absl::StatusOr<BatchOutput> output;
   };
-  void RunBatch(const ServedModel& model, absl::Span<CallPtr> batch);
-  Outcome Forward(const ServedModel& model, absl::Span<const CallPtr> calls);
+  // Whether the batch ran as a bucket does.
+  bool RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket);
+  Outcome Forward(const ServedModel& model, absl::Span<const CallPtr> calls, int bucket);
   void Deliver(const ServedModel& model, absl::Span<CallPtr> calls, const Outcome& outcome);
   void Fail(const ServedModel& model, absl::Span<CallPtr> calls, const absl::Status& why);
 
@@ -108,7 +107,7 @@ class Classifier {
   std::atomic<bool> draining_ = false;
   std::atomic<bool> device_lost_ = false;
   const std::shared_ptr<Executor<CallPtr>> executor_;  // which models may outlive
-  Intake intake_;
+  AdmissionControl admission_;
   ThreadPool decode_pool_;  // after executor_: it pushes there until it stops
 };
 

@@ -1,11 +1,10 @@
 #include "server/pipeline/classify_all.h"
 
-#include <atomic>
 #include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "server/base/steady_clock.h"
 
 namespace patchserve {
 namespace {
@@ -31,7 +30,7 @@ class Joint {
         answers_(images),
         unanswered_(images) {}
 
-  const std::atomic<bool>& failed() const { return failed_; }
+  Cancellation& failed() { return failed_; }
 
   void Answered(int image, absl::StatusOr<Answer> answer) {
     bool first_to_fail = false, last = false;
@@ -39,20 +38,20 @@ class Joint {
       std::lock_guard lock(mutex_);
       if (answer.ok()) {
         answers_[image] = *std::move(answer);
-      } else if (!failed_) {
-        failed_ = first_to_fail = true;
+      } else if (error_.ok()) {
+        first_to_fail = true;
         error_ = answers_.size() == 1 ? answer.status() : Numbered(answer.status(), image);
       }
       last = --unanswered_ == 0;
     }
     if (last) return Finish();
-    if (first_to_fail) classifier_.NoticeCancelled();
+    if (first_to_fail) classifier_.Cancel(failed_);
   }
 
  private:
   void Finish() {
-    CountRequest(*model_->metrics, error_, answers_, arrival_, absl::Now());
-    if (failed_) return std::move(done_)(error_);
+    CountRequest(*model_->metrics, error_, answers_, arrival_, SteadyNow());
+    if (!error_.ok()) return std::move(done_)(error_);
     std::move(done_)(std::move(answers_));
   }
 
@@ -60,7 +59,7 @@ class Joint {
   const std::shared_ptr<const ServedModel> model_;
   const absl::Time arrival_;
   AllAnswered done_;
-  std::atomic<bool> failed_ = false;  // set under mutex_
+  Cancellation failed_;
   std::mutex mutex_;
   std::vector<Answer> answers_;  // guarded by mutex_ until all are there
   absl::Status error_;           // likewise
@@ -77,7 +76,7 @@ void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> mode
   // Work begins when all are admitted: if one is refused, no other was decoded in vain.
   std::vector<CallPtr> admitted;
   for (int i = 0; i < count; ++i) {
-    if (joint->failed()) {
+    if (joint->failed().requested()) {
       joint->Answered(i, AnotherFailed());
       continue;
     }
@@ -89,7 +88,7 @@ void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> mode
   }
   for (CallPtr& call : admitted) {
     if (call == nullptr) continue;  // the one that was refused
-    if (joint->failed()) {
+    if (joint->failed().requested()) {
       call->Finish(AnotherFailed());
     } else {
       classifier.Start(std::move(call));

@@ -24,10 +24,12 @@ struct ServedModel {
   std::string name;
   ModelDescription description;
   ForwardFunction forward;
-  int max_batch = 1;
-  std::vector<CostModel::Sample> measured;  // what batches took at warm-up; at least one
+  std::vector<int> buckets = {1};           // the batch sizes that run (batch_buckets.h)
+  std::vector<CostModel::Sample> measured;  // what buckets took at warm-up; at least one
   int max_queue = 1;
   absl::Duration default_deadline;
+
+  int max_batch() const { return buckets.back(); }
 
   // Set by Classifier::Schedule.
   int scheduled_as = -1;            // the model's number at the executor

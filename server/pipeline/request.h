@@ -1,7 +1,6 @@
 // One classification request, as the RPC layer hands it over.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,7 +11,8 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "server/image/decode.h"
-#include "server/scheduling/admission_rule.h"
+#include "server/pipeline/cancellation.h"
+#include "server/scheduling/criticality.h"
 
 namespace patchserve {
 
@@ -50,14 +50,13 @@ struct ClassifyRequest {
   absl::Time deadline = absl::InfiniteFuture();       // infinite: the model's default applies
   absl::Time no_later_than = absl::InfiniteFuture();  // bounds the deadline, the default one too
   bool retried = false;  // it was refused before: its caller makes no more load than one request
-  // True once nobody waits for the answer any more; it is then dropped at the next
-  // step. May be null. Borrowed too.
-  const std::atomic<bool>* cancelled = nullptr;
+  // Once it is requested nobody waits for the answer any more. May be null. Borrowed too.
+  Cancellation* cancellation = nullptr;
 
   // For the images of a request of several, see ClassifyAll: the model that was found for
-  // them, and what turns true once another of them has failed.
+  // them, and what ends them once another of them has failed.
   std::shared_ptr<const ServedModel> pinned;
-  const std::atomic<bool>* given_up = nullptr;
+  Cancellation* given_up = nullptr;
 };
 
 }  // namespace patchserve

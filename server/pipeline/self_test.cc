@@ -1,35 +1,29 @@
 #include "server/pipeline/self_test.h"
 
-#include <memory>
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/base/status.h"
+#include "server/base/steady_clock.h"
 #include "server/image/header.h"
 #include "server/pipeline/answer.h"
 #include "server/pipeline/model_input.h"
 #include "server/pipeline/self_test_photo.h"
+#include "spdlog/spdlog.h"
 
 namespace patchserve {
 
 namespace {
 
-// The batch sizes that are warmed: 1, 2, 4 ... and max_batch.
-std::vector<int> BatchBuckets(int max_batch) {
-  std::vector<int> buckets;
-  for (int size = 1; size < max_batch; size *= 2) buckets.push_back(size);
-  buckets.push_back(max_batch);
-  return buckets;
-}
-
 absl::Status RunOnce(const ServedModel& model, const std::vector<ModelInput>& batch) {
-  ASSIGN_OR_RETURN(const BatchOutput output, model.forward(batch, /*embeddings=*/true));
+  const int size = static_cast<int>(batch.size());
+  ASSIGN_OR_RETURN(const BatchOutput output, model.forward(batch, size, /*embeddings=*/true));
   if (output.logits.size() != batch.size() * model.description.classes.size()) {
     return absl::InternalError(absl::StrCat("self-test: a batch of ", batch.size(), " gave ",
                                             output.logits.size(), " logits"));
   }
-  for (int row = 0; row < static_cast<int>(batch.size()); ++row) {
+  for (int row = 0; row < size; ++row) {
     RETURN_IF_ERROR(MakeAnswer(model, output, row, {.top_k = 1, .embedding = true}).status());
   }
   return absl::OkStatus();
@@ -39,23 +33,49 @@ absl::Status Stopped() { return absl::CancelledError("stopped while warming"); }
 
 absl::StatusOr<absl::Duration> TimeOnce(const ServedModel& model,
                                         const std::vector<ModelInput>& batch,
-                                        absl::Duration expected, const RunOnDevice& run) {
+                                        absl::Duration expected, const Runners& runners,
+                                        int runner) {
   absl::Status status;
   absl::Duration took;
-  const bool ran = run(expected, [&] {
-    const absl::Time start = absl::Now();
+  const bool ran = runners.run(runner, expected, [&] {
+    const absl::Time start = SteadyNow();
     status = RunOnce(model, batch);
-    took = absl::Now() - start;
+    took = SteadyNow() - start;
   });
   if (!ran) return Stopped();
   if (!status.ok()) return status;
   return took;
 }
 
+struct Warmth {
+  absl::Duration first, settled;  // the first run, and the least of the last two
+};
+
+// Runs the batch on one runner until its time has settled.
+absl::StatusOr<Warmth> WarmUp(const ServedModel& model, const std::vector<ModelInput>& batch,
+                              absl::Duration expected, const Runners& runners, int runner,
+                              const std::atomic<bool>& cancelled) {
+  constexpr int kFewest = 3, kMost = 20;
+  constexpr double kAgree = 1.2;
+  Warmth warmth;
+  absl::Duration before = absl::InfiniteDuration();
+  for (int round = 0; round < kMost; ++round) {
+    if (cancelled) return Stopped();
+    ASSIGN_OR_RETURN(const absl::Duration took, TimeOnce(model, batch, expected, runners, runner));
+    if (round == 0) warmth.first = took;
+    warmth.settled = std::min(before, took);
+    const bool agree = std::max(before, took) <= kAgree * warmth.settled;
+    if (round + 1 >= kFewest && agree) break;
+    before = expected = took;
+  }
+  return warmth;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
-                                                             const RunOnDevice& run,
+                                                             const Runners& runners,
+                                                             bool every_bucket,
                                                              absl::Duration longest,
                                                              const std::atomic<bool>& cancelled) {
   const Preprocessing& how = model.description.preprocessing;
@@ -64,18 +84,26 @@ absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& 
                    MakeModelInput(absl::MakeConstSpan(kSelfTestPhoto), info, how));
 
   std::vector<CostModel::Sample> measured;
-  absl::Duration took;  // by the last batch
-  int last = 1;         // its size
-  for (int size : BatchBuckets(model.max_batch)) {
-    if (took * size / last > longest) break;  // CostModel goes on from what is known
-    const std::vector<ModelInput> batch(size, input.view());
-    for (int round = 0; round < 2; ++round) {
-      if (cancelled) return Stopped();
-      ASSIGN_OR_RETURN(took, TimeOnce(model, batch, took * size / last, run));
-      last = size;
+  absl::Duration first_use;
+  for (int bucket : model.buckets) {
+    const bool doubles = measured.empty() || bucket >= 2 * measured.back().bucket;
+    if (!every_bucket && !doubles && bucket != model.max_batch()) continue;
+    absl::Duration expected;
+    if (!measured.empty()) expected = measured.back().took * bucket / measured.back().bucket;
+    if (expected > longest) break;
+    const std::vector<ModelInput> batch(bucket, input.view());
+    CostModel::Sample sample{bucket, absl::InfiniteDuration()};
+    for (int runner = 0; runner < runners.count; ++runner) {
+      ASSIGN_OR_RETURN(const Warmth warmth,
+                       WarmUp(model, batch, expected, runners, runner, cancelled));
+      first_use += std::max(warmth.first - warmth.settled, absl::ZeroDuration());
+      sample.took = std::min(sample.took, warmth.settled);
     }
-    measured.push_back({size, took});
+    measured.push_back(sample);
   }
+  spdlog::info("model {}: buckets of 1 to {} images take {} to {}; their first use cost {}",
+               model.name, measured.back().bucket, absl::FormatDuration(measured.front().took),
+               absl::FormatDuration(measured.back().took), absl::FormatDuration(first_use));
   return measured;
 }
 

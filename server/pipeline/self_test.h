@@ -1,4 +1,4 @@
-// Proves that a model works before anybody is told that it does.
+// Proves that a model works, and measures it, before anybody is told that it does.
 #pragma once
 
 #include <atomic>
@@ -12,18 +12,26 @@
 
 namespace patchserve {
 
-// Does `work` on a runner of the device, which it keeps for about `expected`; false if
-// there is none any more.
-using RunOnDevice = std::function<bool(absl::Duration expected, std::function<void()> work)>;
+// The runners of the device.
+struct Runners {
+  int count = 1;
+  // Does `work` on that runner, which it keeps for about `expected`; false if there is none any
+  // more.
+  std::function<bool(int runner, absl::Duration expected, std::function<void()> work)> run;
+};
 
-// Sends the bundled photo through decode, preprocessing and the model, in batches of
-// 1, 2, 4 ... and max_batch, as far as they are expected to take no longer than `longest`, and
-// checks that all logits are finite, one row a photo. Each size runs twice: the first run of a
-// size is the slow one, the second is what is returned.
-// Errors: the model's own, and INTERNAL. CANCELLED: `cancelled` turned true between two
-// batches, or there is no runner.
+// Sends the bundled photo through decode, preprocessing and the model, in every bucket on every
+// runner until two runs in a row agree within 20 %, 3 times at least and 20 at most: a runner's first
+// runs of a size may take a hundred times as long. Checks that all logits are finite, one row a
+// photo. Returns the least that each bucket took once its time had settled.
+//
+// Buckets that are expected to take longer than `longest` are left out, the first one never. With
+// `every_bucket` false only 1, 2, 4 ... and the largest are run: on a CPU no size has a first use.
+// Errors: the model's own, and INTERNAL. CANCELLED: `cancelled` turned true between two batches, or
+// there is no runner.
 absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
-                                                             const RunOnDevice& run,
+                                                             const Runners& runners,
+                                                             bool every_bucket,
                                                              absl::Duration longest,
                                                              const std::atomic<bool>& cancelled);
 

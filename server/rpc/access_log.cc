@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/time/clock.h"
+#include "server/base/steady_clock.h"
 
 namespace patchserve {
 namespace {
@@ -44,7 +44,7 @@ void AccessLog::Note(const grpc::CallbackServerContext& call, absl::Time arrival
   AccessEntry entry{.model = std::string(outcome.model),
                     .traceparent = TraceparentOf(call),
                     .status = outcome.status,
-                    .total = absl::Now() - arrival,
+                    .total = SteadyNow() - arrival,
                     .images = static_cast<int>(outcome.answers.size())};
   for (const Answer& answer : outcome.answers) {
     entry.model = answer.model->name;

@@ -25,10 +25,8 @@ class ClassifyCall final : public UnaryCall {
                         Answering());
       return;
     }
-    request->arrival = arrival();
-    request->deadline = DeadlineOf(context);
-    request->retried = IsRetry(context);
-    request->cancelled = &cancelled();
+    const Caller from = caller();
+    FillIn(from, from.deadline, *request);
     classifier.Classify(*std::move(request), Answering());
   }
 

@@ -20,7 +20,7 @@ class ClassifyStream final
 
  private:
   void Handle(std::unique_ptr<v1::ClassifyStreamRequest> message, Place place) override {
-    absl::StatusOr<ClassifyRequest> request = Read(*message, place.arrival);
+    absl::StatusOr<ClassifyRequest> request = Read(*message, caller(place));
     const ClassifyRequest unread{.model = message->request().model(), .arrival = place.arrival};
     // The message lives as long as the callback, and the request borrows from it.
     AnswerCallback done = [this, place,
@@ -35,12 +35,11 @@ class ClassifyStream final
     }
   }
 
-  absl::StatusOr<ClassifyRequest> Read(const v1::ClassifyStreamRequest& message,
-                                       absl::Time arrival) {
+  static absl::StatusOr<ClassifyRequest> Read(const v1::ClassifyStreamRequest& message,
+                                              const Caller& caller) {
     ASSIGN_OR_RETURN(ClassifyRequest request, ReadRequest(message.request()));
-    request.arrival = arrival;
-    request.no_later_than = deadline_;
-    request.cancelled = &cancelled();
+    // Without a timeout of its own a request has the model's default, within the stream's time.
+    absl::Time deadline = absl::InfiniteFuture();
     if (message.has_timeout()) {
       const absl::Duration timeout =
           absl::Seconds(message.timeout().seconds()) + absl::Nanoseconds(message.timeout().nanos());
@@ -48,8 +47,9 @@ class ClassifyStream final
         return absl::InvalidArgumentError(
             absl::StrCat("timeout is ", absl::FormatDuration(timeout), "; it must be positive"));
       }
-      request.deadline = arrival + timeout;
+      deadline = caller.arrival + timeout;
     }
+    FillIn(caller, deadline, request);
     return request;
   }
 

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "server/base/status.h"
 #include "server/pipeline/classify_all.h"
 #include "server/rpc/infer_input.h"
@@ -31,17 +30,13 @@ absl::StatusOr<ParsedRequest> Parse(const ModelRegistry& registry, const NamedIn
   return request;
 }
 
-std::vector<ClassifyRequest> Images(const ParsedRequest& parsed, absl::Time arrival,
-                                    absl::Time no_later_than, const std::atomic<bool>& cancelled) {
+std::vector<ClassifyRequest> Images(const ParsedRequest& parsed, const Caller& caller) {
   const InferOptions& options = parsed.options;
   ClassifyRequest request{.model = parsed.model->name, .top_k = 1};
   request.embedding = options.Wants(OutputKind::kEmbedding);
   request.logits = options.Wants(OutputKind::kProbabilities) || options.Wants(OutputKind::kLogits);
   request.criticality = options.criticality;
-  request.arrival = arrival;
-  request.deadline = options.timeout ? arrival + *options.timeout : no_later_than;
-  request.no_later_than = no_later_than;
-  request.cancelled = &cancelled;
+  FillIn(caller, options.timeout ? caller.arrival + *options.timeout : caller.deadline, request);
   std::vector<ClassifyRequest> requests(parsed.input.images.size(), request);
   for (size_t i = 0; i < requests.size(); ++i) requests[i].image = parsed.input.images[i];
   return requests;
@@ -58,14 +53,12 @@ void WriteAnswer(const inference::ModelInferRequest& message, const ParsedReques
 }  // namespace
 
 void Infer(Classifier& classifier, const ModelRegistry& registry,
-           const inference::ModelInferRequest& message, absl::Time no_later_than,
-           const std::atomic<bool>& cancelled, inference::ModelInferResponse& response,
-           InferDone done) {
-  const absl::Time arrival = absl::Now();
+           const inference::ModelInferRequest& message, const Caller& caller,
+           inference::ModelInferResponse& response, InferDone done) {
   const NamedInput named = ParseModelName(registry, message.model_name());
   absl::StatusOr<ParsedRequest> request = Parse(registry, named, message);
   if (!request.ok()) {
-    classifier.Refuse({.model = named.model, .arrival = arrival}, request.status(),
+    classifier.Refuse({.model = named.model, .arrival = caller.arrival}, request.status(),
                       [done = std::move(done)](absl::StatusOr<Answer> refusal) mutable {
                         std::move(done)(refusal.status());
                       });
@@ -73,7 +66,7 @@ void Infer(Classifier& classifier, const ModelRegistry& registry,
   }
   // The images borrow from it until all are answered.
   auto parsed = std::make_unique<ParsedRequest>(*std::move(request));
-  std::vector<ClassifyRequest> images = Images(*parsed, arrival, no_later_than, cancelled);
+  std::vector<ClassifyRequest> images = Images(*parsed, caller);
   std::shared_ptr<const ServedModel> model = parsed->model;
   ClassifyAll(classifier, std::move(model), std::move(images),
               [&message, &response, parsed = std::move(parsed),

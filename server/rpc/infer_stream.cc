@@ -27,7 +27,7 @@ class InferStream final : public RequestStream<Request, Response> {
     inference::ModelInferResponse& response = *answer->mutable_infer_response();
     // Message and answer live as long as the callback.
     Infer(
-        classifier_, registry_, request, deadline_, cancelled(), response,
+        classifier_, registry_, request, caller(place), response,
         [this, place, message = std::move(message),
          answer = std::move(answer)](const absl::StatusOr<std::vector<Answer>>& images) mutable {
           if (!images.ok()) {

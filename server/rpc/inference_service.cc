@@ -24,7 +24,7 @@ class InferCall final : public UnaryCall {
             AccessLog& access_log, grpc::CallbackServerContext& context,
             const inference::ModelInferRequest& message, inference::ModelInferResponse& response)
       : UnaryCall(classifier, open_calls, access_log, context) {
-    Infer(classifier, registry, message, DeadlineOf(context), cancelled(), response,
+    Infer(classifier, registry, message, caller(), response,
           [this, &message](const absl::StatusOr<std::vector<Answer>>& images) {
             End(OutcomeOf(message.model_name(), images));
           });

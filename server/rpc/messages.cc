@@ -165,7 +165,7 @@ v1::Model WriteModel(const ModelEntry& entry, bool is_default) {
   }
   model.set_precision(description.precision);
   model.set_device(description.device);
-  model.set_max_batch_size(entry.model->max_batch);
+  model.set_max_batch_size(entry.model->max_batch());
   model.set_embedding_size(description.embedding_size);
   return model;
 }

@@ -1,16 +1,15 @@
 // Many requests over one call. What a request is, the derived class says.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
+#include "server/base/steady_clock.h"
 #include "server/pipeline/classifier.h"
 #include "server/rpc/access_log.h"
 #include "server/rpc/caller.h"
@@ -32,12 +31,13 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
   RequestStream(Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log, int window,
                 AnswerOrder order, const grpc::CallbackServerContext& context)
       : classifier_(classifier),
-        deadline_(DeadlineOf(context)),
         open_calls_(open_calls),
         access_log_(access_log),
         context_(context),
         window_(window),
-        order_(order) {}
+        order_(order),
+        deadline_(DeadlineOf(context)),
+        retried_(IsRetry(context)) {}
 
   // To be called once, after the constructor.
   void Start() {
@@ -54,7 +54,7 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
 
   void OnReadDone(bool ok) final {
     std::unique_ptr<Request> message;
-    Place place{.arrival = absl::Now()};
+    Place place{.arrival = SteadyNow()};
     {
       std::lock_guard lock(mutex_);
       reading_ = false;
@@ -87,7 +87,7 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
       Abandon();
       Proceed();
     }
-    classifier_.NoticeCancelled();
+    classifier_.Cancel(cancellation_);
   }
 
   void OnDone() final {
@@ -121,11 +121,12 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
     Proceed();
   }
 
-  // Whether nobody listens any more.
-  const std::atomic<bool>& cancelled() const { return cancelled_; }
+  // What a request of this stream needs to know of its caller.
+  Caller caller(const Place& place) {
+    return {place.arrival, deadline_, retried_, &cancellation_};
+  }
 
   Classifier& classifier_;
-  const absl::Time deadline_;  // of the whole stream
 
  private:
   // What waits to be written isn't. Needs mutex_.
@@ -169,9 +170,12 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
   const grpc::CallbackServerContext& context_;
   const int window_;
   const AnswerOrder order_;
-  std::atomic<bool> cancelled_ = false;  // set under mutex_
+  const absl::Time deadline_;  // of the whole stream
+  const bool retried_;
+  Cancellation cancellation_;
   std::mutex mutex_;
   // All guarded by mutex_:
+  bool cancelled_ = false;
   bool reading_ = false;
   bool writing_ = false;
   bool no_more_reads_ = false;

@@ -1,13 +1,12 @@
 // One unary call that the pipeline answers.
 #pragma once
 
-#include <atomic>
-
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
+#include "server/base/steady_clock.h"
 #include "server/pipeline/classifier.h"
 #include "server/rpc/access_log.h"
+#include "server/rpc/caller.h"
 #include "server/rpc/open_calls.h"
 #include "server/rpc/status.h"
 
@@ -19,8 +18,7 @@ class UnaryCall : public grpc::ServerUnaryReactor {
  public:
   // Also when the client's deadline has passed.
   void OnCancel() final {
-    cancelled_ = true;
-    classifier_.NoticeCancelled();
+    classifier_.Cancel(cancellation_);
   }
   void OnDone() final {
     open_calls_.Closed();
@@ -35,7 +33,7 @@ class UnaryCall : public grpc::ServerUnaryReactor {
         open_calls_(open_calls),
         access_log_(access_log),
         context_(context),
-        arrival_(absl::Now()) {
+        arrival_(SteadyNow()) {
     open_calls_.Opened();
   }
   ~UnaryCall() override = default;
@@ -48,8 +46,8 @@ class UnaryCall : public grpc::ServerUnaryReactor {
 
   absl::Time arrival() const { return arrival_; }
 
-  // Whether nobody waits for the answer any more.
-  const std::atomic<bool>& cancelled() const { return cancelled_; }
+  // What a request of this call needs to know of its caller.
+  Caller caller() { return CallerOf(context_, arrival_, cancellation_); }
 
  private:
   Classifier& classifier_;
@@ -57,7 +55,7 @@ class UnaryCall : public grpc::ServerUnaryReactor {
   AccessLog& access_log_;
   grpc::CallbackServerContext& context_;
   const absl::Time arrival_;
-  std::atomic<bool> cancelled_ = false;
+  Cancellation cancellation_;
 };
 
 }  // namespace patchserve

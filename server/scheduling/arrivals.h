@@ -1,73 +1,79 @@
-// How often items come, and how much time they bring.
+// How often requests of a model come, and how much time they leave.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstdint>
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 
 namespace patchserve {
 
-// Averages over about the last hundred arrivals.
+// Of about the last hundred. Not thread-safe.
 class Arrivals {
  public:
-  // An item came that must be done within `budget`.
+  // A request came that must be answered within `budget` of being decoded.
   void Add(absl::Time now, absl::Duration budget) {
-    const double weight = std::max(kLeastWeight, 1 / (count_ + 1));
     if (count_ > 0) {
-      gap_ += std::max(kLeastWeight, 1 / count_) * (absl::ToDoubleSeconds(now - last_) - gap_);
+      const double weight = std::max(1.0 / kMeanOver, 1.0 / count_);
+      gap_ += weight * (absl::ToDoubleSeconds(now - last_) - gap_);
     }
-    usual_budget_ = count_ == 0 ? budget : usual_budget_ + weight * (budget - usual_budget_);
-    latest_[static_cast<int64_t>(count_) % kLatest] = budget;
-    count_ += 1;
+    budgets_[count_ % budgets_.size()] = absl::ToDoubleSeconds(budget);
+    ++count_;
     last_ = now;
   }
 
-  // How many are likely to come within `span` from `now` on; 0 while too little is known.
-  double Expected(absl::Time now, absl::Duration span) const {
-    if (count_ < kFewest || span <= absl::ZeroDuration()) return 0;
-    // A pause that is much longer than the usual gap is news too.
-    const double gap = std::max({gap_, absl::ToDoubleSeconds(now - last_) / kPause, 1e-9});
-    return absl::ToDoubleSeconds(span) / gap;
+  size_t count() const { return count_; }
+
+  // Requests a second; 0 while too few have come to say.
+  double Rate(absl::Time now) const {
+    if (count_ < kFewest) return 0;
+    // A pause much longer than the usual gap is news too.
+    return 1 / std::max({gap_, absl::ToDoubleSeconds(now - last_) / kPause, 1e-9});
+  }
+  double Expected(absl::Time now, absl::Duration within) const {
+    return Rate(now) * absl::ToDoubleSeconds(within);
   }
 
-  // How many are likely to come within a run that begins now, and to be late: what is left
-  // of it when they come, and then a run of `own`, is more time than they bring.
-  double Late(absl::Time now, absl::Duration run, absl::Duration own) const {
-    absl::Duration too_early = absl::ZeroDuration();
-    for (absl::Duration budget : latest()) {
-      too_early += std::clamp(run + own - budget, absl::ZeroDuration(), run);
-    }
-    return Expected(now, too_early) / std::max<double>(latest().size(), 1);
+  // The share of requests that can wait until a runner comes free, which one does every `every`,
+  // and then for a batch that takes `run`.
+  double ShareThatCanWait(absl::Duration every, absl::Duration run) const {
+    const double gap = absl::ToDoubleSeconds(every), takes = absl::ToDoubleSeconds(run);
+    return Mean(1, [&](double budget) { return std::clamp((budget - takes) / gap, 0.0, 1.0); });
   }
 
-  // How many of those that are likely to come within `span` bring less than `patient`.
-  double Hurried(absl::Time now, absl::Duration span, absl::Duration patient) const {
-    const auto hurried = std::count_if(latest().begin(), latest().end(),
-                                       [&](absl::Duration budget) { return budget < patient; });
-    return Expected(now, span) * static_cast<double>(hurried) /
-           std::max<double>(latest().size(), 1);
+  // How many of the requests that come while no runner is free, for `blocked`, would be late in a
+  // batch of their own that takes `run`.
+  double Lost(absl::Time now, absl::Duration blocked, absl::Duration run) const {
+    const double gap = absl::ToDoubleSeconds(blocked), takes = absl::ToDoubleSeconds(run);
+    return Rate(now) *
+           Mean(0, [&](double budget) { return std::clamp(gap + takes - budget, 0.0, gap); });
   }
 
-  absl::Duration usual_budget() const { return usual_budget_; }  // the mean
+  // How many of the requests that come `within` a time are due within `due_in` from now.
+  double ExpectedDue(absl::Time now, absl::Duration within, absl::Duration due_in) const {
+    const double last = absl::ToDoubleSeconds(within), due = absl::ToDoubleSeconds(due_in);
+    return Rate(now) *
+           Mean(0, [&](double budget) { return std::max(0.0, std::min(last, due - budget)); });
+  }
 
  private:
-  static constexpr double kLeastWeight = 0.01;
-  static constexpr double kFewest = 10;
-  static constexpr int kLatest = 64;
-  static constexpr double kPause = 5;  // gaps; of those that come by chance one in 150 is longer
+  static constexpr int kMeanOver = 200;
+  static constexpr size_t kFewest = 10;
+  static constexpr double kPause = 5;  // gaps; by chance one in 150 is longer
 
-  absl::Span<const absl::Duration> latest() const {
-    return absl::MakeConstSpan(latest_).first(std::min<size_t>(count_, kLatest));
+  template <typename Function>
+  double Mean(double if_none, const Function& function) const {
+    const size_t known = std::min(count_, budgets_.size());
+    double sum = 0;
+    for (size_t i = 0; i < known; ++i) sum += function(budgets_[i]);
+    return known == 0 ? if_none : sum / static_cast<double>(known);
   }
 
-  double count_ = 0;
-  double gap_ = 0;  // mean seconds between arrivals
-  absl::Duration usual_budget_;
-  std::array<absl::Duration, kLatest> latest_;  // budgets, in a ring
+  size_t count_ = 0;
+  double gap_ = 0;                      // mean seconds between arrivals
+  std::array<double, 64> budgets_ = {};  // seconds, the latest in a ring
   absl::Time last_ = absl::InfinitePast();
 };
 

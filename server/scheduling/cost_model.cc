@@ -1,79 +1,106 @@
 #include "server/scheduling/cost_model.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstddef>
+#include <utility>
 
 namespace patchserve {
 namespace {
 
-constexpr double kAllShare = 1.0 / 16;
-constexpr double kShapeShare = 1.0 / 128;
+// A run this many times longer or shorter than expected is a surprise.
+constexpr double kSurprise = 1.5;
+// The estimate is the mean over about so many runs: noise of 5 % a run leaves 0.5 %.
+constexpr int kMeanOver = 64;
+// What was measured at warm-up counts for so many runs, as long as the first run isn't a surprise.
+constexpr int kPrior = 16;
+// A bucket that hasn't run for longer is tried again: a batch a bucket and minute costs little.
+constexpr absl::Duration kTrusted = absl::Minutes(1);
 
-// The variance is the mean over about so many batches.
-constexpr int kVarianceOver = 50;
-constexpr int kVariancePrior = 10;  // as many batches as the first guess counts for
-constexpr double kMostStray = 1.0;  // one batch that took four times as long isn't all that counts
-
-constexpr double kFarOff = 4;
-
-constexpr double kFade = 0.98;
-
-absl::Duration Between(const CostModel::Sample& a, const CostModel::Sample& b, int size) {
-  const double share = static_cast<double>(size - a.size) / (b.size - a.size);
-  return a.took + share * (b.took - a.took);
+absl::Duration Interpolated(const std::vector<CostModel::Sample>& measured, int size) {
+  const CostModel::Sample* before = nullptr;
+  for (const CostModel::Sample& sample : measured) {
+    if (sample.bucket >= size) {
+      if (before == nullptr) return sample.took;
+      const double share =
+          static_cast<double>(size - before->bucket) / (sample.bucket - before->bucket);
+      return before->took + share * (sample.took - before->took);
+    }
+    before = &sample;
+  }
+  return before->took * (static_cast<double>(size) / before->bucket);
 }
 
 }  // namespace
 
-CostModel::CostModel(const std::vector<Sample>& measured, int max_batch)
-    : expected_(max_batch + 1, absl::ZeroDuration()) {
-  std::vector<Sample> samples = measured;
-  samples.insert(samples.begin(), {0, absl::ZeroDuration()});
-  size_t next = 1;  // the sample that ends the stretch
-  for (int size = 1; size <= max_batch; ++size) {
-    while (samples[next].size < size && next + 1 < samples.size()) ++next;
-    // Below the first sample a batch costs as much as that one.
-    const bool below = next == 1 && size <= samples[1].size;
-    expected_[size] = below ? samples[1].took : Between(samples[next - 1], samples[next], size);
-    expected_[size] = std::max(expected_[size], expected_[size - 1]);
+CostModel::CostModel(std::vector<int> buckets, const std::vector<Sample>& measured) {
+  for (int size : buckets) {
+    buckets_.push_back({.size = size, .takes = Interpolated(measured, size), .runs = kPrior});
   }
-  fastest_ = expected_;
+  Update(absl::InfinitePast());
 }
 
-void CostModel::Observe(int size, absl::Duration took) {
+std::vector<int> CostModel::sizes() const {
+  std::vector<int> sizes;
+  for (const Bucket& bucket : buckets_) sizes.push_back(bucket.size);
+  return sizes;
+}
+
+bool CostModel::Trusted(const Bucket& bucket, absl::Time now) {
+  return !bucket.doubt && now - bucket.ran <= kTrusted;
+}
+
+int CostModel::ToTry(int chosen, int waiting, absl::Time now) const {
+  int doubled = 1;
+  for (const Bucket& bucket : buckets_) {
+    if (bucket.size > waiting) break;
+    if (bucket.size < doubled) continue;
+    if (bucket.size > chosen && !Trusted(bucket, now)) return bucket.size;
+    doubled = 2 * bucket.size;
+  }
+  return 0;
+}
+
+void CostModel::Observe(int bucket, absl::Duration took, absl::Time now) {
+  const auto found = std::find_if(buckets_.begin(), buckets_.end(),
+                                  [&](const Bucket& b) { return b.size == bucket; });
   // A batch of a size that is no longer allowed may have been under way.
-  if (size > max_batch() || expected_[size] <= absl::ZeroDuration()) return;
-  const double ratio = std::clamp(absl::FDivDuration(took, expected_[size]), 1 / kFarOff, kFarOff);
-  const absl::Duration least = ratio * expected_[size];
-  for (int smaller = 1; smaller <= size; ++smaller) {
-    fastest_[smaller] = std::min(fastest_[smaller], least);
+  if (found == buckets_.end() || took <= absl::ZeroDuration()) return;
+  Bucket& ran = *found;
+  const double ratio = absl::FDivDuration(took, ran.takes);
+  const bool surprise = ratio > kSurprise || ratio < 1 / kSurprise;
+  if (surprise && ran.doubt) {
+    ran.takes = took;
+    ran.runs = 1;
+  } else {
+    ran.runs = std::min(ran.runs + 1, kMeanOver);
+    const double counted = std::clamp(ratio, 1 / kSurprise, kSurprise);
+    ran.takes += ran.takes * ((counted - 1) / (ran.runs + 1));
   }
-  const double stray = std::clamp(ratio - 1, -kMostStray, kMostStray);
-  observed_ = std::min(observed_ + 1, kVarianceOver);
-  variance_ += (stray * stray - variance_) / (kVariancePrior + observed_);
-  // All move by a share of one logarithm: so the others' times go nowhere while its own
-  // goes up and down. With shares of the ratio itself they would grow without bound, since
-  // there noise adds up: a time half as long again outweighs one that is half.
-  const double own_share = kAllShare + kShapeShare;
-  const double step = std::log1p(own_share * (ratio - 1)) / own_share;
-  for (int other = 1; other <= max_batch(); ++other) {
-    // 1 for its own size, 0 from twice or half of it on.
-    const double near = std::max(0.0, 2 - std::max<double>(other, size) / std::min(other, size));
-    expected_[other] *= std::exp(step * (kAllShare + kShapeShare * near));
-  }
-  // What was learned of one size holds for its neighbours: more images take no less.
-  for (int other = size + 1; other <= max_batch(); ++other) {
-    expected_[other] = std::max(expected_[other], expected_[size]);
-  }
-  for (int other = 1; other < size; ++other) {
-    expected_[other] = std::min(expected_[other], expected_[size]);
-  }
+  ran.doubt = surprise;
+  ran.ran = now;
+  Update(now);
 }
 
-void CostModel::Fade() {
-  for (int size = 1; size <= max_batch(); ++size) {
-    expected_[size] = std::max(kFade * expected_[size], fastest_[size]);
+void CostModel::Limit(int most) {
+  while (buckets_.size() > 1 && buckets_.back().size > most) buckets_.pop_back();
+  padded_.resize(max_batch() + 1);
+}
+
+void CostModel::Update(absl::Time now) {
+  padded_.resize(max_batch() + 1);
+  const Bucket* smaller = nullptr;
+  absl::Duration proportion;
+  int images = 1;
+  for (const Bucket& bucket : buckets_) {
+    absl::Duration takes = bucket.takes;
+    if (smaller != nullptr && !Trusted(bucket, now)) {
+      takes = std::min(takes, proportion * (static_cast<double>(bucket.size) / smaller->size));
+    }
+    for (; images <= bucket.size; ++images) padded_[images] = {bucket.size, takes};
+    smaller = &bucket;
+    proportion = takes;
+  }
+  for (int size = max_batch() - 1; size >= 1; --size) {
+    if (padded_[size + 1].takes < padded_[size].takes) padded_[size] = padded_[size + 1];
   }
 }
 

@@ -1,63 +1,70 @@
-// How long a batch takes: measured at warm-up, and learned from every batch since.
+// How long a batch takes in each bucket: measured at warm-up, and learned from every run since.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 
 namespace patchserve {
 
-// Durations of batches of 1, 2, ... max_batch images of one model. Not thread-safe.
+// A bucket is a batch size that the device may run: a batch of k images is padded to a bucket that
+// holds k. On a CPU every size is a bucket.
+//
+// Estimates heal, whatever they start from: each bucket learns from its own runs, and a bucket that
+// isn't trusted (it has not run for kTrusted, or its last run surprised) is assumed to cost no more
+// than the next smaller one in proportion, and is offered by ToTry. Not thread-safe.
 class CostModel {
  public:
   struct Sample {
-    int size = 0;  // images
+    int bucket = 0;  // images
     absl::Duration took;
   };
 
-  // `measured`: at least one sample, by increasing size. Between two of them time
-  // grows linearly; beyond the last as between the last two, or in proportion where
-  // there is only one.
-  CostModel(const std::vector<Sample>& measured, int max_batch);
+  // `buckets` increase and begin with 1. `measured`: at least one sample, by increasing bucket;
+  // what lies between two is interpolated, what lies beyond the last is in proportion.
+  CostModel(std::vector<int> buckets, const std::vector<Sample>& measured);
 
-  int max_batch() const { return static_cast<int>(expected_.size()) - 1; }
+  int max_batch() const { return buckets_.back().size; }
+  std::vector<int> sizes() const;
+
+  // The bucket in which a batch of so many images takes least, and that time. Times never fall from
+  // one size to the next. 1 <= images <= max_batch().
+  int BucketFor(int images) const { return padded_[images].bucket; }
+  absl::Duration Expected(int images) const { return padded_[images].takes; }
+
+  // Whether the time of a lone image was confirmed lately.
+  bool Trusted(absl::Time now) const { return Trusted(buckets_.front(), now); }
+
+  // The smallest bucket larger than `chosen` that `waiting` images fill and that isn't trusted; 0
+  // if there is none. It is to be run for its price to be known.
+  int ToTry(int chosen, int waiting, absl::Time now) const;
+
+  // A batch in this bucket took so long. Two surprises in a row replace an estimate; a single one,
+  // such as a thread that was held up, counts for little.
+  void Observe(int bucket, absl::Duration took, absl::Time now);
 
   // Batches hold at most so many from now on; 1 <= most.
-  void Limit(int most) { expected_.resize(std::min<size_t>(expected_.size(), most + 1)); }
-
-  // The time to expect. Never less than that of a smaller batch. 1 <= size <= max_batch.
-  absl::Duration Expected(int size) const { return expected_[size]; }
-
-  // A time that nearly all batches keep, the expected one and two standard deviations:
-  // what a deadline is held against.
-  absl::Duration Safe(int size) const { return expected_[size] * (1 + 2 * Deviation()); }
-
-  // The standard deviation of what batches take, as a share of what was expected.
-  double Deviation() const { return std::sqrt(variance_); }
-
-  // The least that a batch ever took.
-  absl::Duration Fastest() const { return fastest_[1]; }
-
-  // A batch took so long; sizes above max_batch are passed over. The times of all sizes move a
-  // sixteenth of the way there, since most of what changes (the clock, a neighbour on the machine)
-  // changes all. The shape of the curve follows slowly, its own size and those next to it: one
-  // batch that took long by chance must not make its neighbours look better. A batch that took more
-  // than four times what was expected, or less than a quarter, counts as four times or a quarter:
-  // the machine, or its clock, may have stood still.
-  void Observe(int size, absl::Duration took);
-
-  // Every size takes a little less than was thought: for an estimate that nothing can
-  // put right, since because of it nothing runs. Never less than was seen.
-  void Fade();
+  void Limit(int most);
 
  private:
-  std::vector<absl::Duration> expected_;  // by size; [0] is zero
-  std::vector<absl::Duration> fastest_;   // by size, of those that were measured or ran
-  double variance_ = 0.05 * 0.05;         // of what batches took, as a share of what was expected
-  int observed_ = 0;
+  struct Bucket {
+    int size;
+    absl::Duration takes;
+    int runs = 0;        // that the estimate is made of, since the last surprise
+    bool doubt = true;   // the last run was far from the estimate, or there was none
+    absl::Time ran = absl::InfinitePast();
+  };
+  struct Padded {
+    int bucket = 0;
+    absl::Duration takes;
+  };
+
+  static bool Trusted(const Bucket& bucket, absl::Time now);
+  void Update(absl::Time now);
+
+  std::vector<Bucket> buckets_;
+  std::vector<Padded> padded_;  // by images; [0] is zero
 };
 
 }  // namespace patchserve

@@ -1,8 +1,9 @@
-// A device's runners: threads that ask the BatchRule for work and do it.
+// A device's runners: threads that ask the Scheduler for batches and run them.
 #pragma once
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -10,151 +11,160 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "server/base/steady_clock.h"
 #include "server/base/thread_pool.h"
-#include "server/scheduling/batch_rule.h"
+#include "server/scheduling/scheduler.h"
 
 namespace patchserve {
 
-// Thread-safe. No lock is held while a batch runs or an item is dropped.
+enum class DropReason {
+  kExpired,    // it can't be in time any more
+  kCancelled,  // nobody waits for it
+};
+
+// Thread-safe. No lock is held while a batch runs or an item is dropped. An item belongs to the
+// executor from Push until it is run, dropped or given back.
 template <typename Item>
 class Executor {
  public:
-  using ModelOptions = typename BatchRule<Item>::ModelOptions;
-  using RunBatch = std::function<void(std::vector<Item> batch)>;
+  // Runs a batch in a bucket of so many images. False: what it took says nothing of the bucket.
+  using RunBatch = std::function<bool(std::vector<Item> batch, int bucket)>;
   using Drop = std::function<void(Item item, DropReason reason)>;
 
   struct Options {
-    typename BatchRule<Item>::Options rule;
-    std::function<void()> prepare_runner = [] {};  // once in each runner's thread
-    std::function<absl::Time()> now = [] { return absl::Now(); };
-    Drop drop;  // called on a runner, or on the thread that calls DropDead
+    Scheduler::Options scheduler;
+    std::function<void(int runner)> prepare_runner = [](int) {};  // once in each runner's thread
+    std::function<absl::Time()> now = SteadyNow;
+    Drop drop;  // called on a runner, or on the thread that calls Cancel or Push
   };
 
-  explicit Executor(Options options) : options_(std::move(options)), rule_(options_.rule) {
-    busy_until_.resize(options_.rule.runners, absl::InfinitePast());
-    for (int i = 0; i < options_.rule.runners; ++i) {
+  explicit Executor(Options options)
+      : options_(std::move(options)), scheduler_(options_.scheduler) {
+    const int runners = options_.scheduler.runners;
+    between_.resize(runners);
+    for (int i = 0; i < runners; ++i) {
       runners_.emplace_back([this, i] {
         NameThread(absl::StrCat("runner-", i));
-        options_.prepare_runner();
-        Loop(busy_until_[i]);
+        options_.prepare_runner(i);
+        Loop(i);
       });
     }
   }
 
   ~Executor() { Stop(); }
 
-  // `run` is called on a runner, for several batches at once if there are several
-  // runners. Returns the number that Push takes.
-  int AddModel(const ModelOptions& options, CostModel cost, RunBatch run) {
+  int runners() const { return options_.scheduler.runners; }
+
+  // `run` is called on the runners, for several batches at once. Returns the model's number.
+  int AddModel(int max_queued, CostModel cost, RunBatch run) {
     std::lock_guard lock(mutex_);
-    const int model = rule_.AddModel(options, std::move(cost));
+    const int model = scheduler_.AddModel(max_queued, std::move(cost));
     run_.resize(std::max<size_t>(run_.size(), model + 1));
     run_[model] = std::make_shared<RunBatch>(std::move(run));
     return model;
   }
 
-  // Its number may be another model's from here on. Nothing of it may wait or be on its
-  // way; its last batch may still be running.
+  // Its number may be another model's from here on. Nothing of it may wait; its last batch may
+  // still be running.
   void RemoveModel(int model) {
     std::lock_guard lock(mutex_);
     run_[model] = nullptr;
-    rule_.RemoveModel(model);
+    scheduler_.RemoveModel(model);
   }
 
   void LimitBatch(int model, int most) {
     std::lock_guard lock(mutex_);
-    rule_.LimitBatch(model, most);
+    scheduler_.LimitBatch(model, most);
   }
 
-  // Asks for a place for an item that is still to be decoded. Who is admitted must push
-  // it as `reserved`, or give the place back with TakeBack.
-  [[nodiscard]] Admission Reserve(const Asking& item) {
+  // Asks for a place for an item that is still to be decoded. The ticket of one that is admitted
+  // must be pushed or given back.
+  [[nodiscard]] Admission Admit(const Asking& asking) {
     std::lock_guard lock(mutex_);
-    const absl::Time now = options_.now();
-    return rule_.Ask(item, RunnersAt(now), now);
+    return scheduler_.Admit(asking, options_.now());
   }
-  void TakeBack(int model, absl::Time deadline) {
+  void GiveBack(int64_t ticket) {
     std::lock_guard lock(mutex_);
-    rule_.TakeBack(model, deadline);
-  }
-
-  // An admitted item was answered, in time or not: see punctuality.h.
-  void Answered(int model, bool in_time, double slack) {
-    std::lock_guard lock(mutex_);
-    rule_.Answered(model, in_time, slack);
+    scheduler_.Leave(ticket, options_.now());
   }
 
-  // How long one more item would wait before it runs.
-  absl::Duration PredictedWait(int model) {
-    std::lock_guard lock(mutex_);
-    const absl::Time now = options_.now();
-    const Load load = rule_.Find(model, absl::InfiniteFuture(), RunnersAt(now), now);
-    return load.running + load.ahead;
-  }
-
-  // How long an item of this model runs alone, at best.
-  absl::Duration ExpectedRun(int model) {
-    std::lock_guard lock(mutex_);
-    return rule_.cost(model).Expected(1);
-  }
-
-  // Gives the item back if its model's queue is full, or after Stop.
-  [[nodiscard]] std::optional<Item> Push(int model, Item item, absl::Time deadline,
-                                         bool reserved = false) {
+  // The item of that ticket is ready to run. Gives it back after Stop.
+  [[nodiscard]] std::optional<Item> Push(int64_t ticket, Item item) {
     {
       std::lock_guard lock(mutex_);
       if (stopping_) return item;
-      std::optional<Item> refused =
-          rule_.Push(model, std::move(item), deadline, options_.now(), /*admitted=*/reserved);
-      if (refused.has_value()) return refused;
+      scheduler_.Ready(ticket, options_.now());
+      items_.emplace(ticket, std::move(item));
     }
     changed_.notify_one();
     return std::nullopt;
   }
 
-  // Runs `work` on a runner when no item waits for one, at the latest after `patience`, and
-  // blocks until it is done. `expected` is how long it will keep the runner. False: Stop
-  // came first.
-  bool RunBetween(std::function<void()> work, absl::Duration expected, absl::Duration patience) {
+  // Nobody waits for the item any more: drops it on this thread, if it waits for a runner.
+  void Cancel(int64_t ticket) {
+    std::optional<Item> item;
+    DropReason reason = DropReason::kCancelled;
+    {
+      std::lock_guard lock(mutex_);
+      const auto found = items_.find(ticket);
+      if (found == items_.end()) return;
+      const absl::Time now = options_.now();
+      // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
+      if (!scheduler_.InTime(ticket, now)) reason = DropReason::kExpired;
+      scheduler_.Leave(ticket, now);
+      item = std::move(found->second);
+      items_.erase(found);
+    }
+    options_.drop(*std::move(item), reason);
+  }
+
+  // Whether an admitted item can still be in time. Of one that isn't pushed.
+  bool InTime(int64_t ticket) {
+    std::lock_guard lock(mutex_);
+    return scheduler_.InTime(ticket, options_.now());
+  }
+
+  // How long one more item of the model would wait for its batch.
+  absl::Duration PredictedWait(int model) {
+    std::lock_guard lock(mutex_);
+    return scheduler_.Wait(model, options_.now());
+  }
+
+  // Runs `work` on that runner when no item waits for one, at the latest after `patience`, and
+  // blocks until it is done. `expected`: how long it will keep the runner. False: Stop came first.
+  bool RunBetween(int runner, std::function<void()> work, absl::Duration expected,
+                  absl::Duration patience) {
     Between between{std::move(work), expected, options_.now() + patience};
     std::unique_lock lock(mutex_);
     if (stopping_) return false;
-    between_.push_back(&between);
-    changed_.notify_one();
+    between_[runner].push_back(&between);
+    changed_.notify_all();
     between_over_.wait(lock, [&] { return between.over; });
     return between.ran;
   }
 
-  // Whether RunBetween waits for a runner. For tests.
-  bool HasWorkBetween() {
+  // Whether RunBetween waits for that runner. For tests.
+  bool HasWorkBetween(int runner = 0) {
     std::lock_guard lock(mutex_);
-    return !between_.empty();
+    return !between_[runner].empty();
   }
 
-  // Drops the items that are cancelled or late by now, on the calling thread.
-  void DropDead() {
-    std::vector<typename BatchRule<Item>::Dropped> dead;
-    {
-      std::lock_guard lock(mutex_);
-      dead = rule_.TakeDead(options_.now());
-    }
-    for (auto& dropped : dead) options_.drop(std::move(dropped.item), dropped.reason);
-  }
-
-  // Runs what is queued, without waiting for more, then joins the runners. A second
-  // call does nothing.
+  // Runs what is queued, without waiting for more, then joins the runners. A second call does
+  // nothing.
   void Stop() {
     {
       std::lock_guard lock(mutex_);
       stopping_ = true;
-      for (Between* between : between_) between->over = true;
-      between_.clear();
+      for (auto& waiting : between_) {
+        for (Between* between : waiting) between->over = true;
+        waiting.clear();
+      }
     }
     between_over_.notify_all();
     changed_.notify_all();
@@ -172,88 +182,85 @@ class Executor {
     bool over = false;
   };
 
-  void Loop(absl::Time& busy_until) {
+  void Loop(int runner) {
     std::unique_lock lock(mutex_);
     while (true) {
-      changed_.wait(lock, [this] { return stopping_ || rule_.queued() > 0 || !between_.empty(); });
+      changed_.wait(lock, [&] {
+        return stopping_ || scheduler_.ready() > 0 || !between_[runner].empty();
+      });
       const absl::Time now = options_.now();
-      if (Between* between = TakeBetween(now)) {
-        busy_until = now + between->expected;
-        Do(*between, lock);
-        busy_until = absl::InfinitePast();
+      if (Between* between = TakeBetween(runner, now)) {
+        Do(*between, now, lock);
         continue;
       }
-      if (rule_.queued() == 0) return;
-      auto decision = rule_.Next(now, Idle(), /*may_wait=*/!stopping_);
-      if (decision.model < 0 && decision.dropped.empty()) {
-        changed_.wait_for(lock, absl::ToChronoNanoseconds(decision.wake - now));
+      if (scheduler_.ready() == 0) {
+        if (stopping_) return;
         continue;
       }
-      if (decision.model >= 0) {
-        const int size = static_cast<int>(decision.batch.size());
-        busy_until = now + rule_.cost(decision.model).Expected(size);
+      const Scheduler::Batch batch = scheduler_.Next(now, /*draining=*/stopping_);
+      if (batch.model >= 0 || !batch.late.empty()) {
+        Do(batch, lock);
+      } else if (batch.wake == absl::InfiniteFuture()) {
+        changed_.wait(lock);
+      } else {
+        changed_.wait_for(lock, absl::ToChronoNanoseconds(batch.wake - now));
       }
-      Do(std::move(decision), lock);
-      busy_until = absl::InfinitePast();
     }
   }
 
   // Unlocks for as long as it calls out.
-  void Do(typename BatchRule<Item>::Decision decision, std::unique_lock<std::mutex>& lock) {
-    const int model = decision.model, size = static_cast<int>(decision.batch.size());
+  void Do(const Scheduler::Batch& batch, std::unique_lock<std::mutex>& lock) {
     std::shared_ptr<RunBatch> run;
-    if (model >= 0) run = run_[model];
+    if (batch.model >= 0) run = run_[batch.model];
+    std::vector<Item> items = TakeItems(batch.requests), late = TakeItems(batch.late);
+    // Another runner may take what this one leaves.
+    if (scheduler_.ready() > 0) changed_.notify_one();
     lock.unlock();
-    for (auto& dropped : decision.dropped) options_.drop(std::move(dropped.item), dropped.reason);
-    const absl::Time started = options_.now();
-    if (run != nullptr) (*run)(std::move(decision.batch));
-    const absl::Time ended = options_.now();
+    for (Item& item : late) options_.drop(std::move(item), DropReason::kExpired);
+    const bool ok = run != nullptr && (*run)(std::move(items), batch.bucket);
     lock.lock();
+    if (run == nullptr) return;
     // The model may have gone with its last batch.
-    if (run != nullptr && run == run_[model]) rule_.Observe(model, size, ended - started);
+    scheduler_.Ended(batch.run, options_.now(), ok && run == run_[batch.model]);
+    // A runner that waits for the right moment may find that it has come.
+    if (scheduler_.ready() > 0) changed_.notify_all();
+  }
+
+  std::vector<Item> TakeItems(const std::vector<int64_t>& tickets) {
+    std::vector<Item> items;
+    for (int64_t ticket : tickets) items.push_back(std::move(items_.extract(ticket).mapped()));
+    return items;
   }
 
   // Null: nothing that should run now. Needs mutex_.
-  Between* TakeBetween(absl::Time now) {
-    if (between_.empty()) return nullptr;
-    Between* first = between_.front();
-    if (rule_.queued() > 0 && now < first->by) return nullptr;
-    between_.pop_front();
+  Between* TakeBetween(int runner, absl::Time now) {
+    if (between_[runner].empty()) return nullptr;
+    Between* first = between_[runner].front();
+    if (scheduler_.ready() > 0 && now < first->by) return nullptr;
+    between_[runner].pop_front();
     return first;
   }
 
   // Unlocks for as long as it calls out.
-  void Do(Between& between, std::unique_lock<std::mutex>& lock) {
+  void Do(Between& between, absl::Time now, std::unique_lock<std::mutex>& lock) {
+    const int run = scheduler_.Occupy(between.expected, now);
     lock.unlock();
     between.work();
     lock.lock();
+    scheduler_.Ended(run, options_.now());
     between.ran = between.over = true;
     between_over_.notify_all();
-  }
-
-  // Both need mutex_.
-  int Idle() const {
-    return static_cast<int>(
-        std::count(busy_until_.begin(), busy_until_.end(), absl::InfinitePast()));
-  }
-  RunnerState RunnersAt(absl::Time now) const {
-    RunnerState runners{.idle = Idle()};
-    for (absl::Time until : busy_until_) {
-      if (until != absl::InfinitePast()) runners.Busy(until - now);
-    }
-    return runners;
   }
 
   const Options options_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  BatchRule<Item> rule_;                        // guarded by mutex_
-  std::vector<std::shared_ptr<RunBatch>> run_;  // by model; guarded by mutex_
-  // By runner: when it is expected to be done, infinitely past if it is free. Guarded by mutex_.
-  std::vector<absl::Time> busy_until_;
-  std::deque<Between*> between_;  // not started; guarded by mutex_
+  Scheduler scheduler_;                         // guarded by mutex_, as all that follow
+  std::unordered_map<int64_t, Item> items_;     // that are pushed and wait, by ticket
+  std::vector<std::shared_ptr<RunBatch>> run_;  // by model
+  std::vector<std::deque<Between*>> between_;   // not started, by runner
   std::condition_variable between_over_;
-  bool stopping_ = false;  // guarded by mutex_
+  bool stopping_ = false;
   std::vector<std::thread> runners_;
 };
 

@@ -8,7 +8,6 @@
 //   device_first_use_seconds_total{model}   runners that waited for a size's first run
 //   device_batches_total{model,size}   by the size that ran on the device
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -69,9 +68,8 @@ class DeviceAccount {
 // The number of the calling runner.
 thread_local int runner = 0;
 
-void PrepareRunner() {
-  static std::atomic<int> runners = 0;
-  runner = runners++;
+void PrepareRunner(int number) {
+  runner = number;
   SimulatedDevice::SleepExactly();
 }
 
@@ -114,13 +112,12 @@ absl::StatusOr<LoadedModel> Load(const std::shared_ptr<SimulatedDevice>& device,
   return LoadedModel{
       Describe(settings.name),
       [device, name = settings.name, curves = std::move(curves)](
-          absl::Span<const ModelInput> images, bool embeddings) -> absl::StatusOr<BatchOutput> {
-        const int size = static_cast<int>(images.size());
+          absl::Span<const ModelInput> images, int bucket,
+          bool embeddings) -> absl::StatusOr<BatchOutput> {
         // The device is charged for what it is asked to run: a batch that is padded to a size
         // that is warm takes as long as a full one of that size.
-        const int charged = size;
-        device->Run(runner, name, curves, charged);
-        return Answers(size, embeddings);
+        device->Run(runner, name, curves, bucket);
+        return Answers(static_cast<int>(images.size()), embeddings);
       }};
 }
 

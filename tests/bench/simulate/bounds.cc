@@ -32,7 +32,7 @@ double CheapestFirst(const std::vector<Request>& requests, const Device& device,
     by_cost.push_back({device.models[model].best_each(), sent[model]});
   }
   std::sort(by_cost.begin(), by_cost.end());
-  double left = (Seconds(requests.back().sent) + budget) * device.runners, in_time = 0;
+  double left = (Seconds(requests.back().sent) + budget) * device.lanes(), in_time = 0;
   for (const auto& [each, count] : by_cost) {
     const double fit = std::min<double>(count, left / each);
     in_time += fit;
@@ -50,7 +50,7 @@ double FluidBound(const std::vector<Request>& requests, const Device& device) {
   }
   if (device.models.size() > 1) return CheapestFirst(requests, device, budget);
   const CostCurve& curve = device.models.front();
-  return InOrder(requests, curve.best_each() / device.runners, curve.seconds(1), budget);
+  return InOrder(requests, curve.best_each() / device.lanes(), curve.seconds(1), budget);
 }
 
 double ClairvoyantBound(const std::vector<Request>& requests, const CostCurve& curve) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -12,72 +13,27 @@
 namespace patchserve::simulate {
 namespace {
 
-constexpr uint64_t kTrafficSeed = 7, kNoiseSeed = 1;
+// Options that serve less than this share of what the best ones of the policy do with the
+// first seed aren't run with the others.
+constexpr double kHopeful = 0.95;
 
-// Clients of the closed loop pause for as long as a request may take.
-struct Closed {
-  int clients;
-  double pause;
-};
-
-Closed ClosedOf(const Cell& cell, double single, double rate) {
-  const double pause = cell.budget * single;
-  return {static_cast<int>(std::ceil(rate * (pause + single))), pause};
-}
+// Of the traffic and of the noise.
+uint64_t TrafficSeed(int seed) { return 7 + 100 * seed; }
+uint64_t NoiseSeed(int seed) { return 1 + seed; }
 
 // The model of the curve, and with "two-models" one that is half as fast beside it.
 Device DeviceOf(const Cell& cell) {
   Device device = cell.curve->device;
   if (cell.traffic == "two-models") {
     const CostCurve first = device.models.front();
-    device.models.push_back({[=](int size) { return 2 * first.seconds(size); }, first.max_batch});
+    CostCurve& second = device.models.emplace_back(first);
+    second.seconds = [=](int size) { return 2 * first.seconds(size); };
+    if (first.exact) second.exact = [=](int size) { return 2 * first.exact(size); };
   }
   return device;
 }
 
-// Each model gets its share of the load.
-std::vector<Request> OpenRequests(const Cell& cell, const Device& device, double seconds) {
-  const double share = cell.load / static_cast<double>(device.models.size());
-  std::vector<Request> all;
-  for (int model = 0; model < static_cast<int>(device.models.size()); ++model) {
-    const CostCurve& curve = device.models[model];
-    const double single = curve.seconds(1);
-    const absl::Duration budget = absl::Seconds(cell.budget * single);
-    Traffic traffic{
-        .model = model, .rate = share * device.runners / curve.best_each(), .budgets = {budget}};
-    if (cell.traffic == "mixed") traffic.budgets = {budget, 2 * budget, 4 * budget};
-    if (cell.traffic == "decode") traffic.decode = 0.3 * single;
-    all = Merge(all, cell.traffic == "bursty"
-                         ? Bursty(traffic, /*peak=*/4, 20 * single, seconds, kTrafficSeed)
-                         : Poisson(traffic, seconds, kTrafficSeed + model));
-  }
-  return all;
-}
-
-double Bound(const Cell& cell, const Device& device, const std::vector<Request>& requests) {
-  const double fluid = FluidBound(requests, device);
-  const bool simple = cell.traffic == "poisson" || cell.traffic == "bursty";
-  // With more time than that the fluid bound is as good.
-  if (!simple || device.runners > 1 || cell.budget > 3) return fluid;
-  return std::min(fluid, ClairvoyantBound(requests, device.models.front()));
-}
-
 }  // namespace
-
-const std::vector<Curve>& Curves() {
-  static const auto* const curves = [] {
-    const auto vit = [](int size) { return 0.0033 + 0.0348 * size; };
-    const auto convmixer = [](int size) { return 0.0004 + 0.0011 * size; };
-    const auto gpu = [](int size) { return 0.010 * std::max(1.0, size / 16.0); };
-    const auto fixed = [](int size) { return 0.008 + 0.002 * size; };
-    return new std::vector<Curve>{{"cpu-vit", {.models = {{vit, 8}}, .runners = 2}},
-                                  {"cpu-convmixer", {.models = {{convmixer, 8}}, .runners = 2}},
-                                  {"fixed-cost", {.models = {{fixed, 32}}, .runners = 1}},
-                                  {"gpu", {.models = {{gpu, 64}}, .runners = 1}},
-                                  {"gpu-2-runners", {.models = {{gpu, 64}}, .runners = 2}}};
-  }();
-  return *curves;
-}
 
 const std::vector<std::string>& Traffics() {
   static const auto* const traffics =
@@ -85,10 +41,11 @@ const std::vector<std::string>& Traffics() {
   return *traffics;
 }
 
-std::vector<Cell> Cells() {
+std::vector<Cell> Cells(const std::string& prefix) {
   std::vector<Cell> cells;
   for (const Curve& curve : Curves()) {
     for (const std::string& traffic : Traffics()) {
+      if ((curve.name + "/" + traffic).rfind(prefix, 0) != 0) continue;
       for (double budget : {1.5, 2.0, 3.0, 5.0, 10.0}) {
         for (double load : {0.3, 0.7, 0.95, 1.3, 2.0, 3.0}) {
           cells.push_back({&curve, traffic, budget, load});
@@ -99,55 +56,91 @@ std::vector<Cell> Cells() {
   return cells;
 }
 
-const Row& Outcome::Peer(const std::string& policy) const {
-  return *std::find_if(peers.begin(), peers.end(),
-                       [&](const Row& row) { return row.policy == policy; });
+CellRuns::CellRuns(const Cell& cell, int seeds)
+    : cell_(cell), seeds_(seeds), device_(DeviceOf(cell)) {
+  const double single = device_.models.front().seconds(1);
+  const double rate = cell.load * device_.capacity(0);
+  seconds_ = std::max(6000 / rate, 300 * single);
+  closed_.pause = cell.budget * single;
+  closed_.clients = static_cast<int>(std::ceil(rate * (closed_.pause + single)));
+  if (cell.traffic == "closed") return;
+  for (int seed = 0; seed < seeds_; ++seed) requests_.push_back(OpenRequests(seed));
 }
 
-const Row& Outcome::best() const {
-  return *std::max_element(peers.begin(), peers.end(), [](const Row& a, const Row& b) {
-    return a.result.in_time() < b.result.in_time();
-  });
+// Each model gets its share of the load.
+std::vector<Request> CellRuns::OpenRequests(int seed) const {
+  const double share = cell_.load / static_cast<double>(device_.models.size());
+  std::vector<Request> all;
+  for (int model = 0; model < static_cast<int>(device_.models.size()); ++model) {
+    const double single = device_.models[model].seconds(1);
+    const absl::Duration budget = absl::Seconds(cell_.budget * single);
+    Traffic traffic{.model = model, .rate = share * device_.capacity(model), .budgets = {budget}};
+    if (cell_.traffic == "mixed") traffic.budgets = {budget, 2 * budget, 4 * budget};
+    if (cell_.traffic == "decode") traffic.decode = 0.3 * single;
+    all = Merge(all, cell_.traffic == "bursty"
+                         ? Bursty(traffic, /*peak=*/4, 20 * single, seconds_, TrafficSeed(seed))
+                         : Poisson(traffic, seconds_, TrafficSeed(seed) + model));
+  }
+  return all;
 }
 
-Outcome Simulate(const Cell& cell, bool admission) {
-  const Device device = DeviceOf(cell);
-  const double single = device.models.front().seconds(1);
-  const double rate = cell.load * device.runners / device.models.front().best_each();
-  const double seconds = std::max(6000 / rate, 300 * single);
-  const Closed closed = ClosedOf(cell, single, rate);
-
-  Outcome outcome;
-  std::vector<Request> requests;
-  if (cell.traffic == "closed") {
-    outcome.bound = seconds * std::min(closed.clients / (closed.pause + single),
-                                       device.runners / device.models.front().best_each());
+Figures CellRuns::RunSeed(int seed, const MakePolicy& make) const {
+  std::unique_ptr<Workload> workload;
+  if (cell_.traffic == "closed") {
+    workload = std::make_unique<ClosedLoop>(closed_.clients, absl::Seconds(closed_.pause),
+                                            closed_.pause, seconds_, TrafficSeed(seed));
   } else {
-    requests = OpenRequests(cell, device, seconds);
-    outcome.bound = Bound(cell, device, requests);
+    workload = std::make_unique<OpenLoop>(requests_[seed]);
   }
-  const auto run = [&](const MakePolicy& make) {
-    std::unique_ptr<Workload> workload;
-    if (cell.traffic == "closed") {
-      workload = std::make_unique<ClosedLoop>(closed.clients, absl::Seconds(closed.pause),
-                                              closed.pause, seconds, kTrafficSeed);
-    } else {
-      workload = std::make_unique<OpenLoop>(requests);
-    }
-    return Run(device, *make(device), *workload, kNoiseSeed);
-  };
-  outcome.ours = {"ours", "", run(Ours(admission))};
-  for (const Candidate& peer : Peers(device, cell.budget)) {
-    Row row{peer.policy, peer.options, run(peer.make)};
-    const auto best = std::find_if(outcome.peers.begin(), outcome.peers.end(),
-                                   [&](const Row& other) { return other.policy == row.policy; });
-    if (best == outcome.peers.end()) {
-      outcome.peers.push_back(std::move(row));
-    } else if (row.result.in_time() > best->result.in_time()) {
-      *best = std::move(row);
-    }
+  return Figures(simulate::Run(device_, *make(device_), *workload, NoiseSeed(seed)));
+}
+
+Row CellRuns::Run(const std::string& policy, const std::string& options,
+                  const MakePolicy& make) const {
+  Row row{policy, options, {}};
+  for (int seed = 0; seed < seeds_; ++seed) row.seeds.push_back(RunSeed(seed, make));
+  return row;
+}
+
+std::vector<Row> CellRuns::RunPeers() const {
+  const std::vector<Candidate> peers = Peers(device_, cell_.budget);
+  std::vector<Figures> first;  // of each candidate, with the first seed
+  std::map<std::string, int64_t> most;
+  std::vector<Row> rows;
+  for (const Candidate& peer : peers) {
+    first.push_back(RunSeed(0, peer.make));
+    if (most.count(peer.policy) == 0) rows.push_back({peer.policy, "", {}});
+    most[peer.policy] = std::max(most[peer.policy], first.back().in_time());
   }
-  return outcome;
+  for (size_t i = 0; i < peers.size(); ++i) {
+    const auto in_time = static_cast<double>(first[i].in_time());
+    if (in_time < kHopeful * static_cast<double>(most[peers[i].policy])) continue;
+    Row row{peers[i].policy, peers[i].options, {first[i]}};
+    for (int seed = 1; seed < seeds_; ++seed) row.seeds.push_back(RunSeed(seed, peers[i].make));
+    Row& best = *std::find_if(rows.begin(), rows.end(),
+                              [&](const Row& other) { return other.policy == row.policy; });
+    if (best.seeds.empty() || row.in_time() > best.in_time()) best = std::move(row);
+  }
+  return rows;
+}
+
+std::vector<double> CellRuns::Bounds() const {
+  const CostCurve& first = device_.models.front();
+  if (cell_.traffic == "closed") {
+    // The last requests can be answered a budget after the end, which is as long as the pause.
+    const double sent = seconds_ * closed_.clients / (closed_.pause + first.seconds(1));
+    const double done = (seconds_ + closed_.pause) * device_.capacity(0);
+    return std::vector<double>(seeds_, std::min(sent, done));
+  }
+  // With more time than three batches of one the fluid bound is as good.
+  const bool simple = cell_.traffic == "poisson" || cell_.traffic == "bursty";
+  const bool clairvoyant = simple && device_.lanes() == 1 && cell_.budget <= 3;
+  std::vector<double> bounds;
+  for (const auto& requests : requests_) {
+    const double fluid = FluidBound(requests, device_);
+    bounds.push_back(clairvoyant ? std::min(fluid, ClairvoyantBound(requests, first)) : fluid);
+  }
+  return bounds;
 }
 
 }  // namespace patchserve::simulate

@@ -1,17 +1,12 @@
-// The policies that are compared: ours, which is the class that the server runs, and
-// those of the peers, written from their public descriptions.
+// The peers' policies, written from their public descriptions.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "tests/bench/simulate/simulation.h"
 
 namespace patchserve::simulate {
-
-using MakePolicy = std::function<std::unique_ptr<Policy>(const Device& device)>;
 
 // A peer at one point of the grid of its options.
 struct Candidate {
@@ -20,12 +15,8 @@ struct Candidate {
   MakePolicy make;
 };
 
-// server/scheduling/batch_rule.h with a cost model that starts at the true curve. With
-// `admission` who asks may be refused, as in the server; else all wait.
-MakePolicy Ours(bool admission = true);
-
-// All serve first in, first out, a queue a model, but the last. What each can be set to is
-// in its grid; times are multiples of a model's batch of one, so that they suit each model.
+// All serve first in, first out, a queue a model, but the last two. What each can be set to
+// is in its grid; times are multiples of a model's batch of one, so that they suit each model.
 // `budget` is the least that requests bring, in such multiples.
 //
 // "triton": the dynamic batcher (its docs/user_guide/batcher.md). A batch leaves when a
@@ -45,6 +36,12 @@ MakePolicy Ours(bool admission = true);
 //   over the queue, and what is before the first place where it fits is dropped (Symphony,
 //   arXiv 2308.07470). The target is the largest batch that leaves time to wait for one
 //   of n staggered runners, l(b) * (1 + 1/n) <= budget, or another share of it.
+// "pard": proactive dropping, lowest budgets first, highest under overload (PARD, arXiv
+//   2602.08747; pard_policy.h says what is known of it). The same four target sizes.
+//
+// Where runners share the device, all peers use one of them: a second one only can take
+// batches too early. Where sizes are warmed, they let the device pad. Triton's defaults,
+// "greedy" and "deferred" are tried with all runners, and unpadded, too (deployment.h).
 std::vector<Candidate> Peers(const Device& device, double budget);
 
 }  // namespace patchserve::simulate

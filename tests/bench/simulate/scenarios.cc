@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/bench/simulate/cells.h"
+#include "tests/bench/simulate/ours.h"
 #include "tests/bench/simulate/policies.h"
 #include "tests/bench/simulate/simulation.h"
 #include "tests/bench/simulate/workloads.h"
@@ -65,7 +66,7 @@ void PrintStream() {
       "|---|---|---|---|---|---|\n",
       kWindow);
   for (const Curve& curve : Curves()) {
-    if (curve.name == "gpu-2-runners") continue;
+    if (curve.name == "gpu-2-runners" || curve.device.shared) continue;
     for (int model : {0, 1}) {
       const Device device{.models = {curve.device.models.front(), curve.device.models.front()}};
       const double single = device.models.front().seconds(1);

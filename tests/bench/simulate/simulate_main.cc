@@ -1,119 +1,99 @@
-// make simulate: the server's batching rule against the peers' policies, in virtual time.
+// make simulate: the server's scheduling against the peers' policies, in virtual time.
 //
-//   build/bin/simulate [--csv=FILE] [--only=CURVE/TRAFFIC] [--noadmission]
+//   build/bin/simulate [--csv=FILE] [--peers=FILE] [--only=CURVE/TRAFFIC] [--seeds=N] [--jobs=N]
+//                      [--behind]
 //
-// A cell is a cost curve, a kind of traffic, the time that requests bring and the load.
-// Each peer stands at the best of a grid of its options for that very cell; ours has none.
-// The bound is what no policy can pass (bounds.h).
+// README.md says what the cells, the peers and the figures are.
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <map>
+#include <stdexcept>
 #include <string>
-#include <utility>
+#include <thread>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "tests/bench/simulate/cells.h"
+#include "tests/bench/simulate/ours.h"
+#include "tests/bench/simulate/parallel.h"
+#include "tests/bench/simulate/results.h"
 #include "tests/bench/simulate/scenarios.h"
+#include "tests/bench/simulate/summary.h"
 
-ABSL_FLAG(std::string, csv, "", "where to write every policy's row of every cell");
-ABSL_FLAG(bool, admission, true, "false: our rule alone, where all wait who come");
+ABSL_FLAG(std::string, csv, "", "where to write every policy's rows of every cell");
+ABSL_FLAG(std::string, peers, "",
+          "what --csv wrote earlier: the peers' rows are taken from there, only ours is simulated, "
+          "in the cells alone; a cell that isn't there is simulated in full");
 ABSL_FLAG(std::string, only, "", "only cells whose curve/traffic begins with this");
+ABSL_FLAG(int, seeds, patchserve::simulate::kSeeds, "how many traffics a cell");
+ABSL_FLAG(int, jobs, static_cast<int>(std::thread::hardware_concurrency()), "threads");
+ABSL_FLAG(bool, behind, false, "list the cells in which ours is more than 2 % behind");
 
 namespace patchserve::simulate {
 namespace {
 
-constexpr double kClose = 0.98;
+CellKey KeyOf(const Cell& cell) { return {cell.curve->name, cell.traffic, cell.budget, cell.load}; }
 
-std::string Name(const Cell& cell) { return absl::StrCat(cell.curve->name, "/", cell.traffic); }
+std::map<CellKey, Outcome> ReadPeers(const std::string& path) {
+  if (path.empty()) return {};
+  std::ifstream csv(path);
+  if (!csv) throw std::runtime_error("can't read " + path);
+  return ReadOutcomes(csv);
+}
 
-void WriteCsv(std::ostream& csv, const Cell& cell, const Outcome& outcome) {
-  std::vector<const Row*> rows = {&outcome.ours};
-  for (const Row& row : outcome.peers) rows.push_back(&row);
-  for (const Row* row : rows) {
-    const Result& result = row->result;
-    csv << absl::StrFormat(
-        "%s,%s,%g,%g,%s,%s,%d,%.6g,%.4f,%.3f,%.3f,%.2f,%s\n", cell.curve->name, cell.traffic,
-        cell.budget, cell.load, row->policy, row->options, result.sent, result.goodput(),
-        result.in_time() / outcome.bound, 1e3 * result.Percentile(0.5),
-        1e3 * result.Percentile(0.99), result.mean_batch(),
-        absl::StrJoin(result.latencies, "/",
-                      [](std::string* out, const auto& l) { absl::StrAppend(out, l.size()); }));
+// The peers of the file, with the first `seeds` seeds.
+void TakePeers(const Outcome& known, int seeds, Outcome& outcome) {
+  outcome.peers = known.peers;
+  outcome.bounds = known.bounds;
+  for (Row& row : outcome.peers) row.seeds.resize(std::min<size_t>(seeds, row.seeds.size()));
+  outcome.bounds.resize(std::min<size_t>(seeds, outcome.bounds.size()));
+}
+
+// A closed loop sends what the policy lets it; all else is the same for every policy.
+void CheckSameTraffic(const Cell& cell, const Outcome& outcome) {
+  for (size_t seed = 0; seed < outcome.ours.seeds.size(); ++seed) {
+    const auto& peer = outcome.peers.front().seeds;
+    if (seed >= peer.size()) throw std::runtime_error("--peers has fewer seeds");
+    if (cell.traffic != "closed" && outcome.ours.seeds[seed].sent != peer[seed].sent) {
+      throw std::runtime_error("--peers is of other traffic in " + cell.name());
+    }
   }
 }
 
-// What many cells have in common.
-struct Summary {
-  int cells = 0, close = 0;
-  double worst = 1e9;                // ours / best peer
-  double product = 1;                // of these
-  double of_bound = 0;               // sum
-  double admitted = 0, in_time = 0;  // ours, of all cells
-  double kept = 1;                   // in_time / admitted of the worst
-  double triton = 1e9;               // ours / Triton's defaults, the least under overload
+Outcome Simulate(const Cell& cell, int seeds, const std::map<CellKey, Outcome>& known) {
+  const CellRuns runs(cell, seeds);
+  Outcome outcome{runs.Run("ours", "", Ours()), {}, {}};
+  const auto peers = known.find(KeyOf(cell));
+  if (peers != known.end()) {
+    TakePeers(peers->second, seeds, outcome);
+  } else {
+    outcome.peers = runs.RunPeers();
+    outcome.bounds = runs.Bounds();
+  }
+  return outcome;
+}
 
-  void Add(const Cell& cell, const Outcome& outcome) {
-    const double ours = static_cast<double>(outcome.ours.result.in_time());
-    const double ratio = ours / static_cast<double>(outcome.best().result.in_time());
-    ++cells;
-    close += ratio >= kClose;
-    worst = std::min(worst, ratio);
-    product *= ratio;
-    of_bound += ours / outcome.bound;
-    const auto taken = static_cast<double>(outcome.ours.result.sent - outcome.ours.result.refused);
-    admitted += taken;
-    in_time += ours;
-    kept = std::min(kept, ours / taken);
-    if (cell.load > 1) {
-      const auto defaults = outcome.Peer("triton-defaults").result.in_time();
-      triton = std::min(triton, ours / static_cast<double>(std::max<int64_t>(1, defaults)));
-    }
+void RunCells() {
+  const std::map<CellKey, Outcome> known = ReadPeers(absl::GetFlag(FLAGS_peers));
+  const std::vector<Cell> cells = Cells(absl::GetFlag(FLAGS_only));
+  std::vector<Outcome> outcomes(cells.size());
+  const int seeds = absl::GetFlag(FLAGS_seeds);
+  ForEach(absl::GetFlag(FLAGS_jobs), cells.size(),
+          [&](size_t i) { outcomes[i] = Simulate(cells[i], seeds, known); });
+  for (size_t i = 0; i < cells.size(); ++i) CheckSameTraffic(cells[i], outcomes[i]);
+  if (!absl::GetFlag(FLAGS_csv).empty()) {
+    std::ofstream csv(absl::GetFlag(FLAGS_csv));
+    WriteHeader(csv);
+    for (size_t i = 0; i < cells.size(); ++i) WriteOutcome(csv, KeyOf(cells[i]), outcomes[i]);
   }
-};
-
-void PrintCells() {
-  std::ofstream csv(absl::GetFlag(FLAGS_csv));
-  csv << "curve,traffic,budget,load,policy,options,sent,goodput,of_bound,p50_ms,p99_ms,batch,in_"
-         "time\n";
-  std::vector<std::pair<std::string, Summary>> summaries;
-  std::string behind;
-  for (const Cell& cell : Cells()) {
-    if (Name(cell).rfind(absl::GetFlag(FLAGS_only), 0) != 0) continue;
-    const Outcome outcome = Simulate(cell, absl::GetFlag(FLAGS_admission));
-    WriteCsv(csv, cell, outcome);
-    if (summaries.empty() || summaries.back().first != Name(cell)) {
-      summaries.push_back({Name(cell), {}});
-    }
-    summaries.back().second.Add(cell, outcome);
-    const double ours = outcome.ours.result.in_time() / outcome.bound;
-    const double best = outcome.best().result.in_time() / outcome.bound;
-    if (ours < kClose * best) {
-      absl::StrAppendFormat(&behind, "| %s | %.1f | %.2f | %.3f | %s (%s) %.3f | %.3f |\n",
-                            Name(cell), cell.budget, cell.load, ours, outcome.best().policy,
-                            outcome.best().options, best, ours / best);
-    }
-  }
-  std::printf(
-      "| curve/traffic | cells | within 2 %% of the best peer, or better | worst | mean | "
-      "ours, of the bound | overload: ours / Triton's defaults, least | of those admitted in time "
-      "| in the worst cell |\n"
-      "|---|---|---|---|---|---|---|---|---|\n");
-  for (const auto& [name, s] : summaries) {
-    std::printf("| %s | %d | %d | %.3f | %.3f | %.3f | %.2f | %.4f | %.3f |\n", name.c_str(),
-                s.cells, s.close, s.worst, std::pow(s.product, 1.0 / s.cells), s.of_bound / s.cells,
-                s.triton, s.in_time / s.admitted, s.kept);
-  }
-  std::printf(
-      "\n| behind in | budget | load | ours | best peer | ours / best |\n"
-      "|---|---|---|---|---|---|\n%s",
-      behind.c_str());
+  PrintTable("cells with curves of", "best peer's", ByGroup(cells, outcomes));
+  PrintTable("curve/traffic", "best peer's", ByTraffic(cells, outcomes));
+  PrintBounds(cells, outcomes);
+  if (absl::GetFlag(FLAGS_behind)) PrintBehind(cells, outcomes);
 }
 
 }  // namespace
@@ -121,8 +101,13 @@ void PrintCells() {
 
 int main(int argc, char** argv) {
   absl::ParseCommandLine(argc, argv);
-  patchserve::simulate::PrintCells();
-  if (!absl::GetFlag(FLAGS_only).empty()) return 0;
+  try {
+    patchserve::simulate::RunCells();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "simulate: %s\n", error.what());
+    return 1;
+  }
+  if (!absl::GetFlag(FLAGS_only).empty() || !absl::GetFlag(FLAGS_peers).empty()) return 0;
   patchserve::simulate::PrintRetries();
   patchserve::simulate::PrintUnlike();
   patchserve::simulate::PrintBurst();

@@ -4,12 +4,15 @@
 #include <cmath>
 #include <queue>
 #include <random>
+#include <set>
+#include <tuple>
 
 namespace patchserve::simulate {
 namespace {
 
 struct Running {
   absl::Time end;
+  int runner;
   int model;
   absl::Duration took;
   std::vector<Request> batch;
@@ -28,6 +31,7 @@ class Simulation {
         workload_(workload),
         random_(seed),
         noise_(1 - device.noise, 1 + device.noise) {
+    for (int runner = 0; runner < device.runners; ++runner) idle_.insert(runner);
     result_.latencies.resize(device.models.size());
   }
 
@@ -87,26 +91,42 @@ class Simulation {
         result_.latencies[done.model].push_back(absl::ToDoubleSeconds(done.end - request.sent));
         workload_.Answered(request, done.end);
       }
+      idle_.insert(done.runner);
       policy_.Done(done.model, static_cast<int>(done.batch.size()), done.took);
     }
   }
 
   void StartBatches(absl::Time now) {
     wake_ = absl::InfiniteFuture();
-    while (static_cast<int>(running_.size()) < device_.runners) {
-      auto decision = policy_.Next(now, device_.runners - static_cast<int>(running_.size()));
+    while (!idle_.empty()) {
+      auto decision = policy_.Next(now, static_cast<int>(idle_.size()));
       result_.dropped += decision.dropped;
       if (decision.model < 0) {
         wake_ = std::max(decision.wake, now + absl::Microseconds(1));
         return;
       }
-      const int size = std::max(decision.run_as, static_cast<int>(decision.batch.size()));
-      const absl::Duration took =
-          absl::Seconds(device_.models[decision.model].seconds(size) * noise_(random_));
+      const int runner = *idle_.begin();
+      idle_.erase(idle_.begin());
+      const absl::Time start = device_.shared ? std::max(now, device_free_) : now;
+      const absl::Time end = start + absl::Seconds(Seconds(decision, runner));
+      device_free_ = end;
       ++result_.batches;
       result_.run += static_cast<int64_t>(decision.batch.size());
-      running_.push({now + took, decision.model, took, std::move(decision.batch)});
+      running_.push({end, runner, decision.model, end - now, std::move(decision.batch)});
     }
+  }
+
+  // How long the device is at it.
+  double Seconds(const Policy::Decision& decision, int runner) {
+    const CostCurve& curve = device_.models[decision.model];
+    const int size = std::max(decision.run_as, static_cast<int>(decision.batch.size()));
+    const bool padded = decision.run_as == 0 || !curve.exact;
+    double seconds = (padded ? curve.seconds(size) : curve.exact(size)) * noise_(random_);
+    if (!padded && !std::binary_search(curve.warmed.begin(), curve.warmed.end(), size) &&
+        used_.insert({runner, decision.model, size}).second) {
+      seconds += curve.first_use;
+    }
+    return seconds;
   }
 
   const Device& device_;
@@ -116,6 +136,9 @@ class Simulation {
   std::uniform_real_distribution<double> noise_;
   std::priority_queue<Running, std::vector<Running>, std::greater<>> running_;
   std::priority_queue<Request, std::vector<Request>, LaterReady> decoding_;
+  std::set<int> idle_;  // runners
+  absl::Time device_free_ = absl::InfinitePast();
+  std::set<std::tuple<int, int, int>> used_;  // runner, model, size; only sizes that aren't warmed
   absl::Time wake_ = absl::InfiniteFuture();
   Result result_;
 };

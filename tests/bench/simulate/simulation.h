@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -21,10 +22,19 @@ struct Request {
   bool retried = false;
 };
 
-// What a model costs: seconds of a batch of n on one runner.
+// What a model costs on one runner. Two kinds of devices:
+//
+// - All sizes are alike (`warmed` is empty): a batch of n takes seconds(n).
+// - Some sizes are warmed before time 0, on every runner (a GPU with graphs or plans by
+//   shape). The device pads a batch to a warmed size, so that seconds(n) has steps. A
+//   policy may ask for exactly n images: they take exact(n), and first_use more for the
+//   first batch of a size that isn't warmed, on each runner.
 struct CostCurve {
   std::function<double(int)> seconds;
   int max_batch = 32;
+  std::vector<int> warmed = {};
+  std::function<double(int)> exact = nullptr;
+  double first_use = 0;
 
   // The least seconds an image, over all sizes of a batch.
   double best_each() const;
@@ -34,6 +44,17 @@ struct Device {
   std::vector<CostCurve> models;
   int runners = 1;
   double noise = 0.05;  // a batch takes (1 +- noise) times what its curve says, uniformly
+  // False: each runner is a device of its own, as a core is. True: the runners share one
+  // device, which does their batches one after the other, first in, first out: a batch
+  // that is given to a runner at `now` ends at max(now, the end of the batch before) + its
+  // time. Then a second runner adds nothing; it only can take a batch earlier than it is
+  // begun. What runners gain by overlapping copies and launches is left out.
+  bool shared = false;
+
+  // How many batches are under way at once, and what they do: images a second of a model
+  // in its best batches, alone on the device.
+  int lanes() const { return shared ? 1 : runners; }
+  double capacity(int model) const { return lanes() / models[model].best_each(); }
 };
 
 // Where requests come from, in the order of `sent`.
@@ -54,7 +75,7 @@ class Policy {
   struct Decision {
     int model = -1;  // -1: nothing now
     std::vector<Request> batch;
-    int run_as = 0;   // the size that it costs, with padding; 0: as it is
+    int run_as = 0;   // the exact size that runs; 0: the device pads where it has warmed sizes
     int dropped = 0;  // how many were given up, and will never be in a batch
     absl::Time wake = absl::InfiniteFuture();
   };
@@ -63,13 +84,16 @@ class Policy {
   virtual bool Admit(const Request& /*request*/, absl::Time /*now*/) { return true; }
   // When it is ready. False: the request is refused.
   virtual bool Push(const Request& request, absl::Time now) = 0;
-  // After what time who was refused by Admit last may come again.
+  // The pause after which the request that Admit refused last may come again.
   virtual absl::Duration Pause() const { return absl::InfiniteDuration(); }
   // `idle` runners are free, the one that asks included.
   virtual Decision Next(absl::Time now, int idle) = 0;
-  // A batch that Next gave has ended after `took`.
+  // A batch that Next gave has ended; `took` since then, on a shared device with the wait
+  // for the batches before it.
   virtual void Done(int /*model*/, int /*size*/, absl::Duration /*took*/) {}
 };
+
+using MakePolicy = std::function<std::unique_ptr<Policy>(const Device& device)>;
 
 struct Result {
   int64_t sent = 0;

@@ -5,10 +5,14 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <deque>
+#include <memory>
 #include <numeric>
 #include <vector>
 
 #include "tests/bench/simulate/bounds.h"
+#include "tests/bench/simulate/deployment.h"
+#include "tests/bench/simulate/ours.h"
 #include "tests/bench/simulate/policies.h"
 #include "tests/bench/simulate/workloads.h"
 
@@ -16,6 +20,9 @@ namespace patchserve::simulate {
 namespace {
 
 using ::testing::DoubleNear;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
 
 // Takes 10 ms up to 4 images, then 2.5 ms an image.
 CostCurve Small() {
@@ -44,6 +51,117 @@ TEST(SimulationTest, AQueueWithOneServerWaitsAsLongAsTheoryOfMD1Says) {
   }
 }
 
+// Runs each request alone, as a batch of exactly `run_as`.
+class Alone : public Policy {
+ public:
+  explicit Alone(int run_as = 0) : run_as_(run_as) {}
+
+  bool Push(const Request& request, absl::Time) override {
+    waiting_.push_back(request);
+    return true;
+  }
+  Decision Next(absl::Time, int) override {
+    if (waiting_.empty()) return {};
+    const Request request = waiting_.front();
+    waiting_.pop_front();
+    return {.model = request.model, .batch = {request}, .run_as = run_as_};
+  }
+  void Done(int, int, absl::Duration duration) override {
+    took.push_back(absl::ToDoubleMilliseconds(duration));
+  }
+
+  std::vector<double> took;  // by batch, ms
+
+ private:
+  const int run_as_;
+  std::deque<Request> waiting_;
+};
+
+// `count` requests without a deadline, `gap` apart.
+std::vector<Request> Regular(int count, absl::Duration gap) {
+  std::vector<Request> requests;
+  for (int i = 0; i < count; ++i) {
+    const absl::Time sent = absl::UnixEpoch() + i * gap;
+    requests.push_back({i, 0, sent, sent, absl::InfiniteFuture()});
+  }
+  return requests;
+}
+
+// Sizes 1 and 4 are warmed: 10 ms and 16; a batch of three would take 14, and 100 more the
+// first time.
+CostCurve Warmed() {
+  return {.seconds = [](int size) { return size == 1 ? 0.010 : 0.016; },
+          .max_batch = 4,
+          .warmed = {1, 4},
+          .exact = [](int size) { return 0.008 + 0.002 * size; },
+          .first_use = 0.100};
+}
+
+std::vector<double> TookAlone(const Device& device, int run_as, absl::Duration gap) {
+  const auto requests = Regular(4, gap);
+  OpenLoop workload(requests);
+  Alone policy(run_as);
+  Run(device, policy, workload, /*seed=*/1);
+  return policy.took;
+}
+
+TEST(SimulationTest, ASizeThatIsNotWarmedCostsItsFirstUseOnce) {
+  const Device device{.models = {Warmed()}, .noise = 0};
+  EXPECT_THAT(TookAlone(device, /*run_as=*/3, absl::Seconds(1)), ElementsAre(114, 14, 14, 14));
+  EXPECT_THAT(TookAlone(device, /*run_as=*/4, absl::Seconds(1)), Each(16));
+}
+
+TEST(SimulationTest, EachRunnerPaysTheFirstUse) {
+  const Device device{.models = {Warmed()}, .runners = 2, .noise = 0};
+  // Two at a time: the third comes when the first has ended.
+  EXPECT_THAT(TookAlone(device, /*run_as=*/3, absl::Milliseconds(57)),
+              UnorderedElementsAre(114, 114, 14, 14));
+}
+
+TEST(SimulationTest, ABatchIsPaddedUnlessItAsksForItsExactSize) {
+  const Device device{.models = {Warmed()}, .noise = 0};
+  EXPECT_THAT(TookAlone(device, /*run_as=*/0, absl::Seconds(1)), Each(10));
+}
+
+TEST(SimulationTest, ASharedDeviceDoesBatchesOneAfterTheOther) {
+  Device device{.models = {Small()}, .runners = 2, .noise = 0};
+  EXPECT_THAT(TookAlone(device, 0, absl::ZeroDuration()), ElementsAre(10, 10, 10, 10));
+  EXPECT_EQ(device.capacity(0), 2 * 400);
+  device.shared = true;
+  // The second begins when the first ends, the third comes to the runner of the first.
+  EXPECT_THAT(TookAlone(device, 0, absl::ZeroDuration()), ElementsAre(10, 20, 20, 20));
+  EXPECT_EQ(device.capacity(0), 400);
+}
+
+TEST(DeploymentTest, OneRunnerLeavesTheOthersIdle) {
+  const Device device{.models = {Small()}, .runners = 2, .noise = 0, .shared = true};
+  int runners = 0;
+  const auto deployed = Deployed(
+      [&](const Device& told) {
+        runners = told.runners;
+        return std::make_unique<Alone>();
+      },
+      {.one_runner = true});
+  const Result result = RunOpen(device, deployed, Regular(4, absl::ZeroDuration()));
+  EXPECT_EQ(runners, 1);
+  EXPECT_THAT(result.latencies[0], ElementsAre(DoubleNear(0.01, 1e-6), DoubleNear(0.02, 1e-6),
+                                               DoubleNear(0.03, 1e-6), DoubleNear(0.04, 1e-6)));
+}
+
+TEST(DeploymentTest, UnpaddedBatchesTakeTheirExactTimes) {
+  const Device device{.models = {Warmed()}, .noise = 0};
+  double told_ms = 0;
+  const auto deployed = Deployed(
+      [&](const Device& told) {
+        told_ms = 1e3 * told.models[0].seconds(3);
+        return std::make_unique<Alone>(3);
+      },
+      {.unpadded = true});
+  const Result result = RunOpen(device, deployed, Regular(2, absl::Seconds(1)));
+  EXPECT_NEAR(told_ms, 14, 1e-9);
+  EXPECT_THAT(result.latencies[0], ElementsAre(DoubleNear(0.114, 1e-6), DoubleNear(0.014, 1e-6)));
+}
+
 TEST(SimulationTest, EveryRequestRunsOnceOrIsDroppedOnce) {
   const Device device{.models = {Small(), Small()}, .runners = 2};
   Traffic a = WithBudget(1500, 0.030), b = WithBudget(900, 0.030);
@@ -59,9 +177,9 @@ TEST(SimulationTest, EveryRequestRunsOnceOrIsDroppedOnce) {
   }
 }
 
-// At ten times what the device can do each batch has many to choose from, and takes those first
-// whom the prediction flatters.
-TEST(SimulationTest, WhoIsAdmittedIsInTimeHoweverManyAsk) {
+// At ten times what the device can do each batch has many requests to choose from, and takes first
+// those whose predictions are too optimistic.
+TEST(SimulationTest, AdmittedRequestsAreInTimeHoweverManyAsk) {
   const CostCurve curve{[](int size) { return 0.004 + 0.008 * size; }, 8};
   const Device device{.models = {curve}};
   for (double budget : {0.036, 0.120}) {
@@ -75,7 +193,7 @@ TEST(SimulationTest, WhoIsAdmittedIsInTimeHoweverManyAsk) {
   }
 }
 
-TEST(WorkloadsTest, WhoIsRefusedComesAgainWhileThatLeavesTime) {
+TEST(WorkloadsTest, ARefusedRequestComesAgainWhileThatLeavesTime) {
   const std::vector<Request> requests = {
       {.sent = absl::UnixEpoch(), .deadline = absl::UnixEpoch() + absl::Milliseconds(100)}};
   OpenLoop first(requests);
@@ -107,7 +225,7 @@ TEST(BoundsTest, NoPolicyIsBetterThanTheClairvoyantNorItThanTheFluid) {
   }
 }
 
-TEST(BoundsTest, TheClairvoyantWaitsForWhoIsAboutToCome) {
+TEST(BoundsTest, TheClairvoyantWaitsForRequestsThatAreAboutToCome) {
   // One waits, two come in 4 ms; all have 15 ms: only a run that begins with the last
   // serves all.
   std::vector<Request> requests;

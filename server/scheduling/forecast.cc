@@ -1,0 +1,225 @@
+#include "server/scheduling/forecast.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+namespace patchserve {
+namespace {
+
+// Under overload a model may be ahead of another by so many rounds of all models' batches: within
+// that the earlier deadline decides, which serves more in time than strict turns.
+constexpr int kRoundsAhead = 3;
+
+// So many batches of a queue are looked at to find one that a newcomer makes late; if that doesn't
+// settle it, the newcomer is refused.
+constexpr int kLooks = 16;
+
+// So many requests that are being decoded are looked at, the most urgent first.
+constexpr int kHeld = 8;
+
+// Whether one of the batches first .. last is in time before(i), but not after(i). The due(i) and
+// after(i) increase: where the last batch ends before the first one is due, none is late.
+template <typename Due, typename End>
+bool AnyLate(int first, int last, const Due& due, const End& before, const End& after,
+             int& looks) {
+  if (first > last) return false;
+  if (++looks > kLooks) return true;
+  const absl::Duration first_due = due(first);
+  if (after(last) <= first_due) return false;
+  if (first == last) return before(first) <= first_due;
+  const int middle = (first + last) / 2;
+  return AnyLate(first, middle, due, before, after, looks) ||
+         AnyLate(middle + 1, last, due, before, after, looks);
+}
+
+}  // namespace
+
+Forecast::Forecast(const DeviceQueues& device, std::vector<absl::Duration> free, absl::Time now)
+    : device_(device), free_(std::move(free)), now_(now) {
+  std::sort(free_.begin(), free_.end());
+}
+
+absl::Duration Forecast::NextFree(absl::Duration start, absl::Duration run) const {
+  return free_.size() > 1 ? std::min(free_[1], start + run) : start + run;
+}
+
+absl::Duration Forecast::Lag(const DeviceQueues& device) {
+  absl::Duration round;
+  for (const ModelQueue& queue : device.models) round += queue.cost.Expected(queue.batch);
+  return kRoundsAhead * round;
+}
+
+Forecast::Hold Forecast::HoldFor(const ModelQueue& queue, absl::Duration start,
+                                 absl::Duration turn) const {
+  Hold hold;
+  const absl::Duration alone = queue.cost.Expected(1);
+  int looks = 0;
+  for (const auto& [request, ready_at] : queue.decoding) {
+    const absl::Duration left = request.first - now_, ready = ready_at - now_;
+    if (++looks > kHeld || turn + alone <= left) break;
+    if (ready <= start || ready + alone - queue.Margin(1) > left) continue;
+    hold.until = std::max(hold.until, ready);
+    ++hold.requests;
+  }
+  return hold;
+}
+
+// What of `other` goes before: what is due earlier, but no more and no less than its turns allow.
+absl::Duration Forecast::OthersBefore(const ModelQueue& own, const ModelQueue& other,
+                                      const Place& place, int& batches) const {
+  const absl::Duration before = place.batch * own.cost.Expected(own.batch);
+  const absl::Duration until = before + free_.front();
+  double due = other.DueBy(place.due), all = other.waiting();
+  if (place.more_come) {
+    due += other.arrivals.ExpectedDue(now_, until, place.due - now_);
+    all += other.arrivals.Expected(now_, until);
+  }
+  const absl::Duration each = other.cost.Expected(other.batch);
+  absl::Duration work = other.TimeOf(static_cast<int>(std::lround(due)));
+  if (device_.overloaded) {
+    const absl::Duration lag = Lag(device_), behind = own.used + before - other.used;
+    absl::Duration least;
+    if (behind >= lag) {
+      const double turns =
+          std::min(std::floor(absl::FDivDuration(behind - lag, each)) + 1, std::round(all));
+      const int images = turns < 1 ? 1 : static_cast<int>(std::ceil(all / turns));
+      least = turns * other.cost.Expected(std::clamp(images, 1, other.batch));
+    }
+    work = std::clamp(work, least, std::max(least, behind + lag));
+  }
+  batches = static_cast<int>(std::ceil(absl::FDivDuration(work, each) - 1e-6));
+  return work;
+}
+
+Forecast::Batches Forecast::BeforeOf(const Place& place) const {
+  constexpr int kMostBatches = 64;  // of one model; longer ones stand for more of them
+  Batches batches;
+  const ModelQueue& own = device_.models[place.model];
+  for (const ModelQueue& other : device_.models) {
+    if (&other == &own || other.arrivals.count() == 0) continue;
+    int count = 0;
+    const absl::Duration work = OthersBefore(own, other, place, count);
+    if (work <= absl::ZeroDuration()) continue;
+    count = std::clamp(count, 1, kMostBatches);
+    batches.insert(batches.end(), count, work / count);
+  }
+  if (place.extra > absl::ZeroDuration()) batches.push_back(place.extra);
+  return batches;
+}
+
+Forecast::Answer Forecast::At(const Place& place) const {
+  const ModelQueue& queue = device_.models[place.model];
+  std::vector<absl::Duration> free = free_;
+  for (absl::Duration batch : BeforeOf(place)) {
+    const absl::Duration until = free.front() + batch;
+    free.erase(free.begin());
+    free.insert(std::upper_bound(free.begin(), free.end(), until), until);
+  }
+  const int servers = static_cast<int>(free.size());
+  absl::Duration start = free[place.batch % servers] +
+                         place.batch / servers * queue.cost.Expected(queue.batch);
+  const int rest = place.waiting - place.batch * queue.batch;
+  const int images = std::max(std::clamp(rest, 1, queue.batch), place.at_least);
+  const absl::Duration run = queue.cost.Expected(images);
+  bool held = false;
+  if (place.batch > 0) {
+    start = std::max(start, place.ready);
+  } else {
+    const absl::Duration turn = NextFree(start, run);
+    const bool can_wait = turn + queue.cost.Expected(1) <= place.due - now_;
+    if (place.ready > start && can_wait) {
+      start = place.waiting > 1 ? std::max(place.ready, turn) : place.ready;
+    } else {
+      held = place.ready > start;
+      start = std::max({start, place.ready, HoldFor(queue, start, turn).until});
+    }
+  }
+  return {start, start + run, images, held};
+}
+
+Forecast::Answer Forecast::Queued(int model, int rank, absl::Duration ready) const {
+  const ModelQueue& queue = device_.models[model];
+  return At({.model = model,
+             .batch = rank / queue.batch,
+             .waiting = queue.waiting(),
+             .due = queue.DeadlineOf(rank),
+             .ready = ready});
+}
+
+Forecast::Answer Forecast::Newcomer(const Request& request) const {
+  const ModelQueue& queue = device_.models[request.model];
+  Place place{.model = request.model,
+              .batch = queue.DueBy(request.deadline) / queue.batch,
+              .waiting = queue.waiting() + 1,
+              .due = request.deadline};
+  const Answer alone = At(place);
+  const double coming = alone.images + queue.arrivals.Expected(now_, alone.start);
+  place.at_least = static_cast<int>(std::min<double>(queue.batch, coming));
+  place.ready = request.ready;
+  place.more_come = true;
+  return At(place);
+}
+
+bool Forecast::Harms(const Request& newcomer) const {
+  int looks = 0;
+  if (HarmsOwn(newcomer, looks)) return true;
+  const ModelQueue& own = device_.models[newcomer.model];
+  for (int other = 0; other < static_cast<int>(device_.models.size()); ++other) {
+    const ModelQueue& queue = device_.models[other];
+    if (other == newcomer.model || queue.waiting() == 0) continue;
+    // Its requests were admitted knowing that this model's turn comes before theirs.
+    if (device_.overloaded && own.used + Lag(device_) < queue.used) continue;
+    if (HarmsOther(newcomer, other, looks)) return true;
+  }
+  return false;
+}
+
+bool Forecast::HarmsOwn(const Request& newcomer, int& looks) const {
+  const int model = newcomer.model;
+  const ModelQueue& queue = device_.models[model];
+  const int batch = queue.DueBy(newcomer.deadline) / queue.batch;
+  const int waiting = queue.waiting();
+  const absl::Duration margin = queue.Margin(queue.batch);
+  const auto end = [&](int number, int all, absl::Duration due) {
+    return margin + At({.model = model, .batch = number, .waiting = all, .due = now_ + due}).end;
+  };
+  // The batch that it joins may grow, or wait until it is decoded.
+  const bool joins = waiting + 1 - batch * queue.batch <= queue.batch || batch == 0;
+  if (joins && waiting > batch * queue.batch) {
+    const absl::Duration due = queue.DeadlineOf(batch * queue.batch) - now_;
+    const Answer joint = At({.model = model,
+                             .batch = batch,
+                             .waiting = waiting + 1,
+                             .due = newcomer.deadline,
+                             .ready = newcomer.ready});
+    const absl::Duration after = joint.held ? margin + joint.end : end(batch, waiting + 1, due);
+    if (end(batch, waiting, due) <= due && after > due) return true;
+  }
+  // Each batch behind gets the last request of the one before it.
+  const auto due = [&](int i) { return queue.DeadlineOf(i * queue.batch - 1) - now_; };
+  const std::function<absl::Duration(int)> before = [&](int i) { return end(i - 1, waiting, due(i)); };
+  const std::function<absl::Duration(int)> after = [&](int i) { return end(i, waiting + 1, due(i)); };
+  return AnyLate(batch + 1, waiting / queue.batch, due, before, after, looks);
+}
+
+bool Forecast::HarmsOther(const Request& newcomer, int other, int& looks) const {
+  const ModelQueue& own = device_.models[newcomer.model];
+  const ModelQueue& queue = device_.models[other];
+  const int rank = own.DueBy(newcomer.deadline);
+  const absl::Duration more = own.TimeOf(rank + 1) - own.TimeOf(rank);
+  const int behind = queue.DueBy(newcomer.deadline);
+  if (behind == queue.waiting()) return false;
+  const absl::Duration margin = queue.Margin(queue.batch);
+  const auto due = [&](int i) { return queue.DeadlineOf(std::max(i * queue.batch, behind)) - now_; };
+  const auto end = [&](int i, absl::Duration extra) {
+    return margin + At({.model = other, .batch = i, .waiting = queue.waiting(),
+                        .due = now_ + due(i), .extra = extra}).end;
+  };
+  const std::function<absl::Duration(int)> before = [&](int i) { return end(i, absl::ZeroDuration()); };
+  const std::function<absl::Duration(int)> after = [&](int i) { return end(i, more); };
+  return AnyLate(behind / queue.batch, (queue.waiting() - 1) / queue.batch, due, before, after, looks);
+}
+
+}  // namespace patchserve

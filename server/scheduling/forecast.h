@@ -1,0 +1,94 @@
+// When an admitted request will be answered: the one arithmetic behind admission, the rule that
+// makes batches, and the decode stage.
+#pragma once
+
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/time/time.h"
+#include "server/scheduling/model_queue.h"
+
+namespace patchserve {
+
+// The models of a device. Plain data.
+struct DeviceQueues {
+  std::vector<ModelQueue> models;
+  int servers = 1;          // that work side by side: the runners, or 1 where they share a device
+  double utilisation = 0;   // what comes over what can be done; 1: as much as can be done
+  bool overloaded = false;  // with hysteresis
+};
+
+// How the device will go on if batches are made as the rule makes them: of each model in the order
+// of deadlines, ModelQueue::batch images each; of several models the batch that is due first.
+// Durations are from now on. For one decision; not thread-safe.
+class Forecast {
+ public:
+  // `free`: when each server will have done what it does; 0 for an idle one. `device` must outlive
+  // this.
+  Forecast(const DeviceQueues& device, std::vector<absl::Duration> free, absl::Time now);
+
+  struct Request {
+    int model = 0;
+    absl::Time deadline;
+    absl::Duration ready;  // when it will be decoded
+  };
+  struct Answer {
+    absl::Duration start, end;  // of its batch
+    int images = 1;             // of its batch
+    bool held = false;          // the batch waits until the request is decoded
+  };
+
+  // What a request would find that came now. Its batch holds those that wait and those that are
+  // likely to come until it starts; so do the batches of other models that go before it.
+  Answer Newcomer(const Request& request) const;
+
+  // Whether the newcomer would make an admitted request late that is in time without it.
+  bool Harms(const Request& newcomer) const;
+
+  // The answer to the request of this rank in its queue if no more come.
+  Answer Queued(int model, int rank, absl::Duration ready) const;
+
+  // When a server will be free; and when the next one will be, if the first is taken at `start` for
+  // `run`.
+  absl::Duration FirstFree() const { return free_.front(); }
+  absl::Duration NextFree(absl::Duration start, absl::Duration run) const;
+
+  // Until when a batch of this model that could start at `start` should wait, and for how many
+  // requests: for those that are being decoded and would be late if they waited for `turn`. 0 if
+  // there are none.
+  struct Hold {
+    absl::Duration until;
+    int requests = 0;
+  };
+  Hold HoldFor(const ModelQueue& queue, absl::Duration start, absl::Duration turn) const;
+
+  // By how much one model may have used an overloaded device more than another before it is the
+  // other's turn.
+  static absl::Duration Lag(const DeviceQueues& device);
+
+ private:
+  using Batches = absl::InlinedVector<absl::Duration, 8>;  // how long each takes
+  struct Place {
+    int model = 0;
+    int batch = 0;    // its number in the queue
+    int waiting = 1;  // requests in the queue
+    absl::Time due;
+    absl::Duration ready;   // of the request that is asked for
+    int at_least = 1;       // images in its batch
+    bool more_come = false;
+    absl::Duration extra;   // work of other models that goes before
+  };
+
+  Answer At(const Place& place) const;
+  Batches BeforeOf(const Place& place) const;
+  absl::Duration OthersBefore(const ModelQueue& own, const ModelQueue& other, const Place& place,
+                              int& batches) const;
+  bool HarmsOwn(const Request& newcomer, int& looks) const;
+  bool HarmsOther(const Request& newcomer, int other, int& looks) const;
+
+  const DeviceQueues& device_;
+  std::vector<absl::Duration> free_;  // sorted
+  const absl::Time now_;
+};
+
+}  // namespace patchserve

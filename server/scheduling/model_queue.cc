@@ -1,0 +1,39 @@
+#include "server/scheduling/model_queue.h"
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+namespace patchserve {
+namespace {
+
+// What serves a tenth less in time than the best may still be chosen, if it costs less an image.
+constexpr double kNearlyBest = 0.9;
+// A larger batch must save this share of the time an image: each image waits for all of it.
+constexpr double kWorthwhile = 0.01;
+
+}  // namespace
+
+void ModelQueue::ChooseBatch(int runners, absl::Time now) {
+  const double rate = arrivals.Rate(now) > 0 ? arrivals.Rate(now)
+                                             : std::numeric_limits<double>::infinity();
+  const std::vector<int> sizes = cost.sizes();
+  std::vector<double> serves;
+  for (int size : sizes) {
+    const absl::Duration takes = cost.Expected(size);
+    const double kept = arrivals.ShareThatCanWait(takes / runners, takes);
+    const double done = runners * size / absl::ToDoubleSeconds(takes);
+    serves.push_back(kept > 0 ? std::min(rate * kept, done) : 0);
+  }
+  const double best = *std::max_element(serves.begin(), serves.end());
+  size_t largest = sizes.size() - 1;
+  while (largest > 0 && serves[largest] < kNearlyBest * best) --largest;
+  const auto each = [&](size_t i) { return cost.Expected(sizes[i]) / sizes[i]; };
+  absl::Duration cheapest = each(0);
+  for (size_t i = 1; i <= largest; ++i) cheapest = std::min(cheapest, each(i));
+  size_t chosen = 0;
+  while (each(chosen) > (1 + kWorthwhile) * cheapest) ++chosen;
+  batch = sizes[chosen];
+}
+
+}  // namespace patchserve

@@ -1,0 +1,29 @@
+// How much earlier than its deadline a request must be forecast to end.
+#pragma once
+
+#include <algorithm>
+
+namespace patchserve {
+
+// Learned, so that kInTime of the admitted requests are in time: a quantile of what makes forecasts
+// wrong, found as by Robbins and Monro (1951), in parts of the time of a batch. One sample a batch:
+// its requests share their fate. Not thread-safe.
+class SafetyMargin {
+ public:
+  double share() const { return share_; }
+
+  // Of a batch's requests this share was late.
+  void Learn(double late) {
+    share_ = std::clamp(share_ + kStep * (late - (1 - kInTime)), kLeast, kMost);
+  }
+
+ private:
+  static constexpr double kInTime = 0.99;
+  static constexpr double kStep = 0.005;
+  static constexpr double kLeast = -0.1;
+  static constexpr double kMost = 0.5;  // beyond it the cost model is what must learn
+
+  double share_ = 0.05;
+};
+
+}  // namespace patchserve

@@ -1,0 +1,145 @@
+// What a device does next, and which requests it takes in: the decisions alone, without lock, clock
+// or thread. docs/scheduling.md is its theory.
+//
+// Of two requests the one with the earlier deadline goes first (EDF). A request is admitted if the
+// forecast (forecast.h) says that it will be in time and makes no admitted one late; so every
+// request that waits here has a promise, and a free runner just takes the next batch. Sources: the
+// processor-demand criterion for EDF is Baruah, Rosier and Howell's (1990); planning with measured
+// times is Clockwork's (OSDI 2020); waiting on an idle device Symphony's (arXiv 2308.07470).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/scheduling/cost_model.h"
+#include "server/scheduling/criticality.h"
+#include "server/scheduling/forecast.h"
+
+namespace patchserve {
+
+// A request that is still to be decoded asks for a place.
+struct Asking {
+  int model = 0;
+  Criticality criticality = Criticality::kDefault;
+  absl::Time deadline;
+  absl::Duration decode_wait, decode;  // before it is decoded, and its own decoding
+  bool retried = false;                // it was refused before, and counted then
+};
+
+struct Admission {
+  enum class Answer {
+    kAdmitted,
+    kNoPlace,   // max_queued of its model wait
+    kLate,      // too much waits before it
+    kHarmful,   // an admitted request would be late
+    kHopeless,  // it would be late on an idle device too
+  };
+  Answer answer = Answer::kAdmitted;
+  int64_t ticket = -1;          // if admitted: names it from here on
+  absl::Duration wait, run;     // forecast: until its batch starts, and the batch
+  absl::Duration margin;        // that is kept for what the forecast can't know
+  absl::Duration retry_after;   // the later the more comes
+};
+
+// Not thread-safe. Times are of one clock that never steps.
+class Scheduler {
+ public:
+  struct Options {
+    int runners = 1;
+    // Whether the runners share one device, as streams of a GPU do: two batches at once take as long
+    // as one after the other. Else each has a core of its own.
+    bool shared_device = false;
+    // No request waits longer than this for others to join its batch.
+    absl::Duration max_delay = absl::InfiniteDuration();
+  };
+
+  explicit Scheduler(const Options& options);
+
+  // Returns the model's number: 0, 1, 2 ..., or one that was given back.
+  int AddModel(int max_queued, CostModel cost);
+  // Gives the number back. Nothing of the model may wait.
+  void RemoveModel(int model);
+  // Batches of `model` hold at most so many from now on.
+  void LimitBatch(int model, int most) { device_.models[model].cost.Limit(most); }
+
+  // O(log n) for n that wait. An admitted request keeps its place until it is in a Batch, or Leave.
+  Admission Admit(const Asking& asking, absl::Time now);
+  // It is decoded, and may run.
+  void Ready(int64_t ticket, absl::Time now);
+  // It was cancelled, couldn't be decoded, or was late. False: it doesn't wait any more.
+  bool Leave(int64_t ticket, absl::Time now);
+  // Whether it can still be answered in time. Of one that waits.
+  bool InTime(int64_t ticket, absl::Time now) const;
+
+  struct Batch {
+    int model = -1;   // -1: nothing to run now
+    int bucket = 0;   // the size that it runs in
+    int run = -1;     // its number, for Ended
+    std::vector<int64_t> requests;
+    std::vector<int64_t> late;  // that can't be in time any more: they have left
+    absl::Time wake = absl::InfiniteFuture();  // ask again then, if nothing comes before
+  };
+  // What a free runner does. If `draining`, it doesn't wait for more.
+  Batch Next(absl::Time now, bool draining = false);
+  // The batch of that run is over. `ok`: it took the time of its bucket, which can be learned.
+  void Ended(int run, absl::Time now, bool ok = true);
+
+  // A runner does something else, and will for so long; returns the run, for Ended.
+  int Occupy(absl::Duration expected, absl::Time now);
+
+  // How long a request for the model without a deadline would wait for its batch, if it came now.
+  absl::Duration Wait(int model, absl::Time now) const;
+  // When the request, which waits, will have been answered, if no more come.
+  absl::Time ExpectedEnd(int64_t ticket, absl::Time now) const;
+
+  int ready() const { return ready_; }  // decoded requests that wait, of all models
+  const ModelQueue& queue(int model) const { return device_.models[model]; }
+  double utilisation() const { return device_.utilisation; }
+
+ private:
+  struct Entry {
+    int model = 0;
+    absl::Time deadline, ready_at;
+    bool ready = false;
+    bool waits = false;
+    int64_t generation = 0;
+  };
+  struct Run {
+    int model = -1;
+    int bucket = 0;
+    absl::Time started, until;  // until: expected
+    std::vector<absl::Time> deadlines;
+    bool under_way = false;
+  };
+  struct Choice {
+    int model = -1;
+    int images = 0;
+    absl::Time start_by;
+  };
+
+  int Find(int64_t ticket) const;  // -1: it doesn't wait
+  void Remove(int entry);
+  Forecast Now(absl::Time now) const;
+  bool Idle() const;
+  void NoteLoad(absl::Time now);
+  Admission::Answer Judge(const Asking& asking, const Forecast& forecast, absl::Time now,
+                          Admission& admission) const;
+  void TakeLate(absl::Time earliest, Batch& batch);
+  Choice Choose(const Forecast& forecast, bool last, bool draining, absl::Time now, Batch& batch);
+  int Images(const ModelQueue& queue, absl::Duration start, absl::Time now) const;
+  absl::Time WaitUntil(const Choice& choice, const Forecast& forecast, absl::Time now) const;
+  void Take(const Choice& choice, absl::Duration start, absl::Time now, Batch& batch);
+
+  const Options options_;
+  DeviceQueues device_;
+  std::vector<int> unused_models_;
+  std::vector<Entry> entries_;
+  std::vector<int> unused_entries_;
+  std::vector<Run> runs_;  // a runner's each
+  int ready_ = 0;
+  absl::Duration turn_;              // what the model with least has used of the device
+  absl::Time device_free_ = absl::InfinitePast();  // of a shared one: when its last batch ended
+};
+
+}  // namespace patchserve
