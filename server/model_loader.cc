@@ -27,13 +27,14 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
   model->max_queue = settings.max_queue;
   model->default_deadline = settings.default_deadline;
   const absl::Time loaded = SteadyNow();
-  const Runners runners{
-      classifier.runners(), [&](int runner, absl::Duration expected, std::function<void()> work) {
-        return classifier.RunBetweenBatches(runner, expected, std::move(work));
-      }};
+  const Runners runners{classifier.runners(),
+                        [&](int runner, absl::Duration expected, std::function<void()> work) {
+                          return classifier.RunBetweenBatches(runner, expected, std::move(work));
+                        }};
   ASSIGN_OR_RETURN(model->measured,
                    WarmUpAndTest(*model, runners, backend.runners_share, longest_batch, cancelled));
-  // A size that was left out is only known by its neighbours; where it has a first use, it can't run.
+  // A size that was left out is only known by its neighbours; where it has a first use, it can't
+  // run.
   if (backend.runners_share) model->buckets.resize(model->measured.size());
   classifier.Schedule(model);
   const ModelDescription& description = model->description;

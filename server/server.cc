@@ -42,8 +42,8 @@ int Runners(const Config& config, const Backend& backend) {
 // For the last bytes of the last answers.
 constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 
-// A batch that is expected to take longer isn't measured at warm-up: what it takes is extrapolated, and
-// learned. While others serve, that is as long as the warm-up may keep a runner from them.
+// A batch that is expected to take longer isn't measured at warm-up: what it takes is extrapolated,
+// and learned. While others serve, that is as long as the warm-up may keep a runner from them.
 constexpr absl::Duration kLongestBatch = absl::Milliseconds(500);
 constexpr absl::Duration kLongestBatchBetween = absl::Milliseconds(100);
 

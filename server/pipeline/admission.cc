@@ -93,9 +93,8 @@ absl::Status AdmissionControl::Admit(Call& call, absl::Time now) {
     case Admission::Answer::kHopeless:
       call.figures->Shed(ShedReason::kExpired);
       return absl::DeadlineExceededError(
-          absl::StrCat("the deadline is in ", InMs(budget), "; decoding takes about ",
-                       InMs(decode), " and a lone image ", InMs(admission.run),
-                       " on an idle server"));
+          absl::StrCat("the deadline is in ", InMs(budget), "; decoding takes about ", InMs(decode),
+                       " and a lone image ", InMs(admission.run), " on an idle server"));
   }
   call.ticket = admission.ticket;
   for (Cancellation* cancellation : {call.request.cancellation, call.request.given_up}) {

@@ -26,9 +26,7 @@ class Call {
   Call& operator=(const Call&) = delete;
 
   // Whether nobody waits for the answer any more.
-  bool cancelled() const {
-    return Requested(request.cancellation) || Requested(request.given_up);
-  }
+  bool cancelled() const { return Requested(request.cancellation) || Requested(request.given_up); }
 
   // Counts the request, then answers. The borrowed parts of `request` are gone
   // afterwards.

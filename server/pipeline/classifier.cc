@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
-#include "server/pipeline/request_check.h"
 #include "server/pipeline/model_input.h"
+#include "server/pipeline/request_check.h"
 #include "spdlog/spdlog.h"
 
 namespace patchserve {
@@ -45,9 +45,9 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
           .now = options_.now,
           .drop = [this](CallPtr call, DropReason why) { Drop(std::move(call), why); }})),
       admission_({.max_bytes = options_.max_bytes_in_flight,
-               .max_pixels = options_.max_pixels_in_flight,
-               .decode_threads = options_.decode_threads},
-              *executor_),
+                  .max_pixels = options_.max_pixels_in_flight,
+                  .decode_threads = options_.decode_threads},
+                 *executor_),
       decode_pool_("decode", options_.decode_threads, kBoundedByAdmission) {
   device_metrics_.SetRunners(options_.runners);
   metrics_.BeforeScrape([this] {
@@ -71,12 +71,12 @@ void Classifier::Stop() {
 
 void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
   model->metrics = &metrics_.Model(model->name);
-  model->scheduled_as = executor_->AddModel(
-      model->max_queue, CostModel(model->buckets, model->measured),
-      [this](std::vector<CallPtr> batch, int bucket) {
-        const std::shared_ptr<const ServedModel> held = batch.front()->model;
-        return RunBatch(*held, absl::MakeSpan(batch), bucket);
-      });
+  model->scheduled_as =
+      executor_->AddModel(model->max_queue, CostModel(model->buckets, model->measured),
+                          [this](std::vector<CallPtr> batch, int bucket) {
+                            const std::shared_ptr<const ServedModel> held = batch.front()->model;
+                            return RunBatch(*held, absl::MakeSpan(batch), bucket);
+                          });
   model->queue = Hold([executor = std::weak_ptr(executor_), number = model->scheduled_as] {
     if (const auto there = executor.lock()) there->RemoveModel(number);
   });

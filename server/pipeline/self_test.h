@@ -21,9 +21,9 @@ struct Runners {
 };
 
 // Sends the bundled photo through decode, preprocessing and the model, in every bucket on every
-// runner until two runs in a row agree within 20 %, 3 times at least and 20 at most: a runner's first
-// runs of a size may take a hundred times as long. Checks that all logits are finite, one row a
-// photo. Returns the least that each bucket took once its time had settled.
+// runner until two runs in a row agree within 20 %, 3 times at least and 20 at most: a runner's
+// first runs of a size may take a hundred times as long. Checks that all logits are finite, one row
+// a photo. Returns the least that each bucket took once its time had settled.
 //
 // Buckets that are expected to take longer than `longest` are left out, the first one never. With
 // `every_bucket` false only 1, 2, 4 ... and the largest are run: on a CPU no size has a first use.

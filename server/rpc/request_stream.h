@@ -122,9 +122,7 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
   }
 
   // What a request of this stream needs to know of its caller.
-  Caller caller(const Place& place) {
-    return {place.arrival, deadline_, retried_, &cancellation_};
-  }
+  Caller caller(const Place& place) { return {place.arrival, deadline_, retried_, &cancellation_}; }
 
   Classifier& classifier_;
 

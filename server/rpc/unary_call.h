@@ -17,9 +17,7 @@ namespace patchserve {
 class UnaryCall : public grpc::ServerUnaryReactor {
  public:
   // Also when the client's deadline has passed.
-  void OnCancel() final {
-    classifier_.Cancel(cancellation_);
-  }
+  void OnCancel() final { classifier_.Cancel(cancellation_); }
   void OnDone() final {
     open_calls_.Closed();
     delete this;

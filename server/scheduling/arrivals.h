@@ -10,13 +10,13 @@
 
 namespace patchserve {
 
-// Of about the last hundred. Not thread-safe.
+// Of about the last kRemembered. Not thread-safe.
 class Arrivals {
  public:
   // A request came that must be answered within `budget` of being decoded.
   void Add(absl::Time now, absl::Duration budget) {
     if (count_ > 0) {
-      const double weight = std::max(1.0 / kMeanOver, 1.0 / count_);
+      const double weight = 1.0 / static_cast<double>(std::min(count_, kRemembered));
       gap_ += weight * (absl::ToDoubleSeconds(now - last_) - gap_);
     }
     budgets_[count_ % budgets_.size()] = absl::ToDoubleSeconds(budget);
@@ -28,9 +28,10 @@ class Arrivals {
 
   // Requests a second; 0 while too few have come to say.
   double Rate(absl::Time now) const {
-    if (count_ < kFewest) return 0;
-    // A pause much longer than the usual gap is news too.
-    return 1 / std::max({gap_, absl::ToDoubleSeconds(now - last_) / kPause, 1e-9});
+    if (count_ < 2) return 0;
+    // A pause longer than all gaps that are remembered is news too.
+    const double pause = absl::ToDoubleSeconds(now - last_) / kRemembered;
+    return 1 / std::max({gap_, pause, 1e-9});
   }
   double Expected(absl::Time now, absl::Duration within) const {
     return Rate(now) * absl::ToDoubleSeconds(within);
@@ -59,9 +60,7 @@ class Arrivals {
   }
 
  private:
-  static constexpr int kMeanOver = 200;
-  static constexpr size_t kFewest = 10;
-  static constexpr double kPause = 5;  // gaps; by chance one in 150 is longer
+  static constexpr size_t kRemembered = 100;  // arrivals
 
   template <typename Function>
   double Mean(double if_none, const Function& function) const {
@@ -72,8 +71,8 @@ class Arrivals {
   }
 
   size_t count_ = 0;
-  double gap_ = 0;                      // mean seconds between arrivals
-  std::array<double, 64> budgets_ = {};  // seconds, the latest in a ring
+  double gap_ = 0;                                // mean seconds between arrivals
+  std::array<double, kRemembered> budgets_ = {};  // seconds, the latest in a ring
   absl::Time last_ = absl::InfinitePast();
 };
 

@@ -8,10 +8,9 @@ namespace {
 
 // A run this many times longer or shorter than expected is a surprise.
 constexpr double kSurprise = 1.5;
-// The estimate is the mean over about so many runs: noise of 5 % a run leaves 0.5 %.
+// The estimate is the mean over about so many runs: noise of 5 % a run leaves 0.5 %. What was
+// measured at warm-up counts as much, until a run is a surprise.
 constexpr int kMeanOver = 64;
-// What was measured at warm-up counts for so many runs, as long as the first run isn't a surprise.
-constexpr int kPrior = 16;
 // A bucket that hasn't run for longer is tried again: a batch a bucket and minute costs little.
 constexpr absl::Duration kTrusted = absl::Minutes(1);
 
@@ -33,7 +32,7 @@ absl::Duration Interpolated(const std::vector<CostModel::Sample>& measured, int 
 
 CostModel::CostModel(std::vector<int> buckets, const std::vector<Sample>& measured) {
   for (int size : buckets) {
-    buckets_.push_back({.size = size, .takes = Interpolated(measured, size), .runs = kPrior});
+    buckets_.push_back({.size = size, .takes = Interpolated(measured, size), .runs = kMeanOver});
   }
   Update(absl::InfinitePast());
 }

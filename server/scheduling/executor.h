@@ -185,9 +185,8 @@ class Executor {
   void Loop(int runner) {
     std::unique_lock lock(mutex_);
     while (true) {
-      changed_.wait(lock, [&] {
-        return stopping_ || scheduler_.ready() > 0 || !between_[runner].empty();
-      });
+      changed_.wait(
+          lock, [&] { return stopping_ || scheduler_.ready() > 0 || !between_[runner].empty(); });
       const absl::Time now = options_.now();
       if (Between* between = TakeBetween(runner, now)) {
         Do(*between, now, lock);

@@ -13,17 +13,14 @@ namespace {
 constexpr int kRoundsAhead = 3;
 
 // So many batches of a queue are looked at to find one that a newcomer makes late; if that doesn't
-// settle it, the newcomer is refused.
+// settle it, the newcomer is refused. As many requests that are being decoded, and batches of
+// another model, are looked at.
 constexpr int kLooks = 16;
-
-// So many requests that are being decoded are looked at, the most urgent first.
-constexpr int kHeld = 8;
 
 // Whether one of the batches first .. last is in time before(i), but not after(i). The due(i) and
 // after(i) increase: where the last batch ends before the first one is due, none is late.
 template <typename Due, typename End>
-bool AnyLate(int first, int last, const Due& due, const End& before, const End& after,
-             int& looks) {
+bool AnyLate(int first, int last, const Due& due, const End& before, const End& after, int& looks) {
   if (first > last) return false;
   if (++looks > kLooks) return true;
   const absl::Duration first_due = due(first);
@@ -58,7 +55,7 @@ Forecast::Hold Forecast::HoldFor(const ModelQueue& queue, absl::Duration start,
   int looks = 0;
   for (const auto& [request, ready_at] : queue.decoding) {
     const absl::Duration left = request.first - now_, ready = ready_at - now_;
-    if (++looks > kHeld || turn + alone <= left) break;
+    if (++looks > kLooks || turn + alone <= left) break;
     if (ready <= start || ready + alone - queue.Margin(1) > left) continue;
     hold.until = std::max(hold.until, ready);
     ++hold.requests;
@@ -72,12 +69,18 @@ absl::Duration Forecast::OthersBefore(const ModelQueue& own, const ModelQueue& o
   const absl::Duration before = place.batch * own.cost.Expected(own.batch);
   const absl::Duration until = before + free_.front();
   double due = other.DueBy(place.due), all = other.waiting();
+  if (place.with != nullptr && &device_.models[place.with->model] == &other) {
+    due += place.with->deadline <= place.due;
+    all += 1;
+  }
   if (place.more_come) {
     due += other.arrivals.ExpectedDue(now_, until, place.due - now_);
     all += other.arrivals.Expected(now_, until);
   }
   const absl::Duration each = other.cost.Expected(other.batch);
-  absl::Duration work = other.TimeOf(static_cast<int>(std::lround(due)));
+  // A batch that goes before holds requests that are due later, too.
+  const double filled = std::ceil(std::round(due) / other.batch) * other.batch;
+  absl::Duration work = other.TimeOf(static_cast<int>(std::min(filled, std::round(all))));
   if (device_.overloaded) {
     const absl::Duration lag = Lag(device_), behind = own.used + before - other.used;
     absl::Duration least;
@@ -94,18 +97,16 @@ absl::Duration Forecast::OthersBefore(const ModelQueue& own, const ModelQueue& o
 }
 
 Forecast::Batches Forecast::BeforeOf(const Place& place) const {
-  constexpr int kMostBatches = 64;  // of one model; longer ones stand for more of them
   Batches batches;
   const ModelQueue& own = device_.models[place.model];
   for (const ModelQueue& other : device_.models) {
-    if (&other == &own || other.arrivals.count() == 0) continue;
+    if (&other == &own) continue;
     int count = 0;
     const absl::Duration work = OthersBefore(own, other, place, count);
     if (work <= absl::ZeroDuration()) continue;
-    count = std::clamp(count, 1, kMostBatches);
+    count = std::clamp(count, 1, kLooks);  // longer ones stand for more of them
     batches.insert(batches.end(), count, work / count);
   }
-  if (place.extra > absl::ZeroDuration()) batches.push_back(place.extra);
   return batches;
 }
 
@@ -118,8 +119,8 @@ Forecast::Answer Forecast::At(const Place& place) const {
     free.insert(std::upper_bound(free.begin(), free.end(), until), until);
   }
   const int servers = static_cast<int>(free.size());
-  absl::Duration start = free[place.batch % servers] +
-                         place.batch / servers * queue.cost.Expected(queue.batch);
+  absl::Duration start =
+      free[place.batch % servers] + place.batch / servers * queue.cost.Expected(queue.batch);
   const int rest = place.waiting - place.batch * queue.batch;
   const int images = std::max(std::clamp(rest, 1, queue.batch), place.at_least);
   const absl::Duration run = queue.cost.Expected(images);
@@ -199,27 +200,37 @@ bool Forecast::HarmsOwn(const Request& newcomer, int& looks) const {
   }
   // Each batch behind gets the last request of the one before it.
   const auto due = [&](int i) { return queue.DeadlineOf(i * queue.batch - 1) - now_; };
-  const std::function<absl::Duration(int)> before = [&](int i) { return end(i - 1, waiting, due(i)); };
-  const std::function<absl::Duration(int)> after = [&](int i) { return end(i, waiting + 1, due(i)); };
+  const std::function<absl::Duration(int)> before = [&](int i) {
+    return end(i - 1, waiting, due(i));
+  };
+  const std::function<absl::Duration(int)> after = [&](int i) {
+    return end(i, waiting + 1, due(i));
+  };
   return AnyLate(batch + 1, waiting / queue.batch, due, before, after, looks);
 }
 
 bool Forecast::HarmsOther(const Request& newcomer, int other, int& looks) const {
   const ModelQueue& own = device_.models[newcomer.model];
   const ModelQueue& queue = device_.models[other];
-  const int rank = own.DueBy(newcomer.deadline);
-  const absl::Duration more = own.TimeOf(rank + 1) - own.TimeOf(rank);
-  const int behind = queue.DueBy(newcomer.deadline);
+  // The batch that it joins, and so makes longer, goes when its first request is due.
+  const int first = own.DueBy(newcomer.deadline) / own.batch * own.batch;
+  const absl::Time goes = first < own.waiting() ? std::min(own.DeadlineOf(first), newcomer.deadline)
+                                                : newcomer.deadline;
+  const int behind = queue.DueBy(goes);
   if (behind == queue.waiting()) return false;
   const absl::Duration margin = queue.Margin(queue.batch);
-  const auto due = [&](int i) { return queue.DeadlineOf(std::max(i * queue.batch, behind)) - now_; };
-  const auto end = [&](int i, absl::Duration extra) {
-    return margin + At({.model = other, .batch = i, .waiting = queue.waiting(),
-                        .due = now_ + due(i), .extra = extra}).end;
+  const auto due = [&](int i) {
+    return queue.DeadlineOf(std::max(i * queue.batch, behind)) - now_;
   };
-  const std::function<absl::Duration(int)> before = [&](int i) { return end(i, absl::ZeroDuration()); };
-  const std::function<absl::Duration(int)> after = [&](int i) { return end(i, more); };
-  return AnyLate(behind / queue.batch, (queue.waiting() - 1) / queue.batch, due, before, after, looks);
+  const auto end = [&](int i, const Request* with) {
+    const Place place{
+        .model = other, .batch = i, .waiting = queue.waiting(), .due = now_ + due(i), .with = with};
+    return margin + At(place).end;
+  };
+  const std::function<absl::Duration(int)> before = [&](int i) { return end(i, nullptr); };
+  const std::function<absl::Duration(int)> after = [&](int i) { return end(i, &newcomer); };
+  return AnyLate(behind / queue.batch, (queue.waiting() - 1) / queue.batch, due, before, after,
+                 looks);
 }
 
 }  // namespace patchserve

@@ -73,10 +73,10 @@ class Forecast {
     int batch = 0;    // its number in the queue
     int waiting = 1;  // requests in the queue
     absl::Time due;
-    absl::Duration ready;   // of the request that is asked for
-    int at_least = 1;       // images in its batch
+    absl::Duration ready;  // of the request that is asked for
+    int at_least = 1;      // images in its batch
     bool more_come = false;
-    absl::Duration extra;   // work of other models that goes before
+    const Request* with = nullptr;  // of another model, as if it were admitted
   };
 
   Answer At(const Place& place) const;

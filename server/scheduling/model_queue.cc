@@ -7,16 +7,15 @@
 namespace patchserve {
 namespace {
 
-// What serves a tenth less in time than the best may still be chosen, if it costs less an image.
-constexpr double kNearlyBest = 0.9;
-// A larger batch must save this share of the time an image: each image waits for all of it.
-constexpr double kWorthwhile = 0.01;
+// What serves so much less in time than the best is as good, if it costs less an image; and a
+// larger batch must save so much of the time an image, since each image waits for all of it.
+constexpr double kNearly = 0.02;
 
 }  // namespace
 
 void ModelQueue::ChooseBatch(int runners, absl::Time now) {
-  const double rate = arrivals.Rate(now) > 0 ? arrivals.Rate(now)
-                                             : std::numeric_limits<double>::infinity();
+  const double rate =
+      arrivals.Rate(now) > 0 ? arrivals.Rate(now) : std::numeric_limits<double>::infinity();
   const std::vector<int> sizes = cost.sizes();
   std::vector<double> serves;
   for (int size : sizes) {
@@ -27,12 +26,12 @@ void ModelQueue::ChooseBatch(int runners, absl::Time now) {
   }
   const double best = *std::max_element(serves.begin(), serves.end());
   size_t largest = sizes.size() - 1;
-  while (largest > 0 && serves[largest] < kNearlyBest * best) --largest;
+  while (largest > 0 && serves[largest] < (1 - kNearly) * best) --largest;
   const auto each = [&](size_t i) { return cost.Expected(sizes[i]) / sizes[i]; };
   absl::Duration cheapest = each(0);
   for (size_t i = 1; i <= largest; ++i) cheapest = std::min(cheapest, each(i));
   size_t chosen = 0;
-  while (each(chosen) > (1 + kWorthwhile) * cheapest) ++chosen;
+  while (each(chosen) > (1 + kNearly) * cheapest) ++chosen;
   batch = sizes[chosen];
 }
 

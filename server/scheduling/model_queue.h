@@ -29,10 +29,10 @@ struct ModelQueue {
   CostModel cost;
   Arrivals arrivals = {};
   SafetyMargin margin = {};
-  int batch = 1;                      // b*: see ChooseBatch
-  absl::Duration used = {};           // of the device, for turns under overload
-  RankedByDeadline admitted = {};     // those that wait, decoded or not
-  std::set<ByDeadline> ready = {};    // decoded
+  int batch = 1;                                   // b*: see ChooseBatch
+  absl::Duration used = {};                        // of the device, for turns under overload
+  RankedByDeadline admitted = {};                  // those that wait, decoded or not
+  std::set<ByDeadline> ready = {};                 // decoded
   std::map<ByDeadline, absl::Time> decoding = {};  // and when each is expected to be decoded
 
   int waiting() const { return static_cast<int>(admitted.size()); }
@@ -54,8 +54,8 @@ struct ModelQueue {
 
   // Sets `batch`: of the buckets that serve nearly as many in time as the best one does, the
   // cheapest an image. With R runners and requests that come at the rate L, batches of b serve
-  // min(L P(b), R b / c(b)) in time: P(b) is the share of requests that can wait for a runner's next
-  // turn, c(b) / R at most, and then c(b).
+  // min(L P(b), R b / c(b)) in time: P(b) is the share of requests that can wait for a runner's
+  // next turn, c(b) / R at most, and then c(b).
   void ChooseBatch(int runners, absl::Time now);
 };
 

@@ -14,14 +14,12 @@ class SafetyMargin {
 
   // Of a batch's requests this share was late.
   void Learn(double late) {
-    share_ = std::clamp(share_ + kStep * (late - (1 - kInTime)), kLeast, kMost);
+    share_ = std::clamp(share_ + kStep * (late - (1 - kInTime)), 0.0, 1.0);
   }
 
  private:
   static constexpr double kInTime = 0.99;
   static constexpr double kStep = 0.005;
-  static constexpr double kLeast = -0.1;
-  static constexpr double kMost = 0.5;  // beyond it the cost model is what must learn
 
   double share_ = 0.05;
 };

@@ -14,9 +14,6 @@ constexpr double kNoMoreOverloaded = 0.9;
 // A run that makes fewer requests late than one in ten runs is no reason to wait.
 constexpr double kFewLost = 0.1;
 
-// After so many arrivals the best batch is chosen anew, also if none has run.
-constexpr size_t kChooseEvery = 64;
-
 }  // namespace
 
 Scheduler::Scheduler(const Options& options) : options_(options), runs_(options.runners) {
@@ -81,19 +78,16 @@ void Scheduler::NoteLoad(absl::Time now) {
 Admission Scheduler::Admit(const Asking& asking, absl::Time now) {
   ModelQueue& queue = device_.models[asking.model];
   const absl::Duration ready = asking.decode_wait + asking.decode;
-  const auto note_arrival = [&] {
-    queue.arrivals.Add(now, asking.deadline - now - ready);
-    if (queue.arrivals.count() % kChooseEvery == 0) queue.ChooseBatch(device_.servers, now);
-  };
+  const absl::Duration budget = asking.deadline - now - ready;
   // A retry was counted when it came first; once admitted it is work.
-  if (!asking.retried) note_arrival();
+  if (!asking.retried) queue.arrivals.Add(now, budget);
   NoteLoad(now);
   Admission admission;
   admission.answer = Judge(asking, Now(now), now, admission);
   admission.retry_after =
       std::max(1.0, device_.utilisation) * std::max(admission.wait, admission.run);
   if (admission.answer != Admission::Answer::kAdmitted) return admission;
-  if (asking.retried) note_arrival();
+  if (asking.retried) queue.arrivals.Add(now, budget);
 
   if (unused_entries_.empty()) {
     unused_entries_.push_back(static_cast<int>(entries_.size()));
@@ -135,10 +129,14 @@ Admission::Answer Scheduler::Judge(const Asking& asking, const Forecast& forecas
   const absl::Duration alone = queue.cost.Expected(1) + queue.Margin(1);
   if (asking.decode + alone > budget) return Answer::kHopeless;
   if (idle) return ready + alone <= budget ? Answer::kAdmitted : Answer::kLate;
-  const absl::Duration ahead = std::max(answer.start - std::max(forecast.FirstFree(), ready),
-                                        absl::ZeroDuration());
+  const absl::Duration ahead =
+      std::max(answer.start - std::max(forecast.FirstFree(), ready), absl::ZeroDuration());
   const absl::Duration spare = budget - answer.end - admission.margin;
   if (spare < absl::ZeroDuration() || ahead > room * (spare + ahead)) return Answer::kLate;
+  // A batch that waits for one request keeps the device from others.
+  const absl::Duration held = answer.held ? ready - forecast.FirstFree() : absl::ZeroDuration();
+  if (device_.utilisation * held > queue.cost.Expected(queue.batch) / queue.batch)
+    return Answer::kLate;
   return forecast.Harms(request) ? Answer::kHarmful : Answer::kAdmitted;
 }
 
@@ -264,7 +262,7 @@ Scheduler::Choice Scheduler::Choose(const Forecast& forecast, bool last, bool dr
     }
     // Under overload a model that is far ahead waits for the others' turn.
     const bool waits = device_.overloaded && queue.used > least + lag;
-    const absl::Time start_by = deadline - run;
+    const absl::Time start_by = deadline;
     if (choice.model < 0 || std::tie(waits, start_by) < std::tie(chosen_waits, choice.start_by)) {
       choice = {model, images, start_by};
       chosen_waits = waits;
@@ -282,10 +280,9 @@ absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
                                 absl::Time now) const {
   const ModelQueue& chosen = device_.models[choice.model];
   const absl::Duration start = forecast.FirstFree();
+  // On a shared device the next batch is formed while one runs.
+  if (start > absl::ZeroDuration()) return now + start;
   if (choice.images >= chosen.batch) return now;
-  // On a shared device the next batch is formed while one runs, and is handed over a little before
-  // that ends: a lone image's time is mostly what a batch takes to get started.
-  if (start > absl::ZeroDuration()) return now + start - chosen.cost.Expected(1);
   const absl::Duration run = chosen.cost.Expected(choice.images);
   const absl::Duration blocked = std::min(run, forecast.NextFree(start, run));
   double lost = 0;
@@ -298,8 +295,7 @@ absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
   for (const ModelQueue& queue : device_.models) {
     if (queue.ready.empty()) continue;
     const int more = std::min<int>(static_cast<int>(queue.ready.size()) + 1, queue.batch);
-    batches.push_back(
-        {queue.ready.begin()->first, queue.cost.Expected(more) + queue.Margin(more)});
+    batches.push_back({queue.ready.begin()->first, queue.cost.Expected(more) + queue.Margin(more)});
     const Entry& first = entries_[queue.ready.begin()->second];
     const absl::Duration longest = std::min(queue.cost.Expected(1), options_.max_delay);
     patience = std::min(patience, first.ready_at + longest);
@@ -321,13 +317,14 @@ void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now,
     if (other.waiting() > 0) least = std::min(least, other.used);
   }
   turn_ = std::max(turn_, least);
-  const auto free = std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return !r.under_way; });
+  const auto free =
+      std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return !r.under_way; });
   batch.model = choice.model;
   batch.bucket = queue.cost.BucketFor(choice.images);
   batch.run = static_cast<int>(free - runs_.begin());
   Run& run = *free;
   const absl::Duration takes = queue.cost.Expected(choice.images);
-  run = {choice.model, batch.bucket, now, now + start + takes, {}, true};
+  run = {choice.model, batch.bucket, now, takes, now + start + takes, {}, true};
   queue.used += takes;
   for (int i = 0; i < choice.images; ++i) {
     const int slot = queue.ready.begin()->second;
@@ -338,9 +335,21 @@ void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now,
 }
 
 int Scheduler::Occupy(absl::Duration expected, absl::Time now) {
-  const auto free = std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return !r.under_way; });
-  *free = {-1, 0, now, now + expected, {}, true};
+  const auto free =
+      std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return !r.under_way; });
+  *free = {-1, 0, now, expected, now + expected, {}, true};
   return static_cast<int>(free - runs_.begin());
+}
+
+// The batches that were handed over follow each other from now on.
+void Scheduler::NextOnDevice(absl::Time now) {
+  std::vector<Run*> in_order;
+  for (Run& run : runs_) {
+    if (run.under_way) in_order.push_back(&run);
+  }
+  std::sort(in_order.begin(), in_order.end(),
+            [](const Run* a, const Run* b) { return a->started < b->started; });
+  for (Run* run : in_order) now = run->until = now + run->takes;
 }
 
 void Scheduler::Ended(int number, absl::Time now, bool ok) {
@@ -350,6 +359,7 @@ void Scheduler::Ended(int number, absl::Time now, bool ok) {
   const absl::Time started =
       options_.shared_device ? std::max(run.started, device_free_) : run.started;
   device_free_ = now;
+  if (options_.shared_device) NextOnDevice(now);
   if (run.model < 0 || !ok) return;
   ModelQueue& queue = device_.models[run.model];
   const auto late = std::count_if(run.deadlines.begin(), run.deadlines.end(),

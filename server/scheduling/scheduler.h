@@ -36,10 +36,10 @@ struct Admission {
     kHopeless,  // it would be late on an idle device too
   };
   Answer answer = Answer::kAdmitted;
-  int64_t ticket = -1;          // if admitted: names it from here on
-  absl::Duration wait, run;     // forecast: until its batch starts, and the batch
-  absl::Duration margin;        // that is kept for what the forecast can't know
-  absl::Duration retry_after;   // the later the more comes
+  int64_t ticket = -1;         // if admitted: names it from here on
+  absl::Duration wait, run;    // forecast: until its batch starts, and the batch
+  absl::Duration margin;       // that is kept for what the forecast can't know
+  absl::Duration retry_after;  // the later the more comes
 };
 
 // Not thread-safe. Times are of one clock that never steps.
@@ -47,8 +47,8 @@ class Scheduler {
  public:
   struct Options {
     int runners = 1;
-    // Whether the runners share one device, as streams of a GPU do: two batches at once take as long
-    // as one after the other. Else each has a core of its own.
+    // Whether the runners share one device, as streams of a GPU do: two batches at once take as
+    // long as one after the other. Else each has a core of its own.
     bool shared_device = false;
     // No request waits longer than this for others to join its batch.
     absl::Duration max_delay = absl::InfiniteDuration();
@@ -73,11 +73,11 @@ class Scheduler {
   bool InTime(int64_t ticket, absl::Time now) const;
 
   struct Batch {
-    int model = -1;   // -1: nothing to run now
-    int bucket = 0;   // the size that it runs in
-    int run = -1;     // its number, for Ended
+    int model = -1;  // -1: nothing to run now
+    int bucket = 0;  // the size that it runs in
+    int run = -1;    // its number, for Ended
     std::vector<int64_t> requests;
-    std::vector<int64_t> late;  // that can't be in time any more: they have left
+    std::vector<int64_t> late;                 // that can't be in time any more: they have left
     absl::Time wake = absl::InfiniteFuture();  // ask again then, if nothing comes before
   };
   // What a free runner does. If `draining`, it doesn't wait for more.
@@ -108,7 +108,9 @@ class Scheduler {
   struct Run {
     int model = -1;
     int bucket = 0;
-    absl::Time started, until;  // until: expected
+    absl::Time started;
+    absl::Duration takes;  // expected
+    absl::Time until;      // expected
     std::vector<absl::Time> deadlines;
     bool under_way = false;
   };
@@ -129,6 +131,7 @@ class Scheduler {
   Choice Choose(const Forecast& forecast, bool last, bool draining, absl::Time now, Batch& batch);
   int Images(const ModelQueue& queue, absl::Duration start, absl::Time now) const;
   absl::Time WaitUntil(const Choice& choice, const Forecast& forecast, absl::Time now) const;
+  void NextOnDevice(absl::Time now);
   void Take(const Choice& choice, absl::Duration start, absl::Time now, Batch& batch);
 
   const Options options_;
@@ -138,7 +141,7 @@ class Scheduler {
   std::vector<int> unused_entries_;
   std::vector<Run> runs_;  // a runner's each
   int ready_ = 0;
-  absl::Duration turn_;              // what the model with least has used of the device
+  absl::Duration turn_;  // what the model with least has used of the device
   absl::Time device_free_ = absl::InfinitePast();  // of a shared one: when its last batch ended
 };
 

@@ -109,16 +109,15 @@ absl::StatusOr<LoadedModel> Load(const std::shared_ptr<SimulatedDevice>& device,
                                  const ModelSettings& settings) {
   ASSIGN_OR_RETURN(ModelCurves curves, ReadCurves(settings.folder + "/curves.json", settings.name,
                                                   absl::GetFlag(FLAGS_curve)));
-  return LoadedModel{
-      Describe(settings.name),
-      [device, name = settings.name, curves = std::move(curves)](
-          absl::Span<const ModelInput> images, int bucket,
-          bool embeddings) -> absl::StatusOr<BatchOutput> {
-        // The device is charged for what it is asked to run: a batch that is padded to a size
-        // that is warm takes as long as a full one of that size.
-        device->Run(runner, name, curves, bucket);
-        return Answers(static_cast<int>(images.size()), embeddings);
-      }};
+  return LoadedModel{Describe(settings.name),
+                     [device, name = settings.name, curves = std::move(curves)](
+                         absl::Span<const ModelInput> images, int bucket,
+                         bool embeddings) -> absl::StatusOr<BatchOutput> {
+                       // The device is charged for what it is asked to run: a batch that is padded
+                       // to a size that is warm takes as long as a full one of that size.
+                       device->Run(runner, name, curves, bucket);
+                       return Answers(static_cast<int>(images.size()), embeddings);
+                     }};
 }
 
 absl::StatusOr<Backend> OpenSimulatedDevice(const std::string&) {

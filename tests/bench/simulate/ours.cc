@@ -56,9 +56,8 @@ class OurPolicy : public Policy {
 
   Decision Next(absl::Time now, int /*idle*/) override {
     const Scheduler::Batch batch = scheduler_.Next(now);
-    Decision decision{.model = batch.model,
-                      .dropped = static_cast<int>(batch.late.size()),
-                      .wake = batch.wake};
+    Decision decision{
+        .model = batch.model, .dropped = static_cast<int>(batch.late.size()), .wake = batch.wake};
     for (int64_t ticket : batch.late) requests_.erase(ticket);
     if (batch.model < 0) return decision;
     for (int64_t ticket : batch.requests) {
@@ -86,9 +85,9 @@ class OurPolicy : public Policy {
   };
 
   Scheduler scheduler_;
-  std::vector<bool> warmed_;  // by model: whether the device pads
-  std::unordered_map<int64_t, Request> requests_;       // that wait, by ticket
-  std::map<std::pair<int, int>, int64_t> tickets_;      // not ready, by model and id
+  std::vector<bool> warmed_;                        // by model: whether the device pads
+  std::unordered_map<int64_t, Request> requests_;   // that wait, by ticket
+  std::map<std::pair<int, int>, int64_t> tickets_;  // not ready, by model and id
   absl::Duration pause_;
   std::vector<Running> running_;
 };
