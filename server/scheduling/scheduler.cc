@@ -57,8 +57,13 @@ Forecast Scheduler::Now(absl::Time now) const {
   return Forecast(device_, std::move(free), now);
 }
 
+int Scheduler::UnderWay() const {
+  return static_cast<int>(
+      std::count_if(runs_.begin(), runs_.end(), [](const Run& run) { return run.under_way; }));
+}
+
 bool Scheduler::Idle() const {
-  return std::none_of(runs_.begin(), runs_.end(), [](const Run& run) { return run.under_way; }) &&
+  return UnderWay() == 0 &&
          std::all_of(device_.models.begin(), device_.models.end(),
                      [](const ModelQueue& queue) { return queue.waiting() == 0; });
 }
@@ -199,9 +204,7 @@ void Scheduler::TakeLate(absl::Time earliest, Batch& batch) {
 Scheduler::Batch Scheduler::Next(absl::Time now, bool draining) {
   NoteLoad(now);
   const Forecast forecast = Now(now);
-  const int idle = static_cast<int>(
-      std::count_if(runs_.begin(), runs_.end(), [](const Run& run) { return !run.under_way; }));
-  const bool last = options_.shared_device || idle == 1;
+  const bool last = options_.shared_device || UnderWay() == options_.runners - 1;
   const absl::Duration start = forecast.FirstFree();
   Batch batch;
   TakeLate(now + start, batch);
@@ -280,9 +283,11 @@ absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
                                 absl::Time now) const {
   const ModelQueue& chosen = device_.models[choice.model];
   const absl::Duration start = forecast.FirstFree();
-  // On a shared device the next batch is formed while one runs.
-  if (start > absl::ZeroDuration()) return now + start;
   if (choice.images >= chosen.batch) return now;
+  // On a shared device the next batch is formed while one runs.
+  if (options_.shared_device && UnderWay() > 0) {
+    return start > absl::ZeroDuration() ? now + start : absl::InfiniteFuture();
+  }
   const absl::Duration run = chosen.cost.Expected(choice.images);
   const absl::Duration blocked = std::min(run, forecast.NextFree(start, run));
   double lost = 0;

@@ -123,6 +123,7 @@ class Scheduler {
   int Find(int64_t ticket) const;  // -1: it doesn't wait
   void Remove(int entry);
   Forecast Now(absl::Time now) const;
+  int UnderWay() const;
   bool Idle() const;
   void NoteLoad(absl::Time now);
   Admission::Answer Judge(const Asking& asking, const Forecast& forecast, absl::Time now,
