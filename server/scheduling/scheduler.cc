@@ -142,9 +142,9 @@ Admission::Answer Scheduler::Judge(const Asking& asking, const Forecast& forecas
   return forecast.Harms(request) ? Answer::kHarmful : Answer::kAdmitted;
 }
 
-void Scheduler::Ready(int64_t ticket, absl::Time now) {
+bool Scheduler::Ready(int64_t ticket, absl::Time now) {
   const int slot = Find(ticket);
-  if (slot < 0) return;
+  if (slot < 0) return false;
   Entry& entry = entries_[slot];
   ModelQueue& queue = device_.models[entry.model];
   queue.decoding.erase({entry.deadline, slot});
@@ -152,6 +152,7 @@ void Scheduler::Ready(int64_t ticket, absl::Time now) {
   entry.ready = true;
   entry.ready_at = now;
   ++ready_;
+  return true;
 }
 
 void Scheduler::Remove(int slot) {

@@ -65,8 +65,8 @@ class Scheduler {
 
   // O(log n) for n that wait. An admitted request keeps its place until it is in a Batch, or Leave.
   Admission Admit(const Asking& asking, absl::Time now);
-  // It is decoded, and may run.
-  void Ready(int64_t ticket, absl::Time now);
+  // It is decoded, and may run. False: it doesn't wait any more.
+  bool Ready(int64_t ticket, absl::Time now);
   // It was cancelled, couldn't be decoded, or was late. False: it doesn't wait any more.
   bool Leave(int64_t ticket, absl::Time now);
   // Whether it can still be answered in time. Of one that waits.
