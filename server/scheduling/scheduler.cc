@@ -41,6 +41,12 @@ void Scheduler::RemoveModel(int model) {
   unused_models_.push_back(model);
 }
 
+void Scheduler::LimitBatch(int model, int most) {
+  ModelQueue& queue = device_.models[model];
+  queue.cost.Limit(most);
+  queue.batch = std::min(queue.batch, queue.cost.max_batch());
+}
+
 int Scheduler::Find(int64_t ticket) const {
   const auto entry = static_cast<int>(ticket & INT32_MAX);
   if (ticket < 0 || entry >= static_cast<int>(entries_.size())) return -1;

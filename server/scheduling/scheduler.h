@@ -61,7 +61,7 @@ class Scheduler {
   // Gives the number back. Nothing of the model may wait.
   void RemoveModel(int model);
   // Batches of `model` hold at most so many from now on.
-  void LimitBatch(int model, int most) { device_.models[model].cost.Limit(most); }
+  void LimitBatch(int model, int most);
 
   // O(log n) for n that wait. An admitted request keeps its place until it is in a Batch, or Leave.
   Admission Admit(const Asking& asking, absl::Time now);
