@@ -145,10 +145,11 @@ ModelMetrics* Classifier::FiguresOf(absl::string_view model) const {
 
 void Classifier::Decode(CallPtr call, absl::Time admitted) {
   const absl::Time started = SteadyNow();
-  if (!executor_->InTime(call->ticket)) {
+  const bool cancelled = call->cancelled();
+  if (cancelled || !executor_->InTime(call->ticket)) {
     // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
-    const bool cancelled = call->cancelled() && options_.now() < call->request.deadline;
-    return Drop(std::move(call), cancelled ? DropReason::kCancelled : DropReason::kExpired);
+    const bool expired = !cancelled || call->request.deadline <= options_.now();
+    return Drop(std::move(call), expired ? DropReason::kExpired : DropReason::kCancelled);
   }
   auto input =
       MakeModelInput(call->request.image, call->image, call->model->description.preprocessing);

@@ -81,7 +81,7 @@ void CostModel::Observe(int bucket, absl::Duration took, absl::Time now) {
 
 void CostModel::Limit(int most) {
   while (buckets_.size() > 1 && buckets_.back().size > most) buckets_.pop_back();
-  padded_.resize(max_batch() + 1);
+  Update(absl::InfinitePast());
 }
 
 void CostModel::Update(absl::Time now) {

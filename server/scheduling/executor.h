@@ -94,30 +94,30 @@ class Executor {
     scheduler_.Leave(ticket, options_.now());
   }
 
-  // The item of that ticket is ready to run. Gives it back after Stop.
+  // The item of that ticket is ready to run. Gives it back after Stop, or if it was cancelled.
   [[nodiscard]] std::optional<Item> Push(int64_t ticket, Item item) {
     {
       std::lock_guard lock(mutex_);
-      if (stopping_) return item;
-      scheduler_.Ready(ticket, options_.now());
+      if (stopping_ || !scheduler_.Ready(ticket, options_.now())) return item;
       items_.emplace(ticket, std::move(item));
     }
     changed_.notify_one();
     return std::nullopt;
   }
 
-  // Nobody waits for the item any more: drops it on this thread, if it waits for a runner.
+  // Nobody waits for the item any more: frees its place, and drops it on this thread if it was
+  // pushed.
   void Cancel(int64_t ticket) {
     std::optional<Item> item;
     DropReason reason = DropReason::kCancelled;
     {
       std::lock_guard lock(mutex_);
-      const auto found = items_.find(ticket);
-      if (found == items_.end()) return;
       const absl::Time now = options_.now();
       // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
       if (!scheduler_.InTime(ticket, now)) reason = DropReason::kExpired;
       scheduler_.Leave(ticket, now);
+      const auto found = items_.find(ticket);
+      if (found == items_.end()) return;
       item = std::move(found->second);
       items_.erase(found);
     }

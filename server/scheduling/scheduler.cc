@@ -38,6 +38,12 @@ void Scheduler::RemoveModel(int model) {
   unused_models_.push_back(model);
 }
 
+void Scheduler::LimitBatch(int model, int most) {
+  ModelQueue& queue = device_.models[model];
+  queue.cost.Limit(most);
+  queue.batch = std::min(queue.batch, queue.cost.max_batch());
+}
+
 int Scheduler::Find(int64_t ticket) const {
   const auto entry = static_cast<int>(ticket & INT32_MAX);
   if (ticket < 0 || entry >= static_cast<int>(entries_.size())) return -1;
@@ -145,9 +151,9 @@ Admission::Answer Scheduler::Judge(const Asking& asking, const Forecast& forecas
   return forecast.Harms(request) ? Answer::kHarmful : Answer::kAdmitted;
 }
 
-void Scheduler::Ready(int64_t ticket, absl::Time now) {
+bool Scheduler::Ready(int64_t ticket, absl::Time now) {
   const int slot = Find(ticket);
-  if (slot < 0) return;
+  if (slot < 0) return false;
   Entry& entry = entries_[slot];
   ModelQueue& queue = device_.models[entry.model];
   queue.decoding.erase({entry.deadline, slot});
@@ -155,6 +161,7 @@ void Scheduler::Ready(int64_t ticket, absl::Time now) {
   entry.ready = true;
   entry.ready_at = now;
   ++ready_;
+  return true;
 }
 
 void Scheduler::Remove(int slot) {

@@ -61,12 +61,12 @@ class Scheduler {
   // Gives the number back. Nothing of the model may wait.
   void RemoveModel(int model);
   // Batches of `model` hold at most so many from now on.
-  void LimitBatch(int model, int most) { device_.models[model].cost.Limit(most); }
+  void LimitBatch(int model, int most);
 
   // O(log n) for n that wait. An admitted request keeps its place until it is in a Batch, or Leave.
   Admission Admit(const Asking& asking, absl::Time now);
-  // It is decoded, and may run.
-  void Ready(int64_t ticket, absl::Time now);
+  // It is decoded, and may run. False: it doesn't wait any more.
+  bool Ready(int64_t ticket, absl::Time now);
   // It was cancelled, couldn't be decoded, or was late. False: it doesn't wait any more.
   bool Leave(int64_t ticket, absl::Time now);
   // Whether it can still be answered in time. Of one that waits.

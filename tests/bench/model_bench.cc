@@ -57,7 +57,10 @@ void Forward(benchmark::State& state, const std::string& model, Precision precis
   const std::vector<uint8_t> image = Pixels(0, bytes);
   const std::vector<ModelInput> batch(state.range(0), image.data());
   for (auto _ : state) {
-    benchmark::DoNotOptimize((*engine)->Forward(batch, /*embeddings=*/false).value());
+    benchmark::DoNotOptimize(
+        (*engine)
+            ->Forward(batch, /*bucket=*/static_cast<int>(batch.size()), /*embeddings=*/false)
+            .value());
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }

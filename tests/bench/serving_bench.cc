@@ -95,7 +95,7 @@ double BareRound(const Engine& engine, const std::string& photo, int threads, in
           const ImageInfo info = ReadHeader(file, ImageLimits{}).value();
           Preprocess(Decode(file, info).value(), how, absl::MakeSpan(input));
         }
-        engine.Forward(batch, false).value();
+        engine.Forward(batch, batch_size, false).value();
         images += batch_size;
       }
     });

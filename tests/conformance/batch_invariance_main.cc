@@ -34,7 +34,7 @@ std::vector<float> Answers(const Engine& engine, const Photos& photos, int size)
   std::vector<float> values, embeddings;
   for (int first = 0; first < kImages; first += size) {
     const auto batch = absl::Span<const ModelInput>(photos.images).subspan(first, size);
-    const BatchOutput output = engine.Forward(batch, /*embeddings=*/true).value();
+    const BatchOutput output = engine.Forward(batch, size, /*embeddings=*/true).value();
     values.insert(values.end(), output.logits.begin(), output.logits.end());
     embeddings.insert(embeddings.end(), output.embeddings.begin(), output.embeddings.end());
   }
@@ -57,7 +57,7 @@ double ImagesASecond(const Engine& engine, const Photos& photos) {
   std::chrono::duration<double> spent{};
   int images = 0;
   for (; spent.count() < 3; images += kImages) {
-    engine.Forward(photos.images, /*embeddings=*/false).IgnoreError();
+    engine.Forward(photos.images, kImages, /*embeddings=*/false).IgnoreError();
     spent = std::chrono::steady_clock::now() - start;
   }
   return images / spent.count();

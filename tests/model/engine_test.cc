@@ -33,21 +33,23 @@ class EngineTest : public testing::Test {
     return Engine::Load(folder_.path(), options);
   }
 
-  // What three images answer one by one, and in one batch.
+  // What three images answer one by one, and in one batch that is padded to `bucket`.
   std::pair<BatchOutput, BatchOutput> AloneAndTogether(const std::string& name,
-                                                       const EngineOptions& options) {
+                                                       const EngineOptions& options,
+                                                       int bucket = 3) {
     tensors_.clear();
     const auto engine = Load(name, options).value();
     const size_t bytes = engine->description().preprocessing.bytes();
     const std::vector<uint8_t> images[] = {Pixels(0, bytes), Pixels(1, bytes), Pixels(2, bytes)};
     BatchOutput alone;
     for (const auto& image : images) {
-      const BatchOutput one = engine->Forward({image.data()}, /*embeddings=*/true).value();
+      const BatchOutput one =
+          engine->Forward({image.data()}, /*bucket=*/1, /*embeddings=*/true).value();
       alone.logits.insert(alone.logits.end(), one.logits.begin(), one.logits.end());
       alone.embeddings.insert(alone.embeddings.end(), one.embeddings.begin(), one.embeddings.end());
     }
     return {alone, engine
-                       ->Forward({images[0].data(), images[1].data(), images[2].data()},
+                       ->Forward({images[0].data(), images[1].data(), images[2].data()}, bucket,
                                  /*embeddings=*/true)
                        .value()};
   }
@@ -84,6 +86,26 @@ TEST_F(EngineTest, ABatchAnswersWhatItsImagesAnswerAlone) {
   }
 }
 
+TEST_F(EngineTest, PaddingIsNotAnsweredAndChangesNoAnswer) {
+  for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
+    const auto [alone, padded] = AloneAndTogether(name, kFloat32OnCpu, /*bucket=*/8);
+    EXPECT_THAT(padded.logits, Pointwise(FloatNear(1e-5), alone.logits));
+    EXPECT_THAT(padded.embeddings, Pointwise(FloatNear(1e-5), alone.embeddings));
+  }
+}
+
+TEST_F(EngineTest, ABatchOfTensorsIsPaddedToo) {
+  const auto engine = Load("convmixer_small");
+  const Preprocessing& how = (*engine)->description().preprocessing;
+  const std::vector<uint8_t> pixels = Pixels(0, how.bytes());
+  const std::vector<float> tensor(how.bytes(), 0.5f);
+  const auto lone = (*engine)->Forward({tensor.data()}, /*bucket=*/1, false);
+  const auto padded = (*engine)->Forward({tensor.data()}, /*bucket=*/4, false);
+  const auto mixed = (*engine)->Forward({pixels.data(), tensor.data()}, /*bucket=*/4, false);
+  EXPECT_THAT(padded->logits, Pointwise(FloatNear(1e-5), lone->logits));
+  EXPECT_EQ(mixed->logits.size(), 2 * 10);
+}
+
 TEST_F(EngineTest, DeterministicAnswersAreTheSameToTheLastBitInAnyBatch) {
   for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
     EngineOptions options = kFloat32OnCpu;
@@ -112,9 +134,9 @@ TEST_F(EngineTest, ATensorAnswersAsThePixelsThatItWasMadeOf) {
     const Preprocessing& how = (*engine)->description().preprocessing;
     const std::vector<uint8_t> a = Pixels(0, how.bytes()), b = Pixels(1, how.bytes());
     const std::vector<float> tensor_a = Normalised(a, how), tensor_b = Normalised(b, how);
-    const auto pixels = (*engine)->Forward({a.data(), b.data()}, /*embeddings=*/false);
-    const auto tensors = (*engine)->Forward({tensor_a.data(), tensor_b.data()}, false);
-    const auto mixed = (*engine)->Forward({tensor_a.data(), b.data()}, false);
+    const auto pixels = (*engine)->Forward({a.data(), b.data()}, 2, /*embeddings=*/false);
+    const auto tensors = (*engine)->Forward({tensor_a.data(), tensor_b.data()}, 2, false);
+    const auto mixed = (*engine)->Forward({tensor_a.data(), b.data()}, 2, false);
     EXPECT_THAT(tensors->logits, Pointwise(FloatNear(1e-5), pixels->logits));
     EXPECT_THAT(mixed->logits, Pointwise(FloatNear(1e-5), pixels->logits));
   }
@@ -123,7 +145,7 @@ TEST_F(EngineTest, ATensorAnswersAsThePixelsThatItWasMadeOf) {
 TEST_F(EngineTest, EmbeddingsComeOnlyWhenAskedFor) {
   const auto engine = Load("convmixer_small");
   const std::vector<uint8_t> image = Pixels(0, (*engine)->description().preprocessing.bytes());
-  const auto output = (*engine)->Forward({image.data()}, /*embeddings=*/false);
+  const auto output = (*engine)->Forward({image.data()}, /*bucket=*/1, /*embeddings=*/false);
   EXPECT_EQ(output->logits.size(), 10);
   EXPECT_THAT(output->embeddings, IsEmpty());
 }

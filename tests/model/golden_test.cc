@@ -41,7 +41,8 @@ class GoldenTest : public testing::TestWithParam<std::string> {
   BatchOutput Answer() const {
     const size_t bytes = engine_->description().preprocessing.bytes();
     const std::vector<uint8_t> images[] = {Pixels(0, bytes), Pixels(1, bytes)};
-    return engine_->Forward({images[0].data(), images[1].data()}, /*embeddings=*/true).value();
+    return engine_->Forward({images[0].data(), images[1].data()}, /*bucket=*/2, /*embeddings=*/true)
+        .value();
   }
 
   void ExpectNear(const std::vector<float>& got, const char* golden, float tolerance) const {

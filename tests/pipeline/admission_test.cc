@@ -1,5 +1,5 @@
 // What the classifier refuses for want of room or time, and what that leaves behind.
-#include "server/pipeline/intake.h"
+#include "server/pipeline/admission.h"
 
 #include <atomic>
 #include <thread>
@@ -12,7 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class IntakeTest : public ClassifierTest {
+class AdmissionTest : public ClassifierTest {
  protected:
   // One request runs until Release, and so many wait.
   void Busy(int waiting) {
@@ -25,7 +25,7 @@ class IntakeTest : public ClassifierTest {
   absl::Status Refused(const ClassifyRequest& request) { return ClassifyAndWait(request).status(); }
 };
 
-TEST_F(IntakeTest, BytesInFlightAreBounded) {
+TEST_F(AdmissionTest, BytesInFlightAreBounded) {
   options.max_bytes_in_flight = 100;  // a picture's 12 as sent, 12 as model input
   Start();
   Busy(2);
@@ -38,8 +38,8 @@ TEST_F(IntakeTest, BytesInFlightAreBounded) {
   EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
 }
 
-TEST_F(IntakeTest, ARefusalSaysWhenToTryAgainUnlessThatWouldBeTooLate) {
-  const absl::Time now = absl::Now();
+TEST_F(AdmissionTest, ARefusalSaysWhenToTryAgainUnlessThatWouldBeTooLate) {
+  const absl::Time now = SteadyNow();
   options.now = [now] { return now; };
   Start([](ServedModel& served) { served.max_queue = 1; });
   Busy(1);
@@ -49,7 +49,7 @@ TEST_F(IntakeTest, ARefusalSaysWhenToTryAgainUnlessThatWouldBeTooLate) {
   EXPECT_EQ(RetryAfter(Refused(request)), absl::InfiniteDuration());
 }
 
-TEST_F(IntakeTest, WhoWouldBeLateIsRefusedBeforeItIsDecoded) {
+TEST_F(AdmissionTest, WhoWouldBeLateIsRefusedBeforeItIsDecoded) {
   Start([](ServedModel& served) {
     served.measured = {{1, absl::Seconds(20)}};
     served.default_deadline = absl::Seconds(50);
@@ -57,14 +57,14 @@ TEST_F(IntakeTest, WhoWouldBeLateIsRefusedBeforeItIsDecoded) {
   Busy(1);  // done in 40 seconds, as is expected
   const absl::Status refused = Refused(RequestFor(red));
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("its deadline is in"));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("until its deadline in"));
   EXPECT_TRUE(Shows("patchserve_shed_total{model=\"fake\",reason=\"late\"} 1"));
   model.Release();
   answers.WaitFor(2);
   EXPECT_TRUE(Shows("patchserve_stage_duration_seconds_count{model=\"fake\",stage=\"decode\"} 2"));
 }
 
-TEST_F(IntakeTest, TheLowerLevelIsRefusedFirst) {
+TEST_F(AdmissionTest, TheLowerLevelIsRefusedFirst) {
   Start([](ServedModel& served) { served.max_queue = 10; });
   Busy(5);
   ClassifyRequest request = RequestFor(red);
@@ -75,7 +75,7 @@ TEST_F(IntakeTest, TheLowerLevelIsRefusedFirst) {
   model.Release();
 }
 
-TEST_F(IntakeTest, ACallThatFailsWhileDecodingGivesItsPlaceBack) {
+TEST_F(AdmissionTest, ACallThatFailsWhileDecodingGivesItsPlaceBack) {
   options.max_pixels_in_flight = 4;
   Start([](ServedModel& served) { served.max_queue = 1; });
   // A JPEG's header, and then nothing.
@@ -83,13 +83,13 @@ TEST_F(IntakeTest, ACallThatFailsWhileDecodingGivesItsPlaceBack) {
   for (int i = 0; i < 3; ++i) {
     ClassifyRequest request;
     request.image = absl::Span<const uint8_t>(broken);
-    request.arrival = absl::Now();
+    request.arrival = SteadyNow();
     EXPECT_EQ(Refused(request).code(), absl::StatusCode::kInvalidArgument);
   }
   EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
 }
 
-TEST_F(IntakeTest, ThePredictedDelayIsShownAndGoesWithTheQueue) {
+TEST_F(AdmissionTest, ThePredictedDelayIsShownAndGoesWithTheQueue) {
   Start([](ServedModel& served) { served.measured = {{1, absl::Seconds(2)}}; });
   Busy(1);
   EXPECT_FALSE(Shows("patchserve_predicted_queue_delay_seconds{model=\"fake\"} 0"));
@@ -99,7 +99,7 @@ TEST_F(IntakeTest, ThePredictedDelayIsShownAndGoesWithTheQueue) {
   EXPECT_TRUE(Shows("patchserve_predicted_queue_delay_seconds{model=\"fake\"} 0"));
 }
 
-TEST_F(IntakeTest, AnswersInTimeAreCounted) {
+TEST_F(AdmissionTest, AnswersInTimeAreCounted) {
   Start();
   EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
   EXPECT_TRUE(Shows("patchserve_images_in_time_total{model=\"fake\"} 1"));

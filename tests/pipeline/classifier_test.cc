@@ -84,7 +84,7 @@ TEST_F(ClassifierTest, AFullQueueRefusesBeforeAnythingIsDecoded) {
 TEST_F(ClassifierTest, ADeadlineThatHasPassedIsAnsweredAtOnce) {
   Start();
   ClassifyRequest request = RequestFor(red);
-  request.deadline = absl::Now() - absl::Seconds(1);
+  request.deadline = SteadyNow() - absl::Seconds(1);
   EXPECT_EQ(ClassifyAndWait(request).status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(model.batch_sizes().empty());
 }
@@ -92,14 +92,14 @@ TEST_F(ClassifierTest, ADeadlineThatHasPassedIsAnsweredAtOnce) {
 TEST_F(ClassifierTest, ARequestWithoutADeadlineGetsTheModelsDefault) {
   Start([](ServedModel& served) { served.default_deadline = absl::Seconds(5); });
   ClassifyRequest request = RequestFor(red);
-  request.arrival = absl::Now() - absl::Seconds(6);
+  request.arrival = SteadyNow() - absl::Seconds(6);
   EXPECT_EQ(ClassifyAndWait(request).status().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
 TEST_F(ClassifierTest, ADeadlineThatPassesInTheQueueIsAnsweredAndNotRun) {
   // Owned by the clock, which a runner reads once more after its last answer.
   auto late = std::make_shared<std::atomic<bool>>(false);
-  options.now = [late, now = absl::Now()] { return *late ? now + absl::Hours(1) : now; };
+  options.now = [late, now = SteadyNow()] { return *late ? now + absl::Hours(1) : now; };
   Start();
   model.Hold();
   Classify();
@@ -118,12 +118,12 @@ TEST_F(ClassifierTest, ACancelledRequestIsNotRun) {
   model.Hold();
   Classify();
   model.WaitUntilBusy(1);
-  std::atomic<bool> cancelled = false;
+  Cancellation cancellation;
   ClassifyRequest request = RequestFor(red);
-  request.cancelled = &cancelled;
+  request.cancellation = &cancellation;
   Answers second;
   classifier->Classify(request, second.Next());
-  cancelled = true;
+  classifier->Cancel(cancellation);
   model.Release();
   EXPECT_EQ(second.WaitFor(1)[0].status().code(), absl::StatusCode::kCancelled);
   EXPECT_TRUE(answers.WaitFor(1)[0].ok());
@@ -157,15 +157,15 @@ TEST_F(ClassifierTest, UnderLoadFromManyThreadsEveryRequestIsAnsweredExactlyOnce
   Start([](ServedModel& served) { served.max_queue = 20; });
   constexpr int kThreads = 4, kRequests = 300;
   std::vector<std::atomic<int>> answered(kThreads * kRequests);
-  std::vector<std::atomic<bool>> cancelled(kThreads * kRequests);
+  std::vector<Cancellation> cancellations(kThreads * kRequests);
   std::vector<std::thread> threads;
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&, thread] {
       for (int i = thread * kRequests; i < (thread + 1) * kRequests; ++i) {
         ClassifyRequest request = RequestFor(red);
-        request.cancelled = &cancelled[i];
+        request.cancellation = &cancellations[i];
         classifier->Classify(request, [&, i](absl::StatusOr<Answer>) { ++answered[i]; });
-        if (i % 5 == 0) cancelled[i] = true;
+        if (i % 5 == 0) classifier->Cancel(cancellations[i]);
       }
     });
   }

@@ -56,14 +56,14 @@ TEST_F(FailureTest, TopKBelowOneIsInvalid) {
 
 TEST_F(FailureTest, ARequestWithoutAnImageIsInvalid) {
   Start();
-  ExpectError(ClassifyAndWait({.arrival = absl::Now()}), absl::StatusCode::kInvalidArgument,
+  ExpectError(ClassifyAndWait({.arrival = SteadyNow()}), absl::StatusCode::kInvalidArgument,
               "no image");
 }
 
 TEST_F(FailureTest, BytesThatAreNoImageAreInvalid) {
   Start();
   const std::string text = "this is a text, not a photo";
-  ClassifyRequest request{.arrival = absl::Now()};
+  ClassifyRequest request{.arrival = SteadyNow()};
   request.image = AsBytes(text);
   EXPECT_EQ(ClassifyAndWait(request).status().code(), absl::StatusCode::kInvalidArgument);
 }
@@ -85,15 +85,17 @@ TEST_F(FailureTest, OutOfMemoryHalvesTheBatchOnceAndEverybodyIsAnswered) {
   model.fail = [](int batch) {
     return batch > 2 ? absl::ResourceExhaustedError("CUDA out of memory") : absl::OkStatus();
   };
+  options.now = [now = SteadyNow()] { return now; };  // costs stay as they were measured
   Start();
   model.Hold();
   Classify();
   model.WaitUntilBusy(1);
   for (int i = 0; i < 8; ++i) Classify();
   // The decoding thread finds this one's caller gone, after it has queued all the others.
-  const std::atomic<bool> cancelled = true;
+  Cancellation cancelled;
+  cancelled.Request();
   ClassifyRequest last = RequestFor(red);
-  last.cancelled = &cancelled;
+  last.cancellation = &cancelled;
   ExpectError(ClassifyAndWait(last), absl::StatusCode::kCancelled, "cancelled");
   model.Release();
   for (const auto& answer : answers.WaitFor(9)) EXPECT_TRUE(answer.ok()) << answer.status();

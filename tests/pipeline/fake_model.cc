@@ -4,7 +4,7 @@
 #include <utility>
 #include <variant>
 
-#include "absl/time/clock.h"
+#include "server/base/steady_clock.h"
 
 namespace patchserve {
 namespace {
@@ -41,11 +41,17 @@ std::vector<int> FakeModel::batch_sizes() {
   return batch_sizes_;
 }
 
-absl::StatusOr<BatchOutput> FakeModel::Forward(absl::Span<const ModelInput> images,
+std::vector<int> FakeModel::buckets() {
+  std::lock_guard lock(mutex_);
+  return buckets_;
+}
+
+absl::StatusOr<BatchOutput> FakeModel::Forward(absl::Span<const ModelInput> images, int bucket,
                                                bool embeddings) {
   {
     std::unique_lock lock(mutex_);
     batch_sizes_.push_back(static_cast<int>(images.size()));
+    buckets_.push_back(bucket);
     ++inside_;
     changed_.notify_all();
     changed_.wait(lock, [this] { return !held_; });
@@ -69,10 +75,10 @@ std::shared_ptr<ServedModel> FakeModel::Served(const std::string& name) {
   model->description.preprocessing = {.width = 2, .height = 2, .crop_pct = 1};
   model->description.classes = {{"red", "Red"}, {"green", "Green"}, {"blue", "Blue"}};
   model->description.embedding_size = 1;
-  model->forward = [this](absl::Span<const ModelInput> images, bool embeddings) {
-    return Forward(images, embeddings);
+  model->forward = [this](absl::Span<const ModelInput> images, int bucket, bool embeddings) {
+    return Forward(images, bucket, embeddings);
   };
-  model->max_batch = 4;
+  model->buckets = {1, 2, 4};
   model->measured = {{1, absl::Milliseconds(1)}, {4, absl::Milliseconds(1)}};
   model->max_queue = 100;
   model->default_deadline = absl::Seconds(60);
@@ -86,7 +92,7 @@ std::vector<uint8_t> Colour(uint8_t r, uint8_t g, uint8_t b) {
 ClassifyRequest RequestFor(const std::vector<uint8_t>& pixels) {
   ClassifyRequest request;
   request.image = RawPixels{pixels, 2, 2, PixelFormat::kRgb};
-  request.arrival = absl::Now();
+  request.arrival = SteadyNow();
   return request;
 }
 

@@ -27,19 +27,22 @@ class FakeModel {
   std::function<absl::Status(int)> fail = [](int) { return absl::OkStatus(); };
   float factor = 1;  // on every logit
 
+  // Of all that ran: how many images, and what they were padded to.
   std::vector<int> batch_sizes();
+  std::vector<int> buckets();
 
   // As the server would make it of a folder. This must outlive it.
   std::shared_ptr<ServedModel> Served(const std::string& name);
 
  private:
-  absl::StatusOr<BatchOutput> Forward(absl::Span<const ModelInput> images, bool embeddings);
+  absl::StatusOr<BatchOutput> Forward(absl::Span<const ModelInput> images, int bucket,
+                                      bool embeddings);
 
   std::mutex mutex_;
   std::condition_variable changed_;
   bool held_ = false;
   int inside_ = 0;
-  std::vector<int> batch_sizes_;
+  std::vector<int> batch_sizes_, buckets_;
 };
 
 // The pixels of a 2 x 2 picture of one colour.

@@ -119,7 +119,7 @@ TEST_F(ModelChangesTest, AReplacedModelIsFreedByTheThreadOfChanges) {
                         delete weights;
                         by = ThreadName();
                         freed.count_down();
-                      })](absl::Span<const ModelInput>, bool) { return BatchOutput(); };
+                      })](absl::Span<const ModelInput>, int, bool) { return BatchOutput(); };
     return model;
   };
   ASSERT_EQ(Load("a"), absl::StatusCode::kOk);

@@ -2,54 +2,169 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
+#include <utility>
+
+#include "server/base/steady_clock.h"
 #include "tests/pipeline/fake_model.h"
 
 namespace patchserve {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Each;
 using ::testing::ElementsAre;
-
-bool RunHere(absl::Duration, std::function<void()> work) {
-  work();
-  return true;
-}
+using ::testing::Ge;
+using ::testing::Key;
+using ::testing::Le;
+using ::testing::Pair;
 
 constexpr absl::Duration kNoLimit = absl::InfiniteDuration();
 
-TEST(SelfTestTest, EverySizeRunsTwiceAndIsMeasured) {
+class SelfTestTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::vector<CostModel::Sample>> Warm(int runner_count = 1,
+                                                      absl::Duration longest = kNoLimit,
+                                                      bool every_bucket = true) {
+    const Runners runners{runner_count,
+                          [this](int runner, absl::Duration expected, std::function<void()> work) {
+                            if (no_runner) return false;
+                            on = runner;
+                            if (expected > longest_expected) longest_expected = expected;
+                            work();
+                            return true;
+                          }};
+    fake.fail = [this](int size) {
+      ++runs[{on, size}];
+      order.push_back({on, size});
+      return forward(size);
+    };
+    return WarmUpAndTest(*model, runners, every_bucket, longest, cancelled);
+  }
+
+  // The sizes in the order in which they ran first.
+  std::vector<int> Sizes() const {
+    std::vector<int> sizes;
+    for (const auto& [runner, size] : order) {
+      if (std::find(sizes.begin(), sizes.end(), size) == sizes.end()) sizes.push_back(size);
+    }
+    return sizes;
+  }
+
   FakeModel fake;
-  const auto measured = WarmUpAndTest(*fake.Served("a"), RunHere, kNoLimit, /*cancelled=*/false);
-  ASSERT_TRUE(measured.ok()) << measured.status();
-  EXPECT_THAT(fake.batch_sizes(), ElementsAre(1, 1, 2, 2, 4, 4));
-  EXPECT_EQ(measured->size(), 3);
-  EXPECT_EQ(measured->back().size, 4);
+  std::shared_ptr<ServedModel> model = fake.Served("a");  // buckets 1, 2, 4
+  std::function<absl::Status(int)> forward = [](int) { return absl::OkStatus(); };
+  std::atomic<bool> cancelled = false;
+  bool no_runner = false;
+  int on = -1;  // the runner that runs
+  absl::Duration longest_expected;
+  std::map<std::pair<int, int>, int> runs;  // by runner and size
+  std::vector<std::pair<int, int>> order;   // runner and size
+};
+
+// Keeps the thread for so long.
+void Spend(absl::Duration time) {
+  const absl::Time end = SteadyNow() + time;
+  while (SteadyNow() < end) {
+  }
 }
 
-TEST(SelfTestTest, ALoneImageRunsWhateverItTakesAndLargerBatchesWhileTheyAreShort) {
-  FakeModel fake;
-  const auto measured = WarmUpAndTest(*fake.Served("a"), RunHere, absl::ZeroDuration(), false);
+TEST_F(SelfTestTest, EveryBucketRunsOnEveryRunnerThreeTimesAtLeastAndTwentyAtMost) {
+  const auto measured = Warm(/*runner_count=*/2);
   ASSERT_TRUE(measured.ok()) << measured.status();
-  EXPECT_THAT(fake.batch_sizes(), ElementsAre(1, 1));
+  EXPECT_THAT(runs, ElementsAre(Key(Pair(0, 1)), Key(Pair(0, 2)), Key(Pair(0, 4)), Key(Pair(1, 1)),
+                                Key(Pair(1, 2)), Key(Pair(1, 4))));
+  EXPECT_THAT(runs, Each(Pair(::testing::_, AllOf(Ge(3), Le(20)))));
+  ASSERT_EQ(measured->size(), 3);
+  EXPECT_EQ((*measured)[1].bucket, 2);
+  EXPECT_EQ((*measured)[2].bucket, 4);
+  EXPECT_EQ(fake.buckets(), fake.batch_sizes());  // full
+}
+
+TEST_F(SelfTestTest, TheFirstUseOfABucketOnARunnerIsNotItsCost) {
+  forward = [this](int size) {
+    const bool first = runs[{on, size}] == 1;
+    Spend((first ? 50 : 1) * absl::Microseconds(400));
+    return absl::OkStatus();
+  };
+  const auto measured = Warm(/*runner_count=*/2);
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  for (const CostModel::Sample& sample : *measured) {
+    EXPECT_LT(sample.took, absl::Milliseconds(10)) << sample.bucket;
+  }
+}
+
+TEST_F(SelfTestTest, ABucketRunsUntilItsTimeHasSettled) {
+  forward = [this](int size) {  // each run takes half as long as the one before, ten times over
+    Spend(absl::Milliseconds(10) / (1 << std::min(runs[{on, size}], 10)));
+    return absl::OkStatus();
+  };
+  model->buckets = {1};
+  const auto measured = Warm();
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  EXPECT_GT((runs[{0, 1}]), 3);
+  EXPECT_LT(measured->front().took, absl::Milliseconds(5));
+}
+
+TEST_F(SelfTestTest, ABucketThatNeverSettlesRunsTwentyTimes) {
+  model->buckets = {1};
+  forward = [this](int) {  // each run takes three times as long as the other kind
+    Spend((runs[{on, 1}] % 2 == 0 ? 1 : 10) * absl::Microseconds(500));
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(Warm().ok());
+  EXPECT_THAT((runs[{0, 1}]), AllOf(Ge(3), Le(20)));
+}
+
+TEST_F(SelfTestTest, WhereNoSizeHasAFirstUseOnlyDoublingsAndTheLargestRun) {
+  model->buckets = {1, 2, 3, 4, 5, 6, 7};
+  ASSERT_TRUE(Warm(1, kNoLimit, /*every_bucket=*/false).ok());
+  EXPECT_THAT(Sizes(), ElementsAre(1, 2, 4, 7));
+}
+
+TEST_F(SelfTestTest, ALoneImageRunsWhateverItTakesAndLargerBatchesWhileTheyAreShort) {
+  const auto measured = Warm(1, /*longest=*/absl::ZeroDuration());
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  EXPECT_THAT(Sizes(), ElementsAre(1));
   EXPECT_EQ(measured->size(), 1);
 }
 
-TEST(SelfTestTest, AnErrorOfTheModelIsTheAnswer) {
-  FakeModel fake;
-  fake.fail = [](int size) {
-    return size == 2 ? absl::InvalidArgumentError("not two") : absl::OkStatus();
+TEST_F(SelfTestTest, ARunnerIsToldHowLongItWillBeKept) {
+  forward = [](int) {
+    Spend(absl::Milliseconds(1));
+    return absl::OkStatus();
   };
-  EXPECT_EQ(WarmUpAndTest(*fake.Served("a"), RunHere, kNoLimit, false).status().message(),
-            "not two");
+  ASSERT_TRUE(Warm().ok());
+  EXPECT_GE(longest_expected, absl::Milliseconds(1));
 }
 
-TEST(SelfTestTest, ItGivesUpWhenCancelledAndWhereThereIsNoRunner) {
-  FakeModel fake;
-  const auto no_runner = [](absl::Duration, std::function<void()>) { return false; };
-  EXPECT_TRUE(
-      absl::IsCancelled(WarmUpAndTest(*fake.Served("a"), RunHere, kNoLimit, true).status()));
-  EXPECT_TRUE(
-      absl::IsCancelled(WarmUpAndTest(*fake.Served("a"), no_runner, kNoLimit, false).status()));
-  EXPECT_TRUE(fake.batch_sizes().empty());
+TEST_F(SelfTestTest, AnErrorOfTheModelIsTheAnswer) {
+  forward = [](int size) {
+    return size == 2 ? absl::InvalidArgumentError("not two") : absl::OkStatus();
+  };
+  EXPECT_EQ(Warm().status().message(), "not two");
+}
+
+TEST_F(SelfTestTest, ItGivesUpWhenCancelled) {
+  cancelled = true;
+  EXPECT_TRUE(absl::IsCancelled(Warm().status()));
+  EXPECT_TRUE(runs.empty());
+}
+
+TEST_F(SelfTestTest, ItStopsBetweenTwoBatches) {
+  forward = [this](int size) {
+    cancelled = size == 2;
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(absl::IsCancelled(Warm().status()));
+  EXPECT_THAT(Sizes(), ElementsAre(1, 2));
+  EXPECT_EQ((runs[{0, 2}]), 1);
+}
+
+TEST_F(SelfTestTest, ItGivesUpWhereThereIsNoRunner) {
+  no_runner = true;
+  EXPECT_TRUE(absl::IsCancelled(Warm().status()));
+  EXPECT_TRUE(runs.empty());
 }
 
 }  // namespace

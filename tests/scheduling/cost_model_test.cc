@@ -2,87 +2,145 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/scheduling/virtual_device.h"
+
 namespace patchserve {
 namespace {
 
-const absl::Duration ms = absl::Milliseconds(1);
+using ::testing::ElementsAre;
 
-TEST(CostModelTest, BetweenTwoMeasuredSizesTimeGrowsLinearly) {
-  const CostModel cost({{1, 10 * ms}, {4, 40 * ms}, {8, 60 * ms}}, 8);
+double Ms(absl::Duration time) { return absl::ToDoubleMilliseconds(time); }
+
+TEST(CostModelTest, BetweenTwoMeasuredBucketsTimeGrowsLinearly) {
+  const CostModel cost({1, 2, 4, 6, 8}, {{1, 10 * ms}, {4, 40 * ms}, {8, 60 * ms}});
   EXPECT_EQ(cost.Expected(1), 10 * ms);
   EXPECT_EQ(cost.Expected(2), 20 * ms);
   EXPECT_EQ(cost.Expected(6), 50 * ms);
   EXPECT_EQ(cost.Expected(8), 60 * ms);
 }
 
-TEST(CostModelTest, WithOneSampleTimeIsInProportion) {
-  const CostModel cost({{1, 10 * ms}}, 4);
+TEST(CostModelTest, BeyondTheLastSampleTimeIsInProportion) {
+  const CostModel cost({1, 2, 3}, {{1, 10 * ms}});
   EXPECT_EQ(cost.Expected(3), 30 * ms);
 }
 
-TEST(CostModelTest, ALargerBatchIsNeverExpectedToTakeLess) {
-  const CostModel cost({{1, 10 * ms}, {2, 8 * ms}, {4, 20 * ms}}, 4);
-  EXPECT_EQ(cost.Expected(2), 10 * ms);
+TEST(CostModelTest, ABatchIsPaddedToTheBucketThatHoldsIt) {
+  const CostModel cost = Known({1, 2, 4, 8}, Fixed(10 * ms, ms));
+  EXPECT_EQ(cost.BucketFor(1), 1);
+  EXPECT_EQ(cost.BucketFor(3), 4);
+  EXPECT_EQ(cost.BucketFor(5), 8);
+  EXPECT_EQ(cost.Expected(5), 18 * ms);
 }
 
-TEST(CostModelTest, WhatBatchesTakeIsLearnedOfTheirSizeFirstAndOfTheOthersToo) {
-  CostModel cost({{1, 10 * ms}, {4, 40 * ms}}, 4);
-  for (int i = 0; i < 100; ++i) cost.Observe(4, 80 * ms);
-  EXPECT_NEAR(absl::ToDoubleMilliseconds(cost.Expected(4)), 80, 1);
-  EXPECT_GT(cost.Expected(1), 11 * ms);  // the machine has become slower
-  EXPECT_LE(cost.Expected(3), cost.Expected(4));
+TEST(CostModelTest, ABatchRunsInALargerBucketIfThatIsFaster) {
+  const CostModel cost = Known({1, 2, 4}, [](int bucket) { return (bucket == 2 ? 30 : 20) * ms; });
+  EXPECT_EQ(cost.BucketFor(2), 4);
+  EXPECT_EQ(cost.Expected(2), 20 * ms);
 }
 
-TEST(CostModelTest, NoiseDoesNotMoveTheSizesThatNeverRun) {
-  CostModel cost({{1, 10 * ms}, {8, 80 * ms}}, 8);
-  for (int i = 0; i < 100000; ++i) cost.Observe(1, i % 2 == 0 ? 5 * ms : 15 * ms);
-  EXPECT_NEAR(absl::ToDoubleMilliseconds(cost.Expected(8)), 80, 10);
+TEST(CostModelTest, ABucketLearnsFromItsOwnRunsAlone) {
+  CostModel cost = Known({1, 2, 4}, Linear(10 * ms));
+  for (int i = 0; i < 300; ++i) cost.Observe(2, 22 * ms, t0);
+  EXPECT_NEAR(Ms(cost.Expected(2)), 22, 0.1);
+  EXPECT_EQ(cost.Expected(1), 10 * ms);
+  EXPECT_EQ(cost.Expected(4), 40 * ms);
 }
 
-TEST(CostModelTest, TheSafeTimeFollowsHowMuchBatchesStray) {
-  CostModel steady({{1, 10 * ms}}, 1), shaky({{1, 10 * ms}}, 1);
-  for (int i = 0; i < 200; ++i) {
-    steady.Observe(1, 10 * ms);
-    shaky.Observe(1, i % 2 == 0 ? 8 * ms : 12 * ms);
+TEST(CostModelTest, TwoSurprisesInARowReplaceAnEstimate) {
+  for (absl::Duration truth : {ms, 1000 * ms}) {
+    CostModel cost = Known({1}, Flat(10 * ms));
+    cost.Observe(1, truth, t0);
+    cost.Observe(1, truth, t0);
+    EXPECT_EQ(cost.Expected(1), truth);
   }
-  EXPECT_LT(steady.Safe(1), 10.5 * ms);
-  EXPECT_GT(shaky.Safe(1), 12 * ms);
 }
 
 TEST(CostModelTest, OneBatchThatStoodStillTeachesLittle) {
-  CostModel cost({{1, 10 * ms}}, 1);
-  cost.Observe(1, absl::Seconds(30));
-  EXPECT_LT(cost.Expected(1), 13 * ms);
+  CostModel cost = Known({1}, Flat(10 * ms));
+  cost.Observe(1, absl::Seconds(30), t0);
+  EXPECT_LT(cost.Expected(1), 10.5 * ms);
+  EXPECT_FALSE(cost.Trusted(t0));
+  cost.Observe(1, 10 * ms, t0);
+  EXPECT_TRUE(cost.Trusted(t0));
 }
 
-TEST(CostModelTest, ABatchThatTookLessThanNothingDoesNoHarm) {
-  CostModel cost({{1, 50 * ms}}, 1);
-  cost.Observe(1, -absl::Seconds(1));  // the clock was set
-  EXPECT_GT(cost.Expected(1), 45 * ms);
-  EXPECT_LE(cost.Expected(1), 50 * ms);
+TEST(CostModelTest, AMeasurementThatTheFirstRunRefutesIsReplacedByIt) {
+  CostModel cost({1, 2}, {{1, 270 * ms}});
+  cost.Observe(1, 2.7 * ms, t0);
+  EXPECT_EQ(cost.Expected(1), 2.7 * ms);
 }
 
-TEST(CostModelTest, AnEstimateFadesToTheLeastThatWasSeen) {
-  CostModel cost({{1, 50 * ms}}, 1);
-  for (int i = 0; i < 100; ++i) cost.Observe(1, 80 * ms);
-  cost.Observe(1, 40 * ms);
-  for (int i = 0; i < 1000; ++i) cost.Fade();
-  EXPECT_EQ(cost.Expected(1), 40 * ms);
-  EXPECT_EQ(cost.Fastest(), 40 * ms);
+TEST(CostModelTest, NoiseAveragesOut) {
+  CostModel cost = Known({1}, Flat(10 * ms));
+  for (int i = 0; i < 1000; ++i) cost.Observe(1, i % 2 == 0 ? 8 * ms : 12 * ms, t0);
+  EXPECT_NEAR(Ms(cost.Expected(1)), 10, 0.1);
 }
 
-TEST(CostModelTest, ALimitCutsOffTheLargerSizesAndIsNeverRaised) {
-  CostModel cost({{1, 10 * ms}, {8, 60 * ms}}, 8);
+TEST(CostModelTest, ATimeOfNothingTeachesNothing) {
+  CostModel cost = Known({1}, Flat(10 * ms));
+  for (int i = 0; i < 10; ++i) cost.Observe(1, -i * ms, t0);
+  EXPECT_EQ(cost.Expected(1), 10 * ms);
+}
+
+TEST(CostModelTest, OnlyARunMakesATimeTrustedAndOnlyForAWhile) {
+  CostModel cost({1}, {{1, 10 * ms}});
+  EXPECT_FALSE(cost.Trusted(t0));
+  cost.Observe(1, 10 * ms, t0);
+  EXPECT_TRUE(cost.Trusted(t0 + absl::Seconds(59)));
+  EXPECT_FALSE(cost.Trusted(t0 + absl::Seconds(61)));
+}
+
+TEST(CostModelTest, ABucketThatIsNotTrustedCostsNoMoreThanTheSmallerOneInProportion) {
+  CostModel cost({1, 2, 4}, {{1, 10 * ms}, {2, 500 * ms}, {4, 500 * ms}});
+  EXPECT_EQ(cost.Expected(4), 40 * ms);
+  cost.Observe(2, 19 * ms, t0);
+  EXPECT_EQ(cost.Expected(4), 38 * ms);
+}
+
+TEST(CostModelTest, ABucketIsTriedThatCanBeFilledAndHasNotRun) {
+  CostModel cost({1, 2, 4, 8}, {{1, 10 * ms}});
+  cost.Observe(1, 10 * ms, t0);
+  EXPECT_EQ(cost.ToTry(/*chosen=*/1, /*waiting=*/1, t0), 0);
+  EXPECT_EQ(cost.ToTry(1, 3, t0), 2);
+  cost.Observe(2, 20 * ms, t0);
+  EXPECT_EQ(cost.ToTry(1, 3, t0), 0);
+  EXPECT_EQ(cost.ToTry(1, 200, t0), 4);
+  EXPECT_EQ(cost.ToTry(8, 200, t0), 0);
+}
+
+TEST(CostModelTest, ABucketIsTriedAgainAfterAMinute) {
+  const CostModel cost = Known({1, 2}, Linear(10 * ms));
+  EXPECT_EQ(cost.ToTry(1, 2, t0 + absl::Seconds(59)), 0);
+  EXPECT_EQ(cost.ToTry(1, 2, t0 + absl::Seconds(61)), 2);
+}
+
+TEST(CostModelTest, WhereEverySizeIsABucketOnlyEveryDoublingIsTried) {
+  CostModel cost({1, 2, 3, 4, 5, 6, 7, 8}, {{1, 10 * ms}});
+  std::vector<int> tried;
+  while (const int bucket = cost.ToTry(1, 8, t0)) {
+    tried.push_back(bucket);
+    cost.Observe(bucket, bucket * 10 * ms, t0);
+  }
+  EXPECT_THAT(tried, ElementsAre(2, 4, 8));
+}
+
+TEST(CostModelTest, ALimitCutsOffTheLargerBucketsAndIsNeverRaised) {
+  CostModel cost = Known({1, 2, 4, 8}, Linear(10 * ms));
   cost.Limit(4);
   cost.Limit(6);
+  EXPECT_THAT(cost.sizes(), ElementsAre(1, 2, 4));
+  cost.Observe(8, 600 * ms, t0);  // was under way
   EXPECT_EQ(cost.max_batch(), 4);
+  EXPECT_EQ(cost.Expected(4), 40 * ms);
+  cost.Limit(1);
+  EXPECT_EQ(cost.max_batch(), 1);
 }
 
-TEST(CostModelTest, ABatchOfASizeThatIsNoLongerAllowedTeachesNothing) {
-  CostModel cost({{1, 10 * ms}, {8, 60 * ms}}, 8);
-  cost.Limit(4);
-  cost.Observe(8, 600 * ms);
-  EXPECT_EQ(cost.Expected(1), 10 * ms);
+TEST(CostModelTest, UnderALimitNoBatchRunsInALargerBucketHoweverFast) {
+  CostModel cost = Known({1, 2, 4}, [](int bucket) { return (bucket == 2 ? 30 : 20) * ms; });
+  cost.Limit(2);
+  EXPECT_EQ(cost.BucketFor(2), 2);
+  EXPECT_EQ(cost.Expected(2), 30 * ms);
 }
 
 }  // namespace

@@ -5,218 +5,367 @@
 #include <atomic>
 #include <latch>
 #include <mutex>
+#include <thread>
 #include <vector>
+
+#include "tests/scheduling/virtual_device.h"
 
 namespace patchserve {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::UnorderedElementsAre;
+using ::testing::ElementsAreArray;
+using ::testing::Pair;
 
-const absl::Time kLater = absl::InfiniteFuture();
+using Answer = Admission::Answer;
 
 // Every batch takes a microsecond, so the largest one pays most.
-CostModel Flat(int max_batch = 32) {
-  return CostModel({{1, absl::Microseconds(1)}, {max_batch, absl::Microseconds(1)}}, max_batch);
+CostModel Quick(const std::vector<int>& buckets) {
+  return Known(buckets, Flat(absl::Microseconds(1)));
 }
 
-// What ran and what was dropped, by any thread.
-struct Record {
-  std::mutex mutex;
-  std::vector<std::vector<int>> batches;
-  std::vector<int> dropped;
+// An executor whose clock stands still, with what ran and what was dropped.
+class ExecutorTest : public ::testing::Test {
+ protected:
+  using Items = std::vector<int>;
 
-  void Ran(std::vector<int> batch) {
-    std::lock_guard lock(mutex);
-    batches.push_back(std::move(batch));
+  void Start(int runners = 1) {
+    executor.emplace(
+        Executor<int>::Options{.scheduler = {.runners = runners},
+                               .now = [this] { return t0 + absl::Nanoseconds(elapsed.load()); },
+                               .drop =
+                                   [this](int item, DropReason reason) {
+                                     std::lock_guard lock(mutex);
+                                     dropped.push_back({item, reason});
+                                     dropped_by = std::this_thread::get_id();
+                                     one_dropped.count_down();
+                                   }});
   }
-  void Dropped(int item) {
-    std::lock_guard lock(mutex);
-    dropped.push_back(item);
+  // A model that calls `run` for each batch.
+  int Add(
+      CostModel cost, std::function<void(const Items&)> run = [](const Items&) {}) {
+    return executor->AddModel(10'000, std::move(cost), [this, run](Items items, int bucket) {
+      {
+        std::lock_guard lock(mutex);
+        batches.push_back(items);
+        buckets.push_back(bucket);
+      }
+      run(items);
+      return true;
+    });
   }
+  // A model whose batch that begins with item 0 waits inside until Release.
+  int AddThatHolds(CostModel cost) {
+    return Add(std::move(cost), [this](const Items& items) {
+      if (items.front() != 0) return;
+      busy.count_down();
+      go_on.wait();
+    });
+  }
+  void Release() { go_on.count_down(); }
+
+  int64_t Admit(int model, absl::Time deadline = t0 + absl::Hours(1)) {
+    const Admission admission = executor->Admit({.model = model, .deadline = deadline});
+    EXPECT_EQ(admission.answer, Answer::kAdmitted);
+    return admission.ticket;
+  }
+  int64_t AdmitAndPush(int model, int item) {
+    const int64_t ticket = Admit(model);
+    EXPECT_EQ(executor->Push(ticket, item), std::nullopt);
+    return ticket;
+  }
+
+  std::latch busy{1}, go_on{1}, one_dropped{1};
+  std::atomic<int64_t> elapsed = 0;  // nanoseconds since t0
+  std::mutex mutex;
+  std::vector<Items> batches;  // guarded by mutex, as what follows
+  std::vector<int> buckets;
+  std::vector<std::pair<int, DropReason>> dropped;
+  std::thread::id dropped_by;
+  std::optional<Executor<int>> executor;
 };
 
-TEST(ExecutorTest, ALoneItemRuns) {
-  Record record;
-  Executor<int> executor({.drop = [](int, DropReason) {}});
-  const int model = executor.AddModel({}, Flat(), [&](std::vector<int> b) { record.Ran(b); });
-  ASSERT_EQ(executor.Push(model, 1, kLater), std::nullopt);
-  executor.Stop();
-  EXPECT_THAT(record.batches, ElementsAre(ElementsAre(1)));
+TEST_F(ExecutorTest, ALoneItemRuns) {
+  Start();
+  AdmitAndPush(Add(Quick({1, 2})), 7);
+  executor->Stop();
+  EXPECT_THAT(batches, ElementsAre(ElementsAre(7)));
 }
 
-TEST(ExecutorTest, ItemsThatComeWhileTheRunnerIsBusyRunTogether) {
-  Record record;
-  std::latch busy(1), go_on(1);
-  Executor<int> executor({.drop = [](int, DropReason) {}});
-  const int model = executor.AddModel({}, Flat(8), [&](std::vector<int> b) {
-    record.Ran(b);
-    if (b.front() == 0) {
-      busy.count_down();
-      go_on.wait();
-    }
-  });
-  ASSERT_FALSE(executor.Push(model, 0, kLater));
+TEST_F(ExecutorTest, ItemsThatComeWhileTheRunnerIsBusyRunTogetherInABucketThatHoldsThem) {
+  Start();
+  const int model = AddThatHolds(Quick({1, 2, 4, 8}));
+  AdmitAndPush(model, 0);
   busy.wait();
-  for (int item : {1, 2, 3}) ASSERT_FALSE(executor.Push(model, item, kLater));
-  go_on.count_down();
-  executor.Stop();
-  EXPECT_THAT(record.batches, ElementsAre(ElementsAre(0), ElementsAre(1, 2, 3)));
+  for (int item : {1, 2, 3}) AdmitAndPush(model, item);
+  Release();
+  executor->Stop();
+  EXPECT_THAT(batches, ElementsAre(ElementsAre(0), ElementsAre(1, 2, 3)));
+  EXPECT_THAT(buckets, ElementsAre(1, 4));
 }
 
-TEST(ExecutorTest, TwoRunnersRunTwoBatchesAtOnce) {
+TEST_F(ExecutorTest, TwoRunnersRunTwoBatchesAtOnce) {
+  Start(/*runners=*/2);
   std::latch both(2);
-  Executor<int> executor({.rule = {.runners = 2}, .drop = [](int, DropReason) {}});
-  const int model =
-      executor.AddModel({}, Flat(1), [&](std::vector<int>) { both.arrive_and_wait(); });
-  for (int item : {1, 2}) ASSERT_FALSE(executor.Push(model, item, kLater));
-  executor.Stop();
+  const int model = Add(Quick({1}), [&](const Items&) { both.arrive_and_wait(); });
+  for (int item : {1, 2}) AdmitAndPush(model, item);
+  executor->Stop();
+  EXPECT_EQ(batches.size(), 2);
 }
 
-TEST(ExecutorTest, EachRunnerIsPreparedInItsOwnThread) {
+TEST_F(ExecutorTest, EachRunnerIsPreparedInItsOwnThread) {
   std::latch prepared(2);
-  Executor<int> executor(
-      {.rule = {.runners = 2}, .prepare_runner = [&] { prepared.count_down(); }});
+  std::mutex guard;
+  std::vector<std::pair<int, std::thread::id>> runners;
+  Executor<int> two({.scheduler = {.runners = 2}, .prepare_runner = [&](int runner) {
+                       std::lock_guard lock(guard);
+                       runners.push_back({runner, std::this_thread::get_id()});
+                       prepared.count_down();
+                     }});
   prepared.wait();
+  std::lock_guard lock(guard);
+  EXPECT_NE(runners[0].first, runners[1].first);
+  EXPECT_NE(runners[0].second, runners[1].second);
 }
 
-TEST(ExecutorTest, DeadItemsAreDroppedWithTheirReasonAndDoNotRun) {
-  Record record;
-  std::atomic<int> cancelled = 0;
-  std::latch all(2);
-  Executor<int> executor({.rule = {.cancelled = [&](const int& item) { return item == 2; }},
-                          .now = [] { return absl::UnixEpoch(); },
-                          .drop =
-                              [&](int item, DropReason reason) {
-                                if (reason == DropReason::kCancelled) cancelled = item;
-                                record.Dropped(item);
-                                all.count_down();
-                              }});
-  const int model = executor.AddModel({}, Flat(), [&](std::vector<int> b) { record.Ran(b); });
-  ASSERT_FALSE(executor.Push(model, 1, absl::UnixEpoch()));
-  ASSERT_FALSE(executor.Push(model, 2, kLater));
-  all.wait();
-  EXPECT_EQ(cancelled, 2);
-  EXPECT_THAT(record.dropped, UnorderedElementsAre(1, 2));
-  EXPECT_TRUE(record.batches.empty());
-}
-
-TEST(ExecutorTest, StopRunsWhatIsQueuedAndRefusesWhatComesLater) {
-  Record record;
-  std::latch busy(1), go_on(1);
-  Executor<int> executor({.drop = [](int, DropReason) {}});
-  const int model = executor.AddModel({}, Flat(1), [&](std::vector<int> b) {
-    record.Ran(b);
-    if (b.front() == 0) {
-      busy.count_down();
-      go_on.wait();
-    }
-  });
-  for (int item : {0, 1, 2}) ASSERT_FALSE(executor.Push(model, item, kLater));
+TEST_F(ExecutorTest, CancelDropsAWaitingItemAtOnceOnTheThreadThatCalls) {
+  Start();
+  const int model = AddThatHolds(Quick({1}));
+  AdmitAndPush(model, 0);
   busy.wait();
-  std::thread stop([&] { executor.Stop(); });
-  go_on.count_down();
-  stop.join();
-  EXPECT_EQ(record.batches.size(), 3);
-  EXPECT_EQ(executor.Push(model, 4, kLater), 4);
+  const int64_t ticket = AdmitAndPush(model, 1);
+  executor->Cancel(ticket);
+  {
+    std::lock_guard lock(mutex);
+    EXPECT_THAT(dropped, ElementsAre(Pair(1, DropReason::kCancelled)));
+    EXPECT_EQ(dropped_by, std::this_thread::get_id());
+  }
+  executor->Cancel(ticket);  // a second time does nothing
+  Release();
+  executor->Stop();
+  EXPECT_THAT(batches, ElementsAre(ElementsAre(0)));
+  EXPECT_EQ(dropped.size(), 1);
 }
 
-TEST(ExecutorTest, ManyThreadsPushAndEveryItemComesOutOnce) {
+TEST_F(ExecutorTest, CancelOfAnItemThatRunsDoesNothing) {
+  Start();
+  const int64_t ticket = AdmitAndPush(AddThatHolds(Quick({1})), 0);
+  busy.wait();
+  executor->Cancel(ticket);
+  Release();
+  executor->Stop();
+  EXPECT_TRUE(dropped.empty());
+}
+
+TEST_F(ExecutorTest, CancelWhileAnItemIsDecodedFreesItsPlaceAndPushGivesItBack) {
+  Start();
+  const int model = executor->AddModel(1, Quick({1}), [](Items, int) { return true; });
+  const int64_t ticket = Admit(model);
+  EXPECT_EQ(executor->Admit({.model = model, .deadline = t0 + absl::Hours(1)}).answer,
+            Answer::kNoPlace);
+  executor->Cancel(ticket);
+  EXPECT_FALSE(executor->InTime(ticket));
+  EXPECT_EQ(executor->Push(ticket, 5), 5);
+  executor->GiveBack(Admit(model));
+  executor->Stop();
+  EXPECT_TRUE(dropped.empty());
+}
+
+TEST_F(ExecutorTest, WhatIsCancelledAfterItsDeadlineHasExpired) {
+  Start();
+  const int model = AddThatHolds(Quick({1}));
+  AdmitAndPush(model, 0);
+  busy.wait();
+  const int64_t ticket = AdmitAndPush(model, 1);
+  elapsed = absl::ToInt64Nanoseconds(absl::Hours(2));
+  executor->Cancel(ticket);
+  Release();
+  executor->Stop();
+  EXPECT_THAT(dropped, ElementsAre(Pair(1, DropReason::kExpired)));
+}
+
+TEST_F(ExecutorTest, WhatCanNotBeInTimeAnyMoreIsDroppedAndDoesNotRun) {
+  Start();
+  const int model = AddThatHolds(Quick({1}));
+  AdmitAndPush(model, 0);
+  busy.wait();
+  AdmitAndPush(model, 1);
+  elapsed = absl::ToInt64Nanoseconds(absl::Hours(2));
+  Release();
+  one_dropped.wait();
+  executor->Stop();
+  EXPECT_THAT(dropped, ElementsAre(Pair(1, DropReason::kExpired)));
+  EXPECT_THAT(batches, ElementsAre(ElementsAre(0)));
+}
+
+TEST_F(ExecutorTest, APlaceThatIsGivenBackIsFree) {
+  Start();
+  const int model = executor->AddModel(1, Quick({1}), [](Items, int) { return true; });
+  for (int i = 0; i < 3; ++i) executor->GiveBack(Admit(model));
+}
+
+TEST_F(ExecutorTest, StopRunsWhatIsQueuedAndRefusesWhatComesLater) {
+  Start();
+  const int model = AddThatHolds(Quick({1}));
+  AdmitAndPush(model, 0);
+  busy.wait();
+  for (int item : {1, 2}) AdmitAndPush(model, item);
+  const int64_t later = Admit(model);
+  std::thread stop([&] { executor->Stop(); });
+  Release();
+  stop.join();
+  EXPECT_THAT(batches, ElementsAre(ElementsAre(0), ElementsAre(1), ElementsAre(2)));
+  EXPECT_EQ(executor->Push(later, 4), 4);
+}
+
+TEST_F(ExecutorTest, ABatchThatFailedTeachesNothingOfItsTime) {
+  Start();
+  const int model = executor->AddModel(10, Known({1}, Flat(ms)), [this](Items, int) {
+    elapsed += absl::ToInt64Nanoseconds(absl::Seconds(5));
+    return false;
+  });
+  for (int i = 0; i < 2; ++i) {
+    AdmitAndPush(model, i);
+    executor->RunBetween(
+        0, [] {}, {}, absl::InfiniteDuration());  // until the runner is free
+  }
+  const Admission next = executor->Admit({.model = model, .deadline = absl::InfiniteFuture()});
+  EXPECT_EQ(next.run, ms);
+  executor->GiveBack(next.ticket);
+}
+
+TEST_F(ExecutorTest, ManyThreadsPushAndCancelAndEveryItemComesOutOnce) {
   constexpr int kThreads = 4, kItems = 2000;
   std::vector<std::atomic<int>> seen(kThreads * kItems);
-  Executor<int> executor(
-      {.rule = {.cancelled = [](const int& item) { return item % 7 == 0; }, .runners = 3},
-       .drop = [&](int item, DropReason) { ++seen[item]; }});
-  auto run = [&](std::vector<int> batch) {
+  Executor<int> many(
+      {.scheduler = {.runners = 3}, .drop = [&](int item, DropReason) { ++seen[item]; }});
+  const auto run = [&](const Items& batch, int) {
     for (int item : batch) ++seen[item];
+    return true;
   };
-  const int models[] = {executor.AddModel({.max_queued = 100}, Flat(8), run),
-                        executor.AddModel({.max_queued = 100}, Flat(3), run)};
+  const int models[] = {many.AddModel(100, Quick({1, 2, 4, 8}), run),
+                        many.AddModel(100, Quick({1, 2, 3}), run)};
   std::vector<std::thread> threads;
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&, thread] {
-      for (int i = 0; i < kItems; ++i) {
-        const int item = thread * kItems + i;
-        if (executor.Push(models[item % 2], item, kLater)) ++seen[item];  // refused: ours again
+      for (int item = thread * kItems; item < (thread + 1) * kItems; ++item) {
+        const Admission admission = many.Admit({.model = models[item % 2],
+                                                .deadline = SteadyNow() + absl::Seconds(100),
+                                                .decode = absl::Microseconds(5)});
+        if (admission.answer != Answer::kAdmitted) {
+          ++seen[item];  // refused: ours still
+        } else if (item % 11 == 0) {
+          many.GiveBack(admission.ticket);
+          ++seen[item];
+        } else {
+          if (item % 13 == 0) many.Cancel(admission.ticket);  // before it is decoded
+          if (many.Push(admission.ticket, item)) ++seen[item];
+          if (item % 7 == 0) many.Cancel(admission.ticket);
+        }
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  executor.Stop();
+  many.Stop();
   for (const auto& count : seen) ASSERT_EQ(count, 1);
 }
 
-TEST(ExecutorTest, AModelMayGoWithItsLastBatch) {
-  Executor<int> executor({.drop = [](int, DropReason) {}});
+TEST_F(ExecutorTest, AModelMayGoWithItsLastBatch) {
+  Start();
+  int next = -1;
   std::atomic<int> number = -1;
-  number = executor.AddModel({}, Flat(), [&](std::vector<int>) {
-    executor.RemoveModel(number);
-    executor.AddModel({}, CostModel({{1, absl::Hours(1)}}, 1), [](std::vector<int>) {});
+  std::latch added(1);
+  number = executor->AddModel(10, Quick({1}), [&](Items, int) {
+    added.wait();
+    executor->RemoveModel(number);
+    next =
+        executor->AddModel(10, Known({1}, Flat(absl::Minutes(1))), [](Items, int) { return true; });
+    elapsed += absl::ToInt64Nanoseconds(absl::Seconds(1));
+    return true;
   });
-  ASSERT_FALSE(executor.Push(number, 1, kLater));
-  executor.Stop();
-  EXPECT_EQ(executor.ExpectedRun(number), absl::Hours(1));  // it learned nothing of the other's
+  added.count_down();
+  AdmitAndPush(number, 1);
+  executor->RunBetween(
+      0, [] {}, {}, absl::InfiniteDuration());  // until the runner is free
+  EXPECT_EQ(next, number);
+  const Admission admission = executor->Admit({.model = next, .deadline = t0 + absl::Hours(1)});
+  EXPECT_EQ(admission.run, absl::Minutes(1));  // it learned nothing of the other's
+  executor->GiveBack(admission.ticket);
 }
 
-TEST(ExecutorTest, WorkBetweenBatchesRunsOnAnIdleRunner) {
-  Executor<int> executor({.drop = [](int, DropReason) {}});
-  bool ran = false;
-  EXPECT_TRUE(executor.RunBetween([&] { ran = true; }, {}, absl::InfiniteDuration()));
-  EXPECT_TRUE(ran);
+TEST_F(ExecutorTest, WorkBetweenBatchesRunsOnTheRunnerThatIsNamed) {
+  std::mutex guard;
+  std::vector<std::thread::id> ids(3);
+  Executor<int> three({.scheduler = {.runners = 3}, .prepare_runner = [&](int runner) {
+                         std::lock_guard lock(guard);
+                         ids[runner] = std::this_thread::get_id();
+                       }});
+  for (int runner : {2, 0, 1}) {
+    std::thread::id ran;
+    EXPECT_TRUE(three.RunBetween(
+        runner, [&] { ran = std::this_thread::get_id(); }, {}, absl::InfiniteDuration()));
+    std::lock_guard lock(guard);
+    EXPECT_EQ(ran, ids[runner]);
+  }
 }
 
 // A runner that is held with item 0, while items 1 and 2 wait.
-class BusyRunnerTest : public ::testing::Test {
+class BusyRunnerTest : public ExecutorTest {
  protected:
   void SetUp() override {
-    model = executor.AddModel({}, Flat(1), [this](std::vector<int> batch) {
-      order.push_back(batch.front());
-      if (batch.front() != 0) return;
-      busy.count_down();
-      go_on.wait();
-    });
-    for (int item : {0, 1, 2}) ASSERT_FALSE(executor.Push(model, item, kLater));
+    Start();
+    const int model = AddThatHolds(Quick({1}));
+    AdmitAndPush(model, 0);
     busy.wait();
+    for (int item : {1, 2}) AdmitAndPush(model, item);
   }
 
   // Asks for work between batches, then lets the runner go on; returns what it did.
-  std::vector<int> OrderWithWork(absl::Duration patience) {
-    std::thread asking([&] { executor.RunBetween([&] { order.push_back(99); }, {}, patience); });
-    while (!executor.HasWorkBetween()) std::this_thread::yield();
-    go_on.count_down();
+  std::vector<Items> OrderWithWork(absl::Duration patience) {
+    std::thread asking([&] {
+      executor->RunBetween(
+          0,
+          [&] {
+            std::lock_guard lock(mutex);
+            batches.push_back({99});
+          },
+          {}, patience);
+    });
+    while (!executor->HasWorkBetween()) std::this_thread::yield();
+    Release();
     asking.join();
-    executor.Stop();
-    return order;
+    executor->Stop();
+    return batches;
   }
-
-  std::vector<int> order;
-  std::latch busy{1}, go_on{1};
-  Executor<int> executor{{.drop = [](int, DropReason) {}}};
-  int model = -1;
 };
 
 TEST_F(BusyRunnerTest, ItemsThatWaitGoBeforeWorkBetweenBatches) {
-  EXPECT_THAT(OrderWithWork(absl::InfiniteDuration()), ElementsAre(0, 1, 2, 99));
+  EXPECT_THAT(OrderWithWork(absl::InfiniteDuration()),
+              ElementsAreArray(std::vector<Items>{{0}, {1}, {2}, {99}}));
 }
 
 TEST_F(BusyRunnerTest, WorkWhosePatienceIsOverGoesBeforeItems) {
-  EXPECT_THAT(OrderWithWork(-absl::Seconds(1)), ElementsAre(0, 99, 1, 2));
+  EXPECT_THAT(OrderWithWork(-absl::Seconds(1)),
+              ElementsAreArray(std::vector<Items>{{0}, {99}, {1}, {2}}));
 }
 
 TEST_F(BusyRunnerTest, StopGivesUpWorkThatHasNotStarted) {
-  std::thread asking(
-      [&] { EXPECT_FALSE(executor.RunBetween([] { FAIL(); }, {}, absl::InfiniteDuration())); });
-  while (!executor.HasWorkBetween()) std::this_thread::yield();
-  std::thread stop([&] { executor.Stop(); });
+  std::thread asking([&] {
+    EXPECT_FALSE(executor->RunBetween(
+        0, [] { FAIL(); }, {}, absl::InfiniteDuration()));
+  });
+  while (!executor->HasWorkBetween()) std::this_thread::yield();
+  std::thread stop([&] { executor->Stop(); });
   asking.join();
-  go_on.count_down();
+  Release();
   stop.join();
 }
 
-TEST(ExecutorTest, NoWorkIsDoneAfterStop) {
-  Executor<int> executor({.drop = [](int, DropReason) {}});
-  executor.Stop();
-  EXPECT_FALSE(executor.RunBetween([] { FAIL(); }, {}, absl::InfiniteDuration()));
+TEST_F(ExecutorTest, NoWorkIsDoneAfterStop) {
+  Start();
+  executor->Stop();
+  EXPECT_FALSE(executor->RunBetween(
+      0, [] { FAIL(); }, {}, absl::InfiniteDuration()));
 }
 
 }  // namespace

@@ -1,0 +1,118 @@
+// A device in virtual time under a Scheduler: batches take what their model's curve says, and
+// nothing else takes any time.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "server/scheduling/scheduler.h"
+
+namespace patchserve {
+
+// How long a batch in a bucket of so many images takes.
+using Curve = std::function<absl::Duration(int bucket)>;
+
+inline const absl::Time t0 = absl::UnixEpoch() + absl::Hours(1);
+constexpr absl::Duration ms = absl::Milliseconds(1);
+
+inline Curve Linear(absl::Duration each) {
+  return [=](int bucket) { return bucket * each; };
+}
+inline Curve Flat(absl::Duration all) {
+  return [=](int) { return all; };
+}
+inline Curve Fixed(absl::Duration batch, absl::Duration each) {
+  return [=](int bucket) { return batch + bucket * each; };
+}
+
+inline std::vector<CostModel::Sample> Measured(const std::vector<int>& buckets,
+                                               const Curve& curve) {
+  std::vector<CostModel::Sample> measured;
+  for (int bucket : buckets) measured.push_back({bucket, curve(bucket)});
+  return measured;
+}
+
+// Every bucket was measured, and has confirmed it at `now`.
+inline CostModel Known(const std::vector<int>& buckets, const Curve& curve, absl::Time now = t0) {
+  CostModel cost(buckets, Measured(buckets, curve));
+  for (int bucket : buckets) cost.Observe(bucket, curve(bucket), now);
+  return cost;
+}
+
+class VirtualDevice {
+ public:
+  explicit VirtualDevice(const Scheduler::Options& options)
+      : scheduler(options), options_(options) {}
+
+  int Add(CostModel cost, Curve curve, int max_queued = 10'000) {
+    const int model = scheduler.AddModel(max_queued, std::move(cost));
+    curves_.resize(std::max<size_t>(curves_.size(), model + 1));
+    curves_[model] = std::move(curve);
+    return model;
+  }
+
+  // Takes in a request that needs no decoding.
+  Admission Admit(int model, absl::Time deadline) {
+    const Admission admission = scheduler.Admit({.model = model, .deadline = deadline}, now);
+    if (admission.answer == Admission::Answer::kAdmitted) scheduler.Ready(admission.ticket, now);
+    return admission;
+  }
+
+  // Starts what the free runners do now, and returns when to ask again if nothing happens before.
+  absl::Time StartBatches() {
+    while (scheduler.ready() > 0 && static_cast<int>(runs_.size()) < options_.runners) {
+      const Scheduler::Batch batch = scheduler.Next(now);
+      late += static_cast<int>(batch.late.size());
+      if (batch.model < 0 && batch.late.empty()) return batch.wake;
+      if (batch.model >= 0) Start(batch);
+    }
+    return absl::InfiniteFuture();
+  }
+
+  // Goes on until `until`, or until nothing waits or runs.
+  void Run(absl::Time until = absl::InfiniteFuture()) {
+    while (true) {
+      absl::Time next = StartBatches();
+      for (const auto& run : runs_) next = std::min(next, run.second);
+      if (next > until || next == absl::InfiniteFuture()) break;
+      now = std::max(now, next);
+      End();
+    }
+    if (until != absl::InfiniteFuture()) now = until;
+  }
+
+  Scheduler scheduler;
+  absl::Time now = t0;
+  std::map<int64_t, absl::Time> ended;  // when each request was answered, by ticket
+  std::vector<Scheduler::Batch> batches;
+  int late = 0;
+  std::function<void()> after_start = [] {};  // of a batch
+
+ private:
+  void Start(const Scheduler::Batch& batch) {
+    const absl::Time start = options_.shared_device ? std::max(now, free_) : now;
+    const absl::Time end = start + curves_[batch.model](batch.bucket);
+    free_ = end;
+    runs_.push_back({batch.run, end});
+    for (int64_t ticket : batch.requests) ended[ticket] = end;
+    batches.push_back(batch);
+    after_start();
+  }
+
+  void End() {
+    const auto over = std::stable_partition(runs_.begin(), runs_.end(),
+                                            [&](const auto& run) { return run.second > now; });
+    for (auto run = over; run != runs_.end(); ++run) scheduler.Ended(run->first, now);
+    runs_.erase(over, runs_.end());
+  }
+
+  const Scheduler::Options options_;
+  std::vector<Curve> curves_;                     // by model
+  std::vector<std::pair<int, absl::Time>> runs_;  // under way, and when each ends
+  absl::Time free_ = absl::InfinitePast();        // of a shared device
+};
+
+}  // namespace patchserve
