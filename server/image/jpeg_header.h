@@ -18,8 +18,10 @@ struct JpegHeader {
 // `file` starts with FF D8. Reads up to the first scan.
 JpegHeader ReadJpegHeader(absl::Span<const uint8_t> file);
 
-// How many scans the file's markers announce. Each costs a walk over the whole
-// picture, so a few bytes that repeat them can keep a decoder busy for hours.
+// How many scans the picture has: those that a decoder meets up to the image's end.
+// Thumbnails within segments, and videos or pictures behind the image, don't count.
+// Each scan costs a walk over the whole picture, so a few bytes that repeat them can
+// keep a decoder busy for hours.
 int CountJpegScans(absl::Span<const uint8_t> file);
 
 }  // namespace patchserve

@@ -6,7 +6,6 @@
 
 #include "server/image/decode.h"
 #include "server/image/header.h"
-#include "server/image/jpeg_header.h"
 #include "server/image/png_header.h"
 #include "tests/image/test_images.h"
 
@@ -87,18 +86,6 @@ TEST(DamagedFileTest, AnotherSizeThanTheHeadersIsRefused) {
   EXPECT_EQ(Decode(file, info).status().code(), absl::StatusCode::kInvalidArgument);
   const File cmyk = ReadTestImage("cmyk.jpg");
   EXPECT_EQ(Decode(cmyk, info).status().code(), absl::StatusCode::kInvalidArgument);
-}
-
-TEST(DamagedFileTest, AJpegThatRepeatsItsScansIsRefused) {
-  File file = ReadTestImage("progressive.jpg");
-  const File scan = {0xff, 0xda, 0, 6, 1, 1, 0, 0, 0x3f, 0};
-  for (int i = 0; i < 500; ++i) file.insert(file.end() - 2, scan.begin(), scan.end());
-  EXPECT_THAT(std::string(ReadAndDecode(file).status().message()), HasSubstr("scans, more than"));
-}
-
-TEST(DamagedFileTest, APhotoHasFewScans) {
-  EXPECT_EQ(CountJpegScans(ReadTestImage("chelsea.jpg")), 1);
-  EXPECT_EQ(CountJpegScans(ReadTestImage("progressive.jpg")), 10);
 }
 
 // Whatever the bytes, the answer is a picture or INVALID_ARGUMENT.

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <string>
 
-#include "tests/image/test_images.h"
+#include "tests/image/file_parts.h"
 
 namespace patchserve {
 namespace {
@@ -18,8 +18,6 @@ std::string Refusal(const File& file, const ImageLimits& limits = {}) {
   EXPECT_EQ(info.status().code(), absl::StatusCode::kInvalidArgument);
   return std::string(info.status().message());
 }
-
-File Text(const std::string& text) { return File(text.begin(), text.end()); }
 
 // What IHDR says is written over; nobody looks at its checksum before decoding.
 File PngOfSize(uint32_t width, uint32_t height) {
@@ -91,13 +89,6 @@ TEST(HeaderTest, NoCutOffFileIsReadBeyondItsEnd) {
       EXPECT_TRUE(length >= 18 || !info.ok()) << name << " " << length;
     }
   }
-}
-
-TEST(HeaderTest, FillBytesAndGarbageBetweenJpegMarkersAreSkipped) {
-  File file = ReadTestImage("420.jpg");
-  const File fill = {0xff, 0xff, 0xff, 0x00, 0x12};
-  file.insert(file.begin() + 2, fill.begin(), fill.end());
-  EXPECT_EQ(ReadHeader(file, {})->width, 37);
 }
 
 TEST(HeaderTest, ExifAfterTheJpegFrameHeaderIsFound) {
