@@ -88,7 +88,7 @@ JpegHeader ReadJpegHeader(absl::Span<const uint8_t> file) {
       header.components = segment.U8(5);
     } else if (markers.marker() == kApp1 && !has_exif && segment.Matches(0, kExifPrefix)) {
       has_exif = true;
-      header.orientation = ExifOrientation(markers.segment().subspan(kExifPrefix.size()));
+      header.orientation = ExifOrientation(markers.segment()).value_or(1);
     }
   }
   return header;

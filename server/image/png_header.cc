@@ -49,7 +49,7 @@ PngHeader ReadPngHeader(absl::Span<const uint8_t> file) {
     }
     if (!MakesPixels(bytes, chunk)) header.has_extras = true;
     if (Is(bytes, chunk, "eXIf")) {
-      header.orientation = ExifOrientation(bytes.Part(chunk.data(), chunk.size));
+      header.orientation = ExifOrientation(bytes.Part(chunk.data(), chunk.size)).value_or(1);
     }
   }
   return header;

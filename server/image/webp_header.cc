@@ -49,10 +49,7 @@ WebPHeader ReadWebPHeader(absl::Span<const uint8_t> file) {
   for (size_t at = kFirstChunk; bytes.Has(at, kChunkHeader);) {
     const size_t size = bytes.LittleEndian32(at + 4);
     if (bytes.Matches(at, "EXIF")) {
-      auto exif = bytes.Part(at + kChunkHeader, size);
-      // Some writers keep the prefix that belongs to JPEG.
-      if (Bytes(exif).Matches(0, "Exif\0\0"sv)) exif.remove_prefix(6);
-      header.orientation = ExifOrientation(exif);
+      header.orientation = ExifOrientation(bytes.Part(at + kChunkHeader, size)).value_or(1);
       break;
     }
     at += kChunkHeader + size + (size & 1);
