@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
+#include <vector>
 
 #include "server/image/bytes.h"
-#include "server/image/exif.h"
+#include "server/image/orientation.h"
 
 namespace patchserve {
 namespace {
@@ -15,6 +17,7 @@ constexpr uint8_t kStartOfScan = 0xda;
 constexpr uint8_t kEndOfImage = 0xd9;
 constexpr uint8_t kApp1 = 0xe1;
 constexpr auto kExifPrefix = "Exif\0\0"sv;
+constexpr auto kXmpPrefix = "http://ns.adobe.com/xap/1.0/\0"sv;
 
 // C0 to CF are frame headers, but for C4 (Huffman tables), C8 (reserved) and CC
 // (arithmetic conditioning).
@@ -79,18 +82,22 @@ class Markers {
 
 JpegHeader ReadJpegHeader(absl::Span<const uint8_t> file) {
   JpegHeader header;
-  bool has_exif = false;
+  std::vector<uint8_t> exif;  // one block, also where it is spread over several segments
+  std::string_view xmp;
   for (Markers markers(file); markers.Next() && markers.marker() != kStartOfScan;) {
     const Bytes segment(markers.segment());
     if (IsStartOfFrame(markers.marker()) && header.width == 0) {
       header.height = segment.BigEndian16(1);
       header.width = segment.BigEndian16(3);
       header.components = segment.U8(5);
-    } else if (markers.marker() == kApp1 && !has_exif && segment.Matches(0, kExifPrefix)) {
-      has_exif = true;
-      header.orientation = ExifOrientation(markers.segment()).value_or(1);
+    } else if (markers.marker() == kApp1 && segment.Matches(0, kExifPrefix)) {
+      const auto part = markers.segment().subspan(exif.empty() ? 0 : kExifPrefix.size());
+      exif.insert(exif.end(), part.begin(), part.end());
+    } else if (markers.marker() == kApp1 && segment.Matches(0, kXmpPrefix)) {
+      xmp = AsText(markers.segment().subspan(kXmpPrefix.size()));
     }
   }
+  header.orientation = Orientation(exif, xmp);
   return header;
 }
 

@@ -12,7 +12,7 @@ struct JpegHeader {
   int width = 0;  // 0 where the file has no frame header
   int height = 0;
   int components = 0;   // 1 grey, 3 colour, 4 CMYK or YCCK
-  int orientation = 1;  // EXIF's
+  int orientation = 1;  // of EXIF or XMP
 };
 
 // `file` starts with FF D8. Reads up to the first scan.

@@ -1,7 +1,12 @@
 #include "server/image/png_header.h"
 
+#include <optional>
+#include <string>
+#include <string_view>
+
 #include "server/image/bytes.h"
-#include "server/image/exif.h"
+#include "server/image/orientation.h"
+#include "server/image/png_text.h"
 
 namespace patchserve {
 namespace {
@@ -29,6 +34,31 @@ bool MakesPixels(const Bytes& bytes, const Chunk& chunk) {
   return false;
 }
 
+// What a file's chunks say of the orientation; of several chunks of a kind the last counts.
+class Metadata {
+ public:
+  void Add(std::string_view name, absl::Span<const uint8_t> data) {
+    if (name == "eXIf") exif_ = data;
+    const auto text = ReadPngText(name, data);
+    if (!text) return;
+    if (text->keyword == "exif" && name == "tEXt") exif_ = data.last(text->text.size());
+    if (text->keyword == "Raw profile type exif") profile_ = *text;
+    if (text->keyword == "XML:com.adobe.xmp") xmp_ = *text;
+  }
+
+  int Orientation() const {
+    std::string unpacked_profile, unpacked_xmp;
+    std::vector<uint8_t> profile;
+    if (!exif_) profile = RawProfile(Unpack(profile_, unpacked_profile));
+    return patchserve::Orientation(exif_.value_or(profile), Unpack(xmp_, unpacked_xmp));
+  }
+
+ private:
+  std::optional<absl::Span<const uint8_t>> exif_;
+  PngText profile_;
+  PngText xmp_;
+};
+
 }  // namespace
 
 PngHeader ReadPngHeader(absl::Span<const uint8_t> file) {
@@ -41,6 +71,7 @@ PngHeader ReadPngHeader(absl::Span<const uint8_t> file) {
   header.bit_depth = bytes.U8(chunk.data() + 8);
   header.color_type = bytes.U8(chunk.data() + 9);
 
+  Metadata metadata;
   while (bytes.Has(chunk.next(), kAroundData)) {
     chunk = ChunkAt(bytes, chunk.next());
     if (Is(bytes, chunk, "IEND")) {
@@ -48,10 +79,9 @@ PngHeader ReadPngHeader(absl::Span<const uint8_t> file) {
       break;
     }
     if (!MakesPixels(bytes, chunk)) header.has_extras = true;
-    if (Is(bytes, chunk, "eXIf")) {
-      header.orientation = ExifOrientation(bytes.Part(chunk.data(), chunk.size)).value_or(1);
-    }
+    metadata.Add(AsText(bytes.Part(chunk.at + 4, 4)), bytes.Part(chunk.data(), chunk.size));
   }
+  header.orientation = metadata.Orientation();
   return header;
 }
 

@@ -16,10 +16,10 @@ struct PngHeader {
   int color_type = 0;       // 0 grey, 2 RGB, 3 palette, 4 grey + alpha, 6 RGBA
   bool has_extras = false;  // other chunks than OnlyPixels keeps
   bool complete = false;    // every chunk up to IEND lies within the file
-  int orientation = 1;      // EXIF's
+  int orientation = 1;      // of EXIF or XMP
 };
 
-// `file` starts with the PNG signature. Steps over all chunks: EXIF may come last.
+// `file` starts with the PNG signature. Steps over all chunks: metadata may come last.
 PngHeader ReadPngHeader(absl::Span<const uint8_t> file);
 
 // A copy of a complete file with only the chunks that make its pixels: IHDR, PLTE,

@@ -17,4 +17,16 @@ File JpegSegment(uint8_t marker, const File& data);
 // With `segments` right after the image's start.
 File JpegWith(const File& jpeg, const File& segments);
 
+File PngChunk(std::string_view name, const File& data);
+// rgb.png with `chunks` before its pixels.
+File PngWith(const File& chunks);
+File Deflated(const File& data);
+
+File WebPChunk(std::string_view name, const File& data);
+// lossless.webp in the extended form with `flags`, and `chunks` behind its pixels.
+File WebPWith(uint8_t flags, const File& chunks);
+
+// An EXIF block whose orientation is this.
+File ExifBlock(uint8_t orientation);
+
 }  // namespace patchserve
