@@ -75,11 +75,10 @@ absl::StatusOr<Image> DecodeDeepGray(absl::Span<const uint8_t> file, const Image
 
 absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> file, const ImageInfo& info) {
   const PngHeader header = ReadPngHeader(file);
-  // OpenCV would allocate what a chunk claims to hold, up to 2 GB, before it looks
-  // whether the file is that long.
-  if (!header.complete) return Damaged();
+  if (header.damaged) return Damaged();
   std::vector<uint8_t> only_pixels;
-  if (header.has_extras) {
+  if (!header.only_pixels) {
+    // So no chunk claims to be longer than the file: OpenCV would allocate up to 2 GB for it.
     only_pixels = OnlyPixels(file);
     file = only_pixels;
   }
