@@ -55,16 +55,6 @@ TEST(DamagedFileTest, APngWithAWrongChecksumIsRefused) {
   EXPECT_FALSE(ReadAndDecode(file).ok());
 }
 
-TEST(DamagedFileTest, ABmpWhoseColoursWouldBeMisreadIsRefused) {
-  File overlapping = ReadTestImage("bits8.bmp");
-  overlapping[10] = 54;  // where pixels begin: the palette does
-  overlapping[11] = 0;
-  EXPECT_THAT(ReadAndDecode(overlapping).status().message(), HasSubstr("inside of its palette"));
-  File masked = ReadTestImage("bits32.bmp");
-  masked[30] = 3;  // there are masks: what was the first pixels
-  EXPECT_THAT(ReadAndDecode(masked).status().message(), HasSubstr("unusual order of colours"));
-}
-
 // Of IEND, or of the checksum before it: every pixel is there.
 TEST(DamagedFileTest, APngThatLacksItsLastBytesIsDecoded) {
   constexpr size_t kEnd = 12, kChecksum = 4;
