@@ -10,8 +10,9 @@
 namespace patchserve {
 
 struct ImageLimits {
-  int64_t max_bytes = 20'000'000;   // of the encoded file, or of raw pixels
-  int64_t max_pixels = 50'000'000;  // width * height
+  int64_t max_bytes = 20'000'000;  // of the encoded file, or of raw pixels
+  int64_t max_pixels =
+      52'000'000;  // width * height: cameras of "50 megapixels" have up to 51.3 million
 };
 
 // Format, size and EXIF orientation of a JPEG, PNG, WebP or BMP file, checked

@@ -55,8 +55,15 @@ TEST(HeaderTest, OtherFormatsAreRefusedWithTheAcceptedOnes) {
 }
 
 TEST(HeaderTest, AHugePictureIsRefusedBeforeItIsDecoded) {
-  EXPECT_EQ(Refusal(PngOfSize(60000, 60000)), "image is 60000x60000, more than 50000000 pixels");
-  EXPECT_THAT(Refusal(PngOfSize(0xffffffff, 0xffffffff)), HasSubstr("more than 50000000 pixels"));
+  EXPECT_EQ(Refusal(PngOfSize(60000, 60000)), "image is 60000x60000, more than 52000000 pixels");
+  EXPECT_THAT(Refusal(PngOfSize(0xffffffff, 0xffffffff)), HasSubstr("more than 52000000 pixels"));
+}
+
+// 50 megapixels as cameras count them.
+TEST(HeaderTest, TheLargestPhotosOfPhonesAreAllowed) {
+  EXPECT_TRUE(ReadHeader(PngOfSize(8160, 6144), {}).ok());
+  EXPECT_TRUE(ReadHeader(PngOfSize(8192, 6144), {}).ok());
+  EXPECT_TRUE(ReadHeader(PngOfSize(8272, 6200), {}).ok());
 }
 
 TEST(HeaderTest, AVeryLongSideIsRefused) {
