@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "server/base/status.h"
 #include "server/model/engine.h"
@@ -23,6 +24,15 @@ Precision ToPrecision(const std::string& name) {
   return it == kPrecisions.end() ? Precision::kAuto : it->second;
 }
 
+void WarnOfName(const std::string& name) {
+  if (absl::EndsWith(name, ".pixels") || absl::EndsWith(name, ".tensor")) {
+    spdlog::warn(
+        "model {}: the Open Inference Protocol takes such a name for pixels or tensors of a model "
+        "without the ending; where both are served, that model's are out of reach",
+        name);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings& settings,
@@ -31,6 +41,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
                                                              absl::Duration longest_batch,
                                                              const std::atomic<bool>& cancelled) {
   const absl::Time start = absl::Now();
+  WarnOfName(settings.name);
   PrepareRunnerThread(kIntraOpThreads);  // converting weights takes one thread too
   ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine,
                    Engine::Load(settings.folder, {.device = device,
