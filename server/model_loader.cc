@@ -47,6 +47,10 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
                    Engine::Load(settings.folder, {.device = device,
                                                   .precision = ToPrecision(settings.precision),
                                                   .deterministic = settings.deterministic}));
+  if (const std::string& prefix = engine->description().weights_prefix; !prefix.empty()) {
+    spdlog::info("model {}: every tensor has the prefix \"{}\", which is taken off", settings.name,
+                 prefix);
+  }
   auto model = std::make_shared<ServedModel>();
   model->name = settings.name;
   model->description = engine->description();
