@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "tests/image/file_parts.h"
 
 namespace patchserve {
 namespace {
 
+using namespace std::string_view_literals;
 using ::testing::HasSubstr;
 
 std::string Refusal(const File& file, const ImageLimits& limits = {}) {
@@ -50,8 +52,35 @@ TEST(HeaderTest, AnEmptyFileIsRefused) { EXPECT_EQ(Refusal({}), "image is empty"
 
 TEST(HeaderTest, OtherFormatsAreRefusedWithTheAcceptedOnes) {
   EXPECT_EQ(Refusal(Text("hello")), "image is not a JPEG, PNG, WebP or BMP file");
-  EXPECT_THAT(Refusal(Text("GIF89a\1\0\1\0\0\0\0;")), HasSubstr("JPEG, PNG, WebP or BMP"));
-  EXPECT_THAT(Refusal(Text("II*\0 TIFF")), HasSubstr("JPEG, PNG, WebP or BMP"));
+  EXPECT_EQ(Refusal(Text("GIF89a\1\0\1\0\0\0\0;")),
+            "image is a GIF file, not a JPEG, PNG, WebP or BMP file");
+  EXPECT_THAT(Refusal(Text("II*\0 TIFF"sv)), HasSubstr("is a TIFF or raw file, not a JPEG"));
+  EXPECT_THAT(Refusal(Text("\0\0\0\x18"
+                           "ftypheic\0\0\0\0"sv)),
+              HasSubstr("is a HEIC file, not a JPEG"));
+  EXPECT_THAT(Refusal(Text("\0\0\0\x18"
+                           "ftypmif1\0\0\0\0"sv)),
+              HasSubstr("is a HEIC file, not a JPEG"));
+  EXPECT_THAT(Refusal(Text("\0\0\0\x1c"
+                           "ftypavif\0\0\0\0"sv)),
+              HasSubstr("is an AVIF file, not a JPEG"));
+}
+
+TEST(HeaderTest, Base64IsNamed) {
+  for (const char* name : {"420.jpg", "rgb.png", "lossy.webp", "bits24.bmp"}) {
+    const File file = ReadTestImage(name);
+    std::string text;
+    absl::Base64Escape({reinterpret_cast<const char*>(file.data()), file.size()}, &text);
+    for (const std::string before : {"", "\n", "\"", "b'", "data:image/jpeg;base64,"}) {
+      EXPECT_THAT(Refusal(Text(before + text)), HasSubstr("is base64 text")) << before << name;
+    }
+  }
+}
+
+// As the Open Inference Protocol wants it in raw contents, and nobody else.
+TEST(HeaderTest, ALengthBeforeTheFileIsNamed) {
+  EXPECT_THAT(Refusal(Joined({{9, 9, 0, 0}, ReadTestImage("420.jpg")})),
+              HasSubstr("is a JPEG file behind a length of four bytes"));
 }
 
 TEST(HeaderTest, AHugePictureIsRefusedBeforeItIsDecoded) {
