@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "server/base/status.h"
 
@@ -23,7 +24,8 @@ absl::Status NotJson(absl::string_view what) {
   const bool encoding = absl::StrContains(what, "UTF-8");
   return absl::InvalidArgumentError(
       absl::StrCat("not valid JSON, ", encoding ? "and not UTF-8, " : "",
-                   absl::Utf8SafeCEscape(what.substr(0, kMaxReason))));
+                   absl::StrReplaceAll(absl::Utf8SafeCEscape(what.substr(0, kMaxReason)),
+                                       {{"\\'", "'"}, {"\\\"", "\""}})));
 }
 
 }  // namespace

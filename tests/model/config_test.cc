@@ -319,7 +319,9 @@ TEST(ModelConfigTest, ModelArgsForAnotherNetworkAreRefused) {
 TEST(ModelConfigTest, BrokenJsonIsRefusedWithTheLineAndColumn) {
   EXPECT_THAT(ParseModelConfig("{\n  \"a\": 1,\n}"),
               Refused("not valid JSON, at line 3, column 1"));
-  EXPECT_THAT(ParseModelConfig("// by hand\n{}"), Refused("at line 1, column 1"));
+  EXPECT_THAT(ParseModelConfig("// by hand\n{}"),
+              Refused("at line 1, column 1: syntax error while parsing value - invalid literal; "
+                      "last read: '/'"));
   EXPECT_THAT(ParseModelConfig("{\"a\": 1e999}"), Refused("not valid JSON"));
   EXPECT_THAT(ParseModelConfig("{\"b\": NaN,\n \"a\": nan}"), Refused("at line 2, column 8"));
 }
