@@ -62,11 +62,12 @@ class Markers {
 
   // FF 00 stands for a byte FF of entropy-coded data, FF FF for a fill byte. 0: none.
   size_t AfterNextMarker() const {
-    for (size_t at = next_; bytes_.Has(at, 2); ++at) {
-      const void* found = std::memchr(&file_[at], 0xff, file_.size() - at - 1);
+    for (size_t at = next_; at < file_.size(); ++at) {
+      const void* found = std::memchr(&file_[at], 0xff, file_.size() - at);
       if (found == nullptr) return 0;
       at = static_cast<const uint8_t*>(found) - file_.data();
-      if (file_[at + 1] != 0xff && file_[at + 1] != 0) return at + 2;
+      while (at < file_.size() && file_[at] == 0xff) ++at;
+      if (at < file_.size() && file_[at] != 0) return at + 1;
     }
     return 0;
   }

@@ -53,7 +53,7 @@ std::optional<PngText> ReadPngText(std::string_view chunk_name, absl::Span<const
 }
 
 std::string_view Unpack(const PngText& text, std::string& unpacked) {
-  if (!text.compressed) return text.text;
+  if (!text.compressed) return text.text.substr(0, kMaxUnpacked);
   z_stream stream = {};
   if (inflateInit(&stream) != Z_OK) return {};
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.text.data()));

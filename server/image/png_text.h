@@ -21,8 +21,8 @@ struct PngText {
 // chunk, and for a text that isn't as the format says.
 std::optional<PngText> ReadPngText(std::string_view chunk_name, absl::Span<const uint8_t> data);
 
-// The text itself, which is `text.text` or lies in `unpacked`. Empty where it can't be
-// unpacked, and where that would make more than a megabyte: Pillow's limit too.
+// The text itself, which is a part of `text.text` or lies in `unpacked`: its first megabyte.
+// Empty where it can't be unpacked, and where that would make more (Pillow refuses such files).
 std::string_view Unpack(const PngText& text, std::string& unpacked);
 
 // The bytes of a "Raw profile type ..." as ImageMagick and exiftool write it: three lines
