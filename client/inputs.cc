@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kExtensions[] = {".jpg", ".jpeg", ".png", ".webp", ".bmp"};
+constexpr std::string_view kExtensions[] = {".jpg", ".jpeg", ".jpe", ".jfif",
+                                            ".png", ".webp", ".bmp"};
 
 bool LooksLikeImage(const fs::path& path) {
   const std::string extension = absl::AsciiStrToLower(path.extension().string());
@@ -54,7 +55,8 @@ void AddPath(const std::string& path, std::vector<Input>& inputs) {
   Collect(path, found);
   if (found.empty()) {
     found.push_back(
-        {path, absl::NotFoundError("no .jpg, .jpeg, .png, .webp or .bmp file in this folder")});
+        {path, absl::NotFoundError(
+                   "no .jpg, .jpeg, .jpe, .jfif, .png, .webp or .bmp file in this folder")});
   }
   std::sort(found.begin(), found.end(),
             [](const Input& a, const Input& b) { return a.name < b.name; });

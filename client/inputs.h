@@ -22,8 +22,8 @@ struct Input {
 // Turns arguments into inputs, in their order:
 //   "-"              stdin, as one image
 //   a file           itself, whatever its name
-//   a folder         the .jpg, .jpeg, .png, .webp and .bmp files (in any case) in it and
-//                    in its subfolders, ordered by path; links to folders aren't followed
+//   a folder         the .jpg, .jpeg, .jpe, .jfif, .png, .webp and .bmp files (in any case) in it
+//                    and in its subfolders, ordered by path; links to folders aren't followed
 //   anything else    a glob(3) pattern that the shell left alone; each match as above
 // What names nothing becomes an input whose `problem` says so: NOT_FOUND for no
 // such file and for a folder without images, PERMISSION_DENIED or UNKNOWN for a

@@ -1,8 +1,10 @@
 #include "server/model_loader.h"
 
 #include <functional>
+#include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "server/base/status.h"
 #include "server/base/steady_clock.h"
 #include "server/pipeline/batch_buckets.h"
@@ -10,6 +12,18 @@
 #include "spdlog/spdlog.h"
 
 namespace patchserve {
+namespace {
+
+void WarnOfName(const std::string& name) {
+  if (absl::EndsWith(name, ".pixels") || absl::EndsWith(name, ".tensor")) {
+    spdlog::warn(
+        "model {}: the Open Inference Protocol takes such a name for pixels or tensors of a model "
+        "without the ending; where both are served, that model's are out of reach",
+        name);
+  }
+}
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings& settings,
                                                              const Backend& backend,
@@ -17,7 +31,12 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
                                                              absl::Duration longest_batch,
                                                              const std::atomic<bool>& cancelled) {
   const absl::Time start = SteadyNow();
+  WarnOfName(settings.name);
   ASSIGN_OR_RETURN(LoadedModel found, backend.load(settings));
+  if (const std::string& prefix = found.description.weights_prefix; !prefix.empty()) {
+    spdlog::info("model {}: every tensor has the prefix \"{}\", which is taken off", settings.name,
+                 prefix);
+  }
   auto model = std::make_shared<ServedModel>();
   model->name = settings.name;
   model->description = std::move(found.description);

@@ -96,7 +96,7 @@ absl::Status CheckModel(const ModelSettings& model) {
 
 absl::StatusOr<std::vector<ModelSettings>> CollectModels(const ServerConfig& file) {
   std::map<std::string, ModelSettings> models;
-  for (const std::string& argument : absl::GetFlag(FLAGS_models)) {
+  for (const std::string& argument : RejoinFolders(absl::GetFlag(FLAGS_models))) {
     ASSIGN_OR_RETURN(std::vector<ModelFolder> folders, FindModelFolders(argument));
     for (const ModelFolder& folder : folders) {
       if (!models.emplace(folder.name, Defaults(folder)).second) {

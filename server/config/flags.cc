@@ -45,7 +45,7 @@ ABSL_FLAG(absl::Duration, max_batch_delay, absl::InfiniteDuration(),
           "inf: as long as more are answered in time so.");
 ABSL_FLAG(int, stream_window, 16, "The most unanswered requests of one ClassifyStream.");
 ABSL_FLAG(int64_t, max_image_bytes, 20'000'000, "The longest image, in bytes as sent.");
-ABSL_FLAG(int64_t, max_image_pixels, 50'000'000, "The largest image, in pixels.");
+ABSL_FLAG(int64_t, max_image_pixels, 52'000'000, "The largest image, in pixels.");
 ABSL_FLAG(absl::Duration, default_deadline, absl::Seconds(10),
           "Deadline of requests that come without one.");
 ABSL_FLAG(absl::Duration, lame_duck, absl::Seconds(5),

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/base/status.h"
 
 namespace patchserve {
@@ -26,7 +28,37 @@ std::string BaseName(const fs::path& folder) {
   return absolute.has_filename() ? absolute.filename() : absolute.parent_path().filename();
 }
 
+bool IsFolder(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+// NAME and FOLDER; no name where the argument is a folder alone.
+ModelFolder SplitName(const std::string& argument) {
+  const size_t equals = argument.find('=');
+  if (equals == argument.npos || argument.find('/') < equals || IsFolder(argument)) {
+    return {"", argument};
+  }
+  return {argument.substr(0, equals), argument.substr(equals + 1)};
+}
+
+bool IsHidden(const fs::path& folder) { return absl::StartsWith(folder.filename().string(), "."); }
+
 }  // namespace
+
+std::vector<std::string> RejoinFolders(const std::vector<std::string>& parts) {
+  std::vector<std::string> arguments;
+  for (size_t begin = 0; begin < parts.size();) {
+    size_t end = parts.size();
+    std::string joined;
+    do {
+      joined = absl::StrJoin(parts.begin() + begin, parts.begin() + end, ",");
+    } while (--end > begin && !IsFolder(SplitName(joined).folder));
+    arguments.push_back(std::move(joined));
+    begin = end + 1;
+  }
+  return arguments;
+}
 
 absl::Status CheckModelName(const std::string& name) {
   const bool good = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
@@ -38,16 +70,15 @@ absl::Status CheckModelName(const std::string& name) {
   }
   if (good) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
-      "\"", name, "\" can't be a model's name: use letters, digits, '.', '_' and '-'"));
+      "\"", name,
+      "\" can't be a model's name: use letters, digits, '.', '_' and '-', or NAME=FOLDER"));
 }
 
 absl::StatusOr<std::vector<ModelFolder>> FindModelFolders(const std::string& argument) {
   std::vector<ModelFolder> found;
-  std::string folder = argument;
-  if (const size_t equals = argument.find('='); equals != std::string::npos) {
-    folder = argument.substr(equals + 1);
-    found.push_back({argument.substr(0, equals), folder});
-  }
+  const auto [name, folder] = SplitName(argument);
+  const bool named = folder.size() < argument.size();
+  if (named) found.push_back({name, folder});
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
     return absl::NotFoundError(absl::StrCat("--models: there is no folder ", folder));
@@ -55,7 +86,8 @@ absl::StatusOr<std::vector<ModelFolder>> FindModelFolders(const std::string& arg
   if (found.empty() && IsCheckpoint(folder)) found.push_back({BaseName(folder), folder});
   if (found.empty()) {
     for (fs::directory_iterator it(folder, error), end; it != end; it.increment(error)) {
-      if (IsCheckpoint(it->path())) found.push_back({it->path().filename(), it->path()});
+      if (!IsHidden(it->path()) && IsCheckpoint(it->path()))
+        found.push_back({it->path().filename(), it->path()});
     }
   }
   if (error) {

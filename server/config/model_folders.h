@@ -14,11 +14,16 @@ struct ModelFolder {
 };
 
 // `argument` is a checkpoint folder (named by its last component), a folder of such
-// folders (one level down, each named by its own name; others are passed over), or
-// NAME=FOLDER. Symbolic links are followed.
+// folders (one level down, each named by its own name; others are passed over, and hidden
+// ones), or NAME=FOLDER. An existing folder whose path has a "=" is that folder, and a name
+// has no "/". Symbolic links are followed.
 // Errors: NOT_FOUND: no such folder, or no checkpoint in it. INVALID_ARGUMENT: a
 // name that isn't [A-Za-z0-9._-]+.
 absl::StatusOr<std::vector<ModelFolder>> FindModelFolders(const std::string& argument);
+
+// Joins again what a list of arguments, parted by commas, tore apart: "lr=0.1", "bs=32/vit"
+// are one where a folder "lr=0.1,bs=32/vit" exists.
+std::vector<std::string> RejoinFolders(const std::vector<std::string>& parts);
 
 absl::Status CheckModelName(const std::string& name);
 

@@ -1,25 +1,38 @@
 #include "server/image/bmp_header.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "server/image/bytes.h"
 
 namespace patchserve {
 namespace {
 
-constexpr uint32_t kCoreHeader = 12;  // headers are known by their length
+constexpr size_t kFileHeader = 14;
+constexpr uint32_t kCoreHeader = 12;
 constexpr uint32_t kInfoHeader = 40;
-constexpr uint32_t kMasksInHeader = 56;
-constexpr uint32_t kBitFields = 3;
+constexpr uint32_t kAlphaMaskInHeader = 56;
+constexpr size_t kMasks = kFileHeader + kInfoHeader;  // within a longer header, or behind it
+constexpr size_t kThreeMasks = 12;
 
-bool HasOtherMasks(const Bytes& bytes) {
-  return bytes.LittleEndian32(54) != 0xff0000 || bytes.LittleEndian32(58) != 0xff00 ||
-         bytes.LittleEndian32(62) != 0xff;
+bool IsInfoHeader(uint32_t length) {
+  constexpr uint32_t kLengths[] = {40, 52, 56, 64, 108, 124};
+  return std::find(std::begin(kLengths), std::end(kLengths), length) != std::end(kLengths);
 }
 
-bool PixelsOverlapPalette(const Bytes& bytes, uint32_t header_length, int bits) {
-  if (bits > 8) return false;
-  const uint64_t used = bytes.LittleEndian32(46);
-  const uint64_t colors = used == 0 ? uint64_t{1} << bits : used;
-  return bytes.LittleEndian32(10) < 14 + header_length + 4 * colors;
+void ReadInfoHeader(const Bytes& bytes, BmpHeader& header) {
+  const int64_t width = static_cast<int32_t>(bytes.LittleEndian32(18));
+  const int64_t height = static_cast<int32_t>(bytes.LittleEndian32(22));
+  header.width = width < 0 ? 0 : width;
+  header.height = height < 0 ? -height : height;
+  header.top_down = height < 0;
+  header.bits = bytes.LittleEndian16(28);
+  header.compression = static_cast<BmpCompression>(bytes.LittleEndian32(30));
+  header.colors = bytes.LittleEndian32(46);
+  if (header.compression != BmpCompression::kMasks) return;
+  const int masks = header.length < kAlphaMaskInHeader ? 3 : 4;
+  for (int i = 0; i < masks; ++i) header.masks[i] = bytes.LittleEndian32(kMasks + 4 * i);
+  if (header.length == kInfoHeader) header.palette += kThreeMasks;
 }
 
 }  // namespace
@@ -27,23 +40,24 @@ bool PixelsOverlapPalette(const Bytes& bytes, uint32_t header_length, int bits) 
 BmpHeader ReadBmpHeader(absl::Span<const uint8_t> file) {
   const Bytes bytes(file);
   BmpHeader header;
-  const uint32_t length = bytes.LittleEndian32(14);
-  if (length == kCoreHeader) {
+  header.length = bytes.LittleEndian32(14);
+  header.palette = kFileHeader + header.length;
+  if (header.length == kCoreHeader) {
     header.width = bytes.LittleEndian16(18);
     header.height = bytes.LittleEndian16(20);
     header.bits = bytes.LittleEndian16(24);
-  } else if (length >= kInfoHeader) {
-    const int64_t width = static_cast<int32_t>(bytes.LittleEndian32(18));
-    const int64_t height = static_cast<int32_t>(bytes.LittleEndian32(22));
-    header.width = width < 0 ? 0 : width;
-    header.height = height < 0 ? -height : height;
-    header.bits = bytes.LittleEndian16(28);
-    const bool has_masks = bytes.LittleEndian32(30) == kBitFields;
-    header.misleading =
-        (header.bits == 32 && has_masks && length < kMasksInHeader && HasOtherMasks(bytes)) ||
-        PixelsOverlapPalette(bytes, length, header.bits);
-    header.green_has_6_bits = has_masks && bytes.LittleEndian32(58) == 0x7e0;
+    header.color_bytes = 3;
+  } else if (IsInfoHeader(header.length)) {
+    ReadInfoHeader(bytes, header);
   }
+  if (header.bits > 8) {
+    header.colors = 0;
+  } else if (header.colors == 0) {
+    header.colors = int64_t{1} << header.bits;
+  }
+  header.pixels = bytes.LittleEndian32(10);
+  const bool at_palette = header.pixels == header.palette && header.bits <= 8;
+  if (header.pixels == 0 || at_palette) header.pixels = header.palette_end();
   return header;
 }
 

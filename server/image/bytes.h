@@ -1,4 +1,4 @@
-// Integers out of bytes that nobody vouches for.
+// Integers and texts out of bytes that nobody vouches for.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,10 @@
 #include "absl/types/span.h"
 
 namespace patchserve {
+
+inline std::string_view AsText(absl::Span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 // A view of a file in which every read is safe: what lies past the end reads as 0
 // and never matches. Offsets may be any number.

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
-#include "server/image/bmp_header.h"
+#include "server/image/bmp.h"
 #include "server/image/cmyk_jpeg.h"
 #include "server/image/jpeg_header.h"
 #include "server/image/limits.h"
@@ -75,38 +75,15 @@ absl::StatusOr<Image> DecodeDeepGray(absl::Span<const uint8_t> file, const Image
 
 absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> file, const ImageInfo& info) {
   const PngHeader header = ReadPngHeader(file);
-  // OpenCV would allocate what a chunk claims to hold, up to 2 GB, before it looks
-  // whether the file is that long.
-  if (!header.complete) return Damaged();
+  if (header.damaged) return Damaged();
   std::vector<uint8_t> only_pixels;
-  if (header.has_extras) {
+  if (!header.only_pixels) {
+    // So no chunk claims to be longer than the file: OpenCV would allocate up to 2 GB for it.
     only_pixels = OnlyPixels(file);
     file = only_pixels;
   }
   const bool deep_gray = header.bit_depth == 16 && header.color_type == 0;
   return deep_gray ? DecodeDeepGray(file, info) : DecodeColor(file, info);
-}
-
-// OpenCV shifts the 5 and 6 bits of a 16-bit pixel to the left; Pillow scales them
-// to the full range.
-absl::StatusOr<Image> DecodeBmp(absl::Span<const uint8_t> file, const ImageInfo& info) {
-  const BmpHeader header = ReadBmpHeader(file);
-  if (header.misleading) {
-    return absl::InvalidArgumentError(
-        "BMP file has an unusual order of colours, or pixels inside of its palette");
-  }
-  ASSIGN_OR_RETURN(Image image, DecodeColor(file, info));
-  if (header.bits != 16) return image;
-  const int green_shift = header.green_has_6_bits ? 2 : 3;
-  const auto scaled = [](uint8_t value, int shift) {
-    return static_cast<uint8_t>((value >> shift) * 255 / (255 >> shift));
-  };
-  for (uint8_t* pixel = image.pixels.get(); pixel < image.pixels.get() + image.size(); pixel += 3) {
-    pixel[0] = scaled(pixel[0], 3);
-    pixel[1] = scaled(pixel[1], green_shift);
-    pixel[2] = scaled(pixel[2], 3);
-  }
-  return image;
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace patchserve {
 
 // Decodes `file`, of which ReadHeader said `info`, as Pillow's convert("RGB")
 // does: alpha dropped, palettes expanded, the first frame of an animation. The
-// EXIF orientation is not applied. Thread-safe.
+// orientation is not applied. Thread-safe.
 // Errors: INVALID_ARGUMENT: a damaged or truncated file, a decoded size other than
 // the header's, or a JPEG of more than 200 scans (each costs a walk over the picture).
 absl::StatusOr<Image> Decode(absl::Span<const uint8_t> file, const ImageInfo& info);
@@ -27,7 +27,7 @@ absl::StatusOr<ImageInfo> CheckRaw(absl::Span<const uint8_t> pixels, int width, 
 // `info` is what CheckRaw returned for them.
 Image FromRaw(absl::Span<const uint8_t> pixels, const ImageInfo& info, PixelFormat format);
 
-// Turns the picture upright: `orientation` is EXIF's 1 to 8; 1 is returned as is.
+// Turns the picture upright: `orientation` is 1 to 8, as EXIF counts; 1 is returned as is.
 Image Upright(Image image, int orientation);
 
 }  // namespace patchserve

@@ -1,10 +1,13 @@
 #include "server/image/header.h"
 
+#include <string>
 #include <string_view>
 
+#include "absl/strings/str_cat.h"
 #include "server/base/status.h"
 #include "server/image/bmp_header.h"
 #include "server/image/bytes.h"
+#include "server/image/file_kind.h"
 #include "server/image/jpeg_header.h"
 #include "server/image/limits.h"
 #include "server/image/png_header.h"
@@ -50,7 +53,11 @@ absl::StatusOr<ImageInfo> ReadHeader(absl::Span<const uint8_t> file, const Image
   RETURN_IF_ERROR(CheckByteLimit(file.size(), limits));
   const Found found = Sniff(file);
   if (found.format == ImageFormat::kRaw) {
-    return absl::InvalidArgumentError("image is not a JPEG, PNG, WebP or BMP file");
+    constexpr absl::string_view kWanted = "not a JPEG, PNG, WebP or BMP file";
+    const std::string what = WhatInsteadOfAnImage(file);
+    return absl::InvalidArgumentError(what.empty()
+                                          ? absl::StrCat("image is ", kWanted)
+                                          : absl::StrCat("image is ", what, ", ", kWanted));
   }
   if (found.width < 1 || found.height < 1) {
     return absl::InvalidArgumentError("image file is damaged: its headers give no size");

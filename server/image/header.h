@@ -10,11 +10,12 @@
 namespace patchserve {
 
 struct ImageLimits {
-  int64_t max_bytes = 20'000'000;   // of the encoded file, or of raw pixels
-  int64_t max_pixels = 50'000'000;  // width * height
+  int64_t max_bytes = 20'000'000;  // of the encoded file, or of raw pixels
+  int64_t max_pixels =
+      52'000'000;  // width * height: cameras of "50 megapixels" have up to 51.3 million
 };
 
-// Format, size and EXIF orientation of a JPEG, PNG, WebP or BMP file, checked
+// Format, size and orientation of a JPEG, PNG, WebP or BMP file, checked
 // against `limits`. Looks only at the file's headers: microseconds, no
 // allocation of pixels. Thread-safe.
 // Errors: INVALID_ARGUMENT: empty, too many bytes, another format, no size in the

@@ -28,7 +28,7 @@ struct ImageInfo {
   ImageFormat format = ImageFormat::kRaw;
   int width = 0;  // as stored in the file, before any EXIF rotation
   int height = 0;
-  int orientation = 1;  // EXIF's, 1 to 8; 1 (upright) where the file has none
+  int orientation = 1;  // of EXIF or XMP, 1 to 8; 1 (upright) where the file has none
 };
 
 }  // namespace patchserve

@@ -1,7 +1,15 @@
 #include "server/image/png_header.h"
 
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/strings/ascii.h"
 #include "server/image/bytes.h"
-#include "server/image/exif.h"
+#include "server/image/orientation.h"
+#include "server/image/png_text.h"
+#include "zlib.h"
 
 namespace patchserve {
 namespace {
@@ -9,63 +17,132 @@ namespace {
 constexpr size_t kSignature = 8;
 constexpr size_t kAroundData = 12;  // length, name, CRC
 
-struct Chunk {
-  size_t at = 0;    // of its length field
-  size_t size = 0;  // of the data
-  size_t data() const { return at + 8; }
-  size_t next() const { return at + kAroundData + size; }
+// As Pillow takes it: letters, digits and underscores.
+bool IsName(std::string_view name) {
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return absl::ascii_isalnum(c) || c == '_'; });
+}
+
+// Steps over a file's chunks as Pillow does.
+class Chunks {
+ public:
+  explicit Chunks(absl::Span<const uint8_t> file) : bytes_(file) {}
+
+  // To the next chunk. False at IEND, at an animation's second frame, and where no chunk
+  // begins: there the file ends for Pillow too, whatever follows.
+  bool Next() {
+    at_ = next_;
+    name_ = AsText(bytes_.Part(at_ + 4, 4));
+    if (!bytes_.Has(at_, 8) || !IsName(name_) || name_ == "IEND") return false;
+    if (name_ == "fcTL" && animated_ && pixels_) return false;
+    animated_ |= name_ == "acTL";
+    pixels_ |= name_ == "IDAT";
+    data_ = bytes_.Part(at_ + 8, size());
+    next_ = at_ + kAroundData + size();
+    return true;
+  }
+
+  std::string_view name() const { return name_; }
+  // What the file has of the data.
+  absl::Span<const uint8_t> data() const { return data_; }
+  bool HasAllData() const { return data_.size() == size(); }
+  bool HasCrc() const { return bytes_.Has(at_, kAroundData + size()); }
+  // Of the chunk with its length, name and CRC; needs the latter.
+  absl::Span<const uint8_t> whole() const { return bytes_.Part(at_, kAroundData + size()); }
+  // After Next() was false.
+  bool AtWholeEnd() const { return name_ == "IEND" && size() == 0 && HasCrc(); }
+
+  bool MakesPixels() const {
+    return name_ == "IHDR" || name_ == "PLTE" || name_ == "tRNS" || name_ == "IDAT";
+  }
+
+ private:
+  size_t size() const { return bytes_.BigEndian32(at_); }
+
+  Bytes bytes_;
+  size_t next_ = kSignature;
+  size_t at_ = 0;
+  std::string_view name_;
+  absl::Span<const uint8_t> data_;
+  bool animated_ = false;
+  bool pixels_ = false;
 };
 
-Chunk ChunkAt(const Bytes& bytes, size_t at) { return {at, bytes.BigEndian32(at)}; }
-
-bool Is(const Bytes& bytes, const Chunk& chunk, std::string_view name) {
-  return bytes.Matches(chunk.at + 4, name);
+void AppendBigEndian32(std::vector<uint8_t>& bytes, uint32_t value) {
+  for (int shift : {24, 16, 8, 0}) bytes.push_back(value >> shift);
 }
 
-bool MakesPixels(const Bytes& bytes, const Chunk& chunk) {
-  for (std::string_view name : {"IHDR", "PLTE", "tRNS", "IDAT", "IEND"}) {
-    if (Is(bytes, chunk, name)) return true;
+void AppendChunk(std::vector<uint8_t>& file, std::string_view name,
+                 absl::Span<const uint8_t> data) {
+  AppendBigEndian32(file, data.size());
+  const size_t checked = file.size();
+  file.insert(file.end(), name.begin(), name.end());
+  file.insert(file.end(), data.begin(), data.end());
+  AppendBigEndian32(file, crc32(0, &file[checked], file.size() - checked));
+}
+
+// What a file's chunks say of the orientation; of several chunks of a kind the last counts.
+class Metadata {
+ public:
+  void Add(std::string_view name, absl::Span<const uint8_t> data) {
+    if (name == "eXIf") exif_ = data;
+    const auto text = ReadPngText(name, data);
+    if (!text) return;
+    if (text->keyword == "exif" && name == "tEXt") exif_ = data.last(text->text.size());
+    if (text->keyword == "Raw profile type exif") profile_ = *text;
+    if (text->keyword == "XML:com.adobe.xmp") xmp_ = *text;
   }
-  return false;
-}
+
+  int Orientation() const {
+    std::string unpacked_profile, unpacked_xmp;
+    std::vector<uint8_t> profile;
+    if (!exif_) profile = RawProfile(Unpack(profile_, unpacked_profile));
+    return patchserve::Orientation(exif_.value_or(profile), Unpack(xmp_, unpacked_xmp));
+  }
+
+ private:
+  std::optional<absl::Span<const uint8_t>> exif_;
+  PngText profile_;
+  PngText xmp_;
+};
 
 }  // namespace
 
 PngHeader ReadPngHeader(absl::Span<const uint8_t> file) {
-  const Bytes bytes(file);
   PngHeader header;
-  Chunk chunk = ChunkAt(bytes, kSignature);
-  if (!Is(bytes, chunk, "IHDR")) return header;
-  header.width = bytes.BigEndian32(chunk.data());
-  header.height = bytes.BigEndian32(chunk.data() + 4);
-  header.bit_depth = bytes.U8(chunk.data() + 8);
-  header.color_type = bytes.U8(chunk.data() + 9);
+  Chunks chunks(file);
+  if (!chunks.Next() || chunks.name() != "IHDR") return header;
+  const Bytes ihdr(chunks.data());
+  header.width = ihdr.BigEndian32(0);
+  header.height = ihdr.BigEndian32(4);
+  header.bit_depth = ihdr.U8(8);
+  header.color_type = ihdr.U8(9);
+  header.only_pixels = true;
 
-  while (bytes.Has(chunk.next(), kAroundData)) {
-    chunk = ChunkAt(bytes, chunk.next());
-    if (Is(bytes, chunk, "IEND")) {
-      header.complete = bytes.Has(chunk.at, kAroundData + chunk.size);
-      break;
-    }
-    if (!MakesPixels(bytes, chunk)) header.has_extras = true;
-    if (Is(bytes, chunk, "eXIf")) {
-      header.orientation = ExifOrientation(bytes.Part(chunk.data(), chunk.size));
-    }
+  Metadata metadata;
+  while (chunks.Next()) {
+    if (!chunks.MakesPixels() || !chunks.HasCrc()) header.only_pixels = false;
+    if (chunks.name() != "IDAT" && !chunks.HasAllData()) header.damaged = true;
+    metadata.Add(chunks.name(), chunks.data());
   }
+  header.only_pixels &= chunks.AtWholeEnd();
+  header.orientation = metadata.Orientation();
   return header;
 }
 
 std::vector<uint8_t> OnlyPixels(absl::Span<const uint8_t> file) {
-  const Bytes bytes(file);
   std::vector<uint8_t> result;
-  result.reserve(file.size());
+  result.reserve(file.size() + kAroundData);
   result.assign(file.begin(), file.begin() + kSignature);
-  for (Chunk chunk = ChunkAt(bytes, kSignature); bytes.Has(chunk.at, kAroundData);
-       chunk = ChunkAt(bytes, chunk.next())) {
-    if (!MakesPixels(bytes, chunk)) continue;
-    const auto whole = bytes.Part(chunk.at, kAroundData + chunk.size);
-    result.insert(result.end(), whole.begin(), whole.end());
+  for (Chunks chunks(file); chunks.Next();) {
+    if (!chunks.MakesPixels()) continue;
+    if (chunks.HasCrc()) {
+      result.insert(result.end(), chunks.whole().begin(), chunks.whole().end());
+    } else {
+      AppendChunk(result, chunks.name(), chunks.data());
+    }
   }
+  AppendChunk(result, "IEND", {});
   return result;
 }
 

@@ -13,19 +13,22 @@ struct PngHeader {
   int64_t width = 0;  // 0 where the file has no IHDR
   int64_t height = 0;
   int bit_depth = 0;
-  int color_type = 0;       // 0 grey, 2 RGB, 3 palette, 4 grey + alpha, 6 RGBA
-  bool has_extras = false;  // other chunks than OnlyPixels keeps
-  bool complete = false;    // every chunk up to IEND lies within the file
-  int orientation = 1;      // EXIF's
+  int color_type = 0;  // 0 grey, 2 RGB, 3 palette, 4 grey + alpha, 6 RGBA
+  // A chunk other than IDAT is cut off. (IDAT may be: perhaps its pixels are all there.)
+  bool damaged = false;
+  // Only the chunks that OnlyPixels keeps, each of them whole.
+  bool only_pixels = false;
+  int orientation = 1;  // of EXIF or XMP
 };
 
-// `file` starts with the PNG signature. Steps over all chunks: EXIF may come last.
+// `file` starts with the PNG signature. Steps over all chunks: metadata may come last.
 PngHeader ReadPngHeader(absl::Span<const uint8_t> file);
 
-// A copy of a complete file with only the chunks that make its pixels: IHDR, PLTE,
+// A copy of a file that isn't damaged with only the chunks that make its pixels: IHDR, PLTE,
 // tRNS, IDAT and IEND. An animation becomes the still picture that every PNG reader
 // shows, and compressed texts and profiles, of which a small file can hold
-// gigabytes, are never unpacked.
+// gigabytes, are never unpacked. A last IDAT that is cut off ends where the file does, a
+// missing IEND is added: what follows the pixels may be lost, as for Pillow.
 std::vector<uint8_t> OnlyPixels(absl::Span<const uint8_t> file);
 
 }  // namespace patchserve

@@ -18,7 +18,7 @@ struct Preprocessing {
   double crop_pct = 0.875;                               // in (0, 1]
   std::array<float, 3> mean = {0.485f, 0.456f, 0.406f};  // R, G, B of x / 255
   std::array<float, 3> std = {0.229f, 0.224f, 0.225f};   // each > 0
-  // Not timm's: turn photos upright by their EXIF orientation first.
+  // Not timm's: turn photos upright by their orientation in EXIF or XMP first.
   bool apply_orientation = true;
 
   size_t bytes() const { return size_t{3} * width * height; }

@@ -1,15 +1,20 @@
 #include "server/image/webp_header.h"
 
+#include <optional>
+
 #include "server/image/bytes.h"
-#include "server/image/exif.h"
+#include "server/image/orientation.h"
 
 namespace patchserve {
 namespace {
 
 using namespace std::string_view_literals;
 
+constexpr size_t kRiffHeader = 8;  // "RIFF", length
 constexpr size_t kFirstChunk = 12;
 constexpr size_t kChunkHeader = 8;  // name, length
+constexpr uint8_t kHasExif = 0x08;
+constexpr uint8_t kHasXmp = 0x04;
 constexpr uint32_t k14Bits = 0x3fff;
 constexpr uint32_t k24Bits = 0xffffff;
 
@@ -35,6 +40,22 @@ void ReadExtended(const Bytes& bytes, size_t data, WebPHeader& header) {
   header.height = static_cast<int>(bytes.LittleEndian32(data + 6) >> 8) + 1;
 }
 
+// The metadata, which counts only where VP8X's flags announce it; of several chunks the
+// first one.
+int ReadOrientation(const Bytes& bytes) {
+  const uint8_t flags = bytes.U8(kFirstChunk + kChunkHeader);
+  std::optional<absl::Span<const uint8_t>> exif, xmp;
+  for (size_t at = kFirstChunk; bytes.Has(at, kChunkHeader);) {
+    const size_t size = bytes.LittleEndian32(at + 4);
+    const auto data = bytes.Part(at + kChunkHeader, size);
+    if (bytes.Matches(at, "EXIF") && flags & kHasExif && !exif) exif = data;
+    if (bytes.Matches(at, "XMP ") && flags & kHasXmp && !xmp) xmp = data;
+    at += kChunkHeader + size + (size & 1);
+  }
+  return Orientation(exif.value_or(absl::Span<const uint8_t>()),
+                     AsText(xmp.value_or(absl::Span<const uint8_t>())));
+}
+
 }  // namespace
 
 WebPHeader ReadWebPHeader(absl::Span<const uint8_t> file) {
@@ -46,17 +67,9 @@ WebPHeader ReadWebPHeader(absl::Span<const uint8_t> file) {
   if (!bytes.Matches(kFirstChunk, "VP8X")) return header;
 
   ReadExtended(bytes, first, header);
-  for (size_t at = kFirstChunk; bytes.Has(at, kChunkHeader);) {
-    const size_t size = bytes.LittleEndian32(at + 4);
-    if (bytes.Matches(at, "EXIF")) {
-      auto exif = bytes.Part(at + kChunkHeader, size);
-      // Some writers keep the prefix that belongs to JPEG.
-      if (Bytes(exif).Matches(0, "Exif\0\0"sv)) exif.remove_prefix(6);
-      header.orientation = ExifOrientation(exif);
-      break;
-    }
-    at += kChunkHeader + size + (size & 1);
-  }
+  // What follows the RIFF container isn't the picture's.
+  header.orientation =
+      ReadOrientation(Bytes(file.subspan(0, kRiffHeader + bytes.LittleEndian32(4))));
   return header;
 }
 

@@ -10,7 +10,7 @@ namespace patchserve {
 struct WebPHeader {
   int width = 0;  // 0 where no chunk tells the size; of an animation, its canvas's
   int height = 0;
-  int orientation = 1;  // EXIF's
+  int orientation = 1;  // of EXIF or XMP
 };
 
 // `file` starts with "RIFF....WEBP".

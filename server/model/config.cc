@@ -157,10 +157,24 @@ absl::Status ApplyImageSize(const JsonFields& pretrained, const Architecture& ar
   return absl::OkStatus();
 }
 
+// Folders of other libraries have a config.json too.
+absl::Status NoArchitecture(const json& root) {
+  constexpr std::pair<const char*, const char*> kMakers[] = {
+      {"model_type", "transformers"}, {"architectures", "transformers"}, {"model_cfg", "OpenCLIP"},
+      {"_class_name", "diffusers"},   {"keras_version", "Keras"},        {"class_name", "Keras"},
+  };
+  for (const auto& [key, maker] : kMakers) {
+    if (!root.contains(key)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "architecture is missing and ", key, " is there: a folder of ", maker, ", not of timm"));
+  }
+  return absl::InvalidArgumentError("architecture is missing");
+}
+
 }  // namespace
 
 absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text) {
-  ASSIGN_OR_RETURN(const json root, ParseJsonObject(text));
+  ASSIGN_OR_RETURN(const json root, ParseJsonObject(QuoteNonFinite(text)));
   const JsonFields fields(root, "");
   ASSIGN_OR_RETURN(const auto nested, fields.Object("pretrained_cfg"));
   const JsonFields pretrained = nested.value_or(fields);
@@ -169,7 +183,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text) {
 
   ModelConfig config;
   ASSIGN_OR_RETURN(auto name, fields.String("architecture"));
-  if (!name) return absl::InvalidArgumentError("architecture is missing");
+  if (!name) return NoArchitecture(root);
   config.architecture = *std::move(name);
   ASSIGN_OR_RETURN(Architecture architecture, LookUpArchitecture(config.architecture));
   config.family = architecture.family;

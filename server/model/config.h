@@ -33,6 +33,7 @@ struct ModelConfig {
 // classes wins over pretrained_cfg. timm's defaults fill in for absent fields; where
 // model_args doesn't say the pool, the root's global_pool does. Classes get ImageNet's
 // names if the folder gives none, there are 1000, and pretrained_cfg.tag ends in "in1k".
+// NaN and infinity, which Python's json writes, are taken in fields that aren't read.
 // Errors: INVALID_ARGUMENT: not JSON, or naming the field, what it is and what was
 // expected: architecture, num_classes or a ViT's heads missing; a wrong type or
 // value; something that would need another network than those of convmixer.h and

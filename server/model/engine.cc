@@ -10,17 +10,23 @@
 #include <cstring>
 #include <functional>
 #include <optional>
+#include <set>
+#include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/base/status.h"
 #include "server/model/config.h"
 #include "server/model/convmixer.h"
 #include "server/model/device.h"
 #include "server/model/exceptions.h"
 #include "server/model/file.h"
+#include "server/model/foreign_file.h"
 #include "server/model/normalization.h"
 #include "server/model/version.h"
 #include "server/model/vit.h"
@@ -35,6 +41,32 @@ using Network = std::function<NetworkOutput(const at::Tensor& images)>;
 
 absl::Status InFile(const std::filesystem::path& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(path.string(), ": ", status.message()));
+}
+
+// A folder without these weights may have those of another library.
+absl::StatusOr<FileBytes> ReadWeights(const std::filesystem::path& path) {
+  auto file = ReadFile(path, kMaxWeightsBytes);
+  if (!absl::IsNotFound(file.status())) return file;
+  std::set<std::string> others;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(path.parent_path(), ignored)) {
+    for (const char* ending : {".bin", ".pt", ".pth", ".ckpt", ".safetensors", ".index.json", ".h5",
+                               ".keras", ".msgpack", ".npz", ".onnx", ".incomplete"}) {
+      const std::string name = entry.path().filename();
+      if (absl::EndsWith(name, ending)) others.insert(name);
+    }
+  }
+  others.erase(path.filename());
+  if (others.empty()) return file;
+  return absl::NotFoundError(absl::StrCat(file.status().message(), "; there is ",
+                                          absl::StrJoin(others, ", "), ", which isn't read"));
+}
+
+absl::Status CheckKind(const std::filesystem::path& path, std::string_view file,
+                       std::string_view wanted, std::string_view format) {
+  const std::string instead = WhatItIsInstead(file, wanted, format);
+  if (instead.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path.string(), " ", instead));
 }
 
 absl::StatusOr<Network> TakeNetwork(Weights& weights, const ModelConfig& config) {
@@ -170,26 +202,36 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
   const at::TensorOptions target = at::TensorOptions(device).dtype(type);
 
   const std::filesystem::path config_path = folder / "config.json";
-  ASSIGN_OR_RETURN(const FileBytes config_file, ReadFile(config_path, kMaxConfigBytes));
-  const auto config = ParseModelConfig(config_file.text());
-  if (!config.ok()) return InFile(config_path, config.status());
-
   const std::filesystem::path weights_path = folder / "model.safetensors";
-  ASSIGN_OR_RETURN(const FileBytes weights_file, ReadFile(weights_path, kMaxWeightsBytes));
+  FileBytes config_file, weights_file;
+  ModelConfig config;
+  RETURN_IF_ERROR(OnceMoreIfReplaced({config_path, weights_path}, [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(config_file, ReadFile(config_path, kMaxConfigBytes));
+    RETURN_IF_ERROR(CheckKind(config_path, config_file.text(), "the configuration", "JSON"));
+    auto parsed = ParseModelConfig(config_file.text());
+    if (!parsed.ok()) return InFile(config_path, parsed.status());
+    config = *std::move(parsed);
+    ASSIGN_OR_RETURN(weights_file, ReadWeights(weights_path));
+    return absl::OkStatus();
+  }));
   auto weights = Weights::Parse(weights_file.text(), target);
-  if (!weights.ok()) return InFile(weights_path, weights.status());
-  auto network = TakeNetwork(*weights, *config);
+  if (!weights.ok()) {
+    RETURN_IF_ERROR(CheckKind(weights_path, weights_file.text(), "the weights", "safetensors"));
+    return InFile(weights_path, weights.status());
+  }
+  auto network = TakeNetwork(*weights, config);
   if (!network.ok()) return InFile(weights_path, network.status());
 
   ASSIGN_OR_RETURN(const std::vector<int64_t> head, weights->ShapeOf("head.weight", 2));
   ModelDescription description{
-      .architecture = config->architecture,
+      .architecture = config.architecture,
       .version = VersionOf(config_file.text(), weights_file.text()),
-      .preprocessing = config->preprocessing,
-      .classes = config->classes,
+      .preprocessing = config.preprocessing,
+      .classes = config.classes,
       .embedding_size = static_cast<int>(head[1]),
       .precision = NameOf(type),
       .device = device_name,
+      .weights_prefix = weights->prefix(),
   };
   auto engine = std::make_unique<TorchEngine>(std::move(description), *std::move(network), target,
                                               options.deterministic);

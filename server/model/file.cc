@@ -4,12 +4,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 namespace patchserve {
 namespace {
@@ -43,7 +48,37 @@ absl::Status CannotOpen(const std::string& path, int error) {
   }
 }
 
+// What changes when a path comes to mean another file, or the file's bytes change.
+using Identity = std::array<int64_t, 5>;
+
+Identity IdentityOf(const std::filesystem::path& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return {};
+  return {static_cast<int64_t>(info.st_dev), static_cast<int64_t>(info.st_ino), info.st_size,
+          info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+}
+
+std::vector<Identity> IdentitiesOf(const std::vector<std::filesystem::path>& paths) {
+  std::vector<Identity> identities;
+  for (const auto& path : paths) identities.push_back(IdentityOf(path));
+  return identities;
+}
+
+bool IsDanglingLink(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::is_symlink(path, ignored) && !std::filesystem::exists(path, ignored);
+}
+
 }  // namespace
+
+absl::Status OnceMoreIfReplaced(const std::vector<std::filesystem::path>& paths,
+                                absl::FunctionRef<absl::Status()> read) {
+  const std::vector<Identity> before = IdentitiesOf(paths);
+  absl::Status status = read();
+  const bool dangling = std::any_of(paths.begin(), paths.end(), IsDanglingLink);
+  if (dangling) absl::SleepFor(absl::Milliseconds(200));  // for the link's target to be moved there
+  return dangling || IdentitiesOf(paths) != before ? read() : status;
+}
 
 absl::StatusOr<FileBytes> ReadFile(const std::filesystem::path& path, uint64_t max_bytes) {
   // O_NONBLOCK: opening a named pipe would wait for a writer.

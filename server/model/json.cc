@@ -3,16 +3,52 @@
 #include <set>
 #include <vector>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "server/base/status.h"
 
 namespace patchserve {
 namespace {
 
 constexpr int kMaxDepth = 16;
-constexpr size_t kMaxQuoted = 60;  // bytes of a wrong value that an error repeats
+constexpr size_t kMaxReason = 200;  // bytes of the parser's own words
+constexpr size_t kMaxQuoted = 60;   // bytes of a wrong value that an error repeats
+
+// `what` is nlohmann's: "[json.exception.parse_error.101] parse error at line 3, column 1: ..."
+absl::Status NotJson(absl::string_view what) {
+  if (const size_t end = what.find("] "); end != what.npos) what.remove_prefix(end + 2);
+  absl::ConsumePrefix(&what, "parse error ");
+  const bool encoding = absl::StrContains(what, "UTF-8");
+  return absl::InvalidArgumentError(
+      absl::StrCat("not valid JSON, ", encoding ? "and not UTF-8, " : "",
+                   absl::StrReplaceAll(absl::Utf8SafeCEscape(what.substr(0, kMaxReason)),
+                                       {{"\\'", "'"}, {"\\\"", "\""}})));
+}
 
 }  // namespace
+
+std::string QuoteNonFinite(std::string_view text) {
+  std::string quoted(text);
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (in_string && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '"') {
+      in_string = !in_string;
+    } else if (!in_string) {
+      for (std::string_view name : {"NaN", "Infinity", "-Infinity"}) {
+        if (!text.substr(i).starts_with(name)) continue;
+        quoted[i] = quoted[i + name.size() - 1] = '"';
+        i += name.size() - 1;
+        break;
+      }
+    }
+  }
+  return quoted;
+}
 
 absl::StatusOr<nlohmann::json> ParseJsonObject(std::string_view text) {
   using nlohmann::json;
@@ -31,11 +67,15 @@ absl::StatusOr<nlohmann::json> ParseJsonObject(std::string_view text) {
     }
     return true;
   };
-  json object = json::parse(text, watch, /*allow_exceptions=*/false);
+  json object;
+  try {
+    object = json::parse(text, watch);
+  } catch (const json::exception& error) {
+    if (!too_deep) return NotJson(error.what());
+  }
   if (too_deep) {
     return absl::InvalidArgumentError(absl::StrCat("JSON nested more than ", kMaxDepth, " deep"));
   }
-  if (object.is_discarded()) return absl::InvalidArgumentError("not valid JSON");
   if (!twice.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("names \"", twice, "\" twice"));
   }

@@ -11,9 +11,13 @@
 
 namespace patchserve {
 
-// Parses one JSON object. Errors: INVALID_ARGUMENT: not JSON, not an object, nested
-// more than 16 deep, or an object that names a key twice.
+// Parses one JSON object. Errors: INVALID_ARGUMENT: not JSON, with the line and column, not an
+// object, nested more than 16 deep, or an object that names a key twice.
 absl::StatusOr<nlohmann::json> ParseJsonObject(std::string_view text);
+
+// Python's json also writes NaN, Infinity and -Infinity, which are no JSON. Here each becomes a
+// string as long as it was, so that it is refused as the value of a field that is read.
+std::string QuoteNonFinite(std::string_view text);
 
 // Whether `value` is an integer from `low`, which is 0 or more, to `high`.
 bool IsIntegerIn(const nlohmann::json& value, uint64_t low, uint64_t high);

@@ -25,8 +25,9 @@ struct ModelDescription {
   Preprocessing preprocessing;
   std::vector<ClassName> classes;  // by class id
   int embedding_size = 0;
-  std::string precision;  // "float32", "bfloat16" or "float16"
-  std::string device;     // "cpu" or "cuda:0"
+  std::string precision;       // "float32", "bfloat16" or "float16"
+  std::string device;          // "cpu" or "cuda:0"
+  std::string weights_prefix;  // what was taken off the names of all tensors; nearly always empty
 };
 
 struct BatchOutput {

@@ -32,6 +32,23 @@ std::optional<at::ScalarType> ScalarTypeOf(const std::string& dtype) {
   return std::nullopt;
 }
 
+// The first components that all names share, each with its dot: a network's own names share
+// none. One tensor alone shares nothing.
+std::string CommonPrefix(const std::vector<TensorView>& tensors) {
+  if (tensors.size() < 2) return "";
+  std::string prefix;
+  while (true) {
+    const std::string& first = tensors[0].name;
+    const size_t dot = first.find('.', prefix.size());
+    if (dot == std::string::npos) return prefix;
+    const std::string longer = first.substr(0, dot + 1);
+    for (const TensorView& tensor : tensors) {
+      if (!absl::StartsWith(tensor.name, longer)) return prefix;
+    }
+    prefix = longer;
+  }
+}
+
 bool AllFinite(const at::Tensor& tensor) {
   const auto [low, high] = at::aminmax(tensor);  // NaN if there is one
   return std::isfinite(low.item<float>()) && std::isfinite(high.item<float>());
@@ -42,8 +59,9 @@ bool AllFinite(const at::Tensor& tensor) {
 absl::StatusOr<Weights> Weights::Parse(std::string_view file, const at::TensorOptions& target) {
   ASSIGN_OR_RETURN(std::vector<TensorView> tensors, ParseSafetensors(file));
   Weights weights(target);
+  weights.prefix_ = CommonPrefix(tensors);
   for (TensorView& tensor : tensors) {
-    std::string name = tensor.name;
+    std::string name = tensor.name.substr(weights.prefix_.size());
     weights.tensors_.emplace(std::move(name), std::move(tensor));
   }
   return weights;

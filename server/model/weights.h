@@ -22,6 +22,10 @@ class Weights {
   // safetensors file's bytes, which must outlive this object (not the tensors).
   static absl::StatusOr<Weights> Parse(std::string_view file, const at::TensorOptions& target);
 
+  // What stood before the name of every tensor, such as "module.": wrappers put it there. The
+  // names here are without it.
+  const std::string& prefix() const { return prefix_; }
+
   bool Has(const std::string& name) const { return tensors_.contains(name); }
 
   // The shape as the file has it. Errors: missing, another number of dimensions, or
@@ -43,6 +47,7 @@ class Weights {
   explicit Weights(const at::TensorOptions& target) : target_(target) {}
 
   at::TensorOptions target_;
+  std::string prefix_;
   std::map<std::string, TensorView> tensors_;
   std::set<std::string> taken_;
 };

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -68,10 +69,20 @@ absl::StatusOr<const std::string*> RawContents(const inference::ModelInferReques
   return &message.raw_input_contents(0);
 }
 
+// What clients that don't know of the lengths send.
+absl::string_view FormatOf(absl::Span<const uint8_t> file) {
+  const absl::string_view bytes(reinterpret_cast<const char*>(file.data()), file.size());
+  if (absl::StartsWith(bytes, "\xff\xd8\xff")) return "JPEG";
+  if (absl::StartsWith(bytes, "\x89PNG")) return "PNG";
+  if (absl::StartsWith(bytes, "RIFF")) return "WebP";
+  return absl::StartsWith(bytes, "BM") ? "BMP" : "";
+}
+
 // Splits raw BYTES: each element follows its length, four bytes, little-endian.
 absl::StatusOr<std::vector<RequestImage>> SplitRaw(absl::Span<const uint8_t> raw, int count) {
   std::vector<RequestImage> images;
   while (!raw.empty()) {
+    const absl::Span<const uint8_t> element = raw;
     uint32_t length = 0;
     if (raw.size() < sizeof(length)) {
       return Invalid("raw_input_contents ends within the length of element ", images.size());
@@ -79,6 +90,10 @@ absl::StatusOr<std::vector<RequestImage>> SplitRaw(absl::Span<const uint8_t> raw
     std::memcpy(&length, raw.data(), sizeof(length));
     raw.remove_prefix(sizeof(length));
     if (length > raw.size()) {
+      if (const absl::string_view format = FormatOf(element); !format.empty()) {
+        return Invalid("element ", images.size(), " of raw_input_contents begins as a ", format,
+                       " file does: its length, four bytes, little-endian, must stand before it");
+      }
       return Invalid("element ", images.size(), " of raw_input_contents is said to have ", length,
                      " bytes, ", raw.size(), " are left");
     }

@@ -32,9 +32,10 @@ TEST(ExpandArgumentsTest, AFileIsItselfWhateverItsNameAndInTheOrderGiven) {
 TEST(ExpandArgumentsTest, AFolderIsItsImagesAndThoseBelowOrderedByPath) {
   TemporaryFolder folder;
   const std::string c = folder.Write("c.JPeG"), b = folder.Write("b/x.webp"),
-                    a = folder.Write("a.png"), d = folder.Write("d.bmp"), e = folder.Write("e.jpg");
+                    a = folder.Write("a.png"), d = folder.Write("d.bmp"), e = folder.Write("e.jpg"),
+                    f = folder.Write("f.JFIF"), g = folder.Write("g.jpe");
   folder.Write("notes.txt");
-  EXPECT_THAT(Names({folder.path()}), ElementsAre(a, b, c, d, e));
+  EXPECT_THAT(Names({folder.path()}), ElementsAre(a, b, c, d, e, f, g));
 }
 
 TEST(ExpandArgumentsTest, ALinkToAFolderIsNotFollowedAndOneToAFileIs) {

@@ -35,6 +35,49 @@ TEST(ModelFoldersTest, NameEqualsFolderGivesTheName) {
   EXPECT_EQ(found->front().name, "mine");
 }
 
+// As training tools name them.
+TEST(ModelFoldersTest, AFoldersPathMayHaveEqualsSigns) {
+  ModelTree tree;
+  const std::string folder = tree.Add("epoch=3/vit");
+  EXPECT_EQ(Names(FindModelFolders(folder)), std::vector<std::string>{"vit"});
+  EXPECT_EQ(Names(FindModelFolders("mine=" + folder)), std::vector<std::string>{"mine"});
+  EXPECT_EQ(Names(FindModelFolders(tree.path("epoch=3"))), std::vector<std::string>{"vit"});
+  EXPECT_EQ(FindModelFolders(tree.path("epoch=4/vit")).status().message(),
+            "--models: there is no folder " + tree.path("epoch=4/vit"));
+}
+
+TEST(ModelFoldersTest, ARelativePathMayBeginWithAnEqualsSignsFolder) {
+  ModelTree tree;
+  tree.Add("epoch=3/vit");
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(tree.path());
+  EXPECT_EQ(Names(FindModelFolders("epoch=3/vit")), std::vector<std::string>{"vit"});
+  std::filesystem::current_path(before);
+}
+
+TEST(ModelFoldersTest, AFoldersPathMayHaveCommas) {
+  ModelTree tree;
+  const std::string torn = tree.Add("lr=0.1,bs=32/vit"), other = tree.Add("other");
+  const std::vector<std::string> parts = {"a=" + tree.path("lr=0.1"),
+                                          "bs=32/vit",
+                                          other,
+                                          tree.path("lr=0.1"),
+                                          "bs=32/vit",
+                                          "none",
+                                          "b=none"};
+  EXPECT_EQ(RejoinFolders(parts),
+            (std::vector<std::string>{"a=" + torn, other, torn, "none", "b=none"}));
+}
+
+// What Kubernetes mounts and editors leave.
+TEST(ModelFoldersTest, HiddenFoldersArePassedOver) {
+  ModelTree tree;
+  tree.Add("vit");
+  tree.Add("..data");
+  tree.Add(".backup");
+  EXPECT_EQ(Names(FindModelFolders(tree.path())), std::vector<std::string>{"vit"});
+}
+
 TEST(ModelFoldersTest, SymbolicLinksAreFollowed) {
   ModelTree tree;
   const std::string folder = tree.Add("snapshot");
@@ -53,7 +96,7 @@ TEST(ModelFoldersTest, ANameWithOtherCharactersIsInvalid) {
   ModelTree tree;
   const std::string folder = tree.Add("vit");
   for (const char* name :
-       {"", "a b", "a/b", "ä", "liveness", "readiness", "patchserve.v1.ImageClassification"}) {
+       {"", "a b", "ä", "liveness", "readiness", "patchserve.v1.ImageClassification"}) {
     EXPECT_EQ(FindModelFolders(std::string(name) + "=" + folder).status().code(),
               absl::StatusCode::kInvalidArgument)
         << name;

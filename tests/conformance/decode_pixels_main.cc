@@ -1,11 +1,11 @@
 // Decodes image files as the server does, for a comparison with Pillow: reads a path a
-// line from stdin, and answers each on stdout with "WIDTH HEIGHT" and a newline, then the
-// RGB bytes; or with "refused: " and the reason.
+// line from stdin, and answers each on stdout with "WIDTH HEIGHT ORIENTATION" and a newline,
+// then the RGB bytes as stored; or with "refused: " and the reason.
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "server/base/bytes.h"
 #include "server/base/status.h"
@@ -15,12 +15,18 @@
 namespace patchserve {
 namespace {
 
-absl::StatusOr<Image> DecodeFile(const std::string& path) {
+struct Decoded {
+  Image image;
+  int orientation = 1;
+};
+
+absl::StatusOr<Decoded> DecodeFile(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
   const absl::Span<const uint8_t> file = AsBytes(bytes);
   ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(file, ImageLimits{}));
-  return Decode(file, info);
+  ASSIGN_OR_RETURN(Image image, Decode(file, info));
+  return Decoded{std::move(image), info.orientation};
 }
 
 }  // namespace
@@ -28,12 +34,13 @@ absl::StatusOr<Image> DecodeFile(const std::string& path) {
 
 int main() {
   for (std::string path; std::getline(std::cin, path);) {
-    const auto image = patchserve::DecodeFile(path);
-    if (image.ok()) {
-      std::cout << image->width << " " << image->height << "\n";
-      std::cout.write(reinterpret_cast<const char*>(image->pixels.get()), image->size());
+    const auto decoded = patchserve::DecodeFile(path);
+    if (decoded.ok()) {
+      const patchserve::Image& image = decoded->image;
+      std::cout << image.width << " " << image.height << " " << decoded->orientation << "\n";
+      std::cout.write(reinterpret_cast<const char*>(image.pixels.get()), image.size());
     } else {
-      std::cout << "refused: " << image.status().message() << "\n";
+      std::cout << "refused: " << decoded.status().message() << "\n";
     }
     std::cout.flush();
   }

@@ -39,7 +39,7 @@ class Decoder:
         answer = self._process.stdout.readline().decode().rstrip("\n")
         if answer.startswith("refused: "):
             return answer.removeprefix("refused: ")
-        width, height = map(int, answer.split())
+        width, height, _ = map(int, answer.split())
         return np.frombuffer(self._process.stdout.read(width * height * 3), np.uint8).reshape(height, width, 3)
 
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Runs each fuzzer in BINARIES so many times, from the test data as its first inputs, and
+# Runs each fuzzer in BINARIES so many times, from the test data and odd files made of them, and
 # stops at the first finding: the input is left beside the corpus, in BINARIES/../fuzz.
 #   tests/fuzz/run.sh BINARIES RUNS_OF_THE_PARSERS RUNS_OF_DECODING
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=$1 parser_runs=$2 decode_runs=$3
 out="$bin/../fuzz"
+
+python3 tests/fuzz/make_seeds.py tests/data/images "$out/odd-images"
 
 # fuzz NAME RUNS MAX_LENGTH SEEDS...: those that fit are copied, since a fuzzer takes folders only.
 fuzz() {
@@ -25,5 +27,5 @@ fuzz() {
 
 fuzz config "$parser_runs" 16384 tests/data/models/*/config.json models/*/config.json
 fuzz safetensors "$parser_runs" 40000 tests/data/models/*/model.safetensors
-fuzz header "$parser_runs" 70000 tests/data/images/*.{jpg,png,webp,bmp}
-fuzz decode "$decode_runs" 70000 tests/data/images/*.{jpg,png,webp,bmp}
+fuzz header "$parser_runs" 70000 tests/data/images/*.{jpg,png,webp,bmp} "$out"/odd-images/*
+fuzz decode "$decode_runs" 70000 tests/data/images/*.{jpg,png,webp,bmp} "$out"/odd-images/*

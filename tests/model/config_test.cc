@@ -316,11 +316,40 @@ TEST(ModelConfigTest, ModelArgsForAnotherNetworkAreRefused) {
   EXPECT_TRUE(with("drop_path_rate", 0.1).ok());
 }
 
+TEST(ModelConfigTest, BrokenJsonIsRefusedWithTheLineAndColumn) {
+  EXPECT_THAT(ParseModelConfig("{\n  \"a\": 1,\n}"),
+              Refused("not valid JSON, at line 3, column 1"));
+  EXPECT_THAT(ParseModelConfig("// by hand\n{}"),
+              Refused("at line 1, column 1: syntax error while parsing value - invalid literal; "
+                      "last read: '/'"));
+  EXPECT_THAT(ParseModelConfig("{\"a\": 1e999}"), Refused("not valid JSON"));
+  EXPECT_THAT(ParseModelConfig("{\"b\": NaN,\n \"a\": nan}"), Refused("at line 2, column 8"));
+}
+
+// Python's json writes it.
+TEST(ModelConfigTest, NumbersThatAreNotFiniteAreTakenWhereTheyAreNotRead) {
+  EXPECT_TRUE(ParseModelConfig(R"({"architecture": "vit_tiny_patch16_224", "num_classes": 10,
+      "note": [NaN, Infinity, -Infinity], "a \" NaN": "NaN, Infinity \\"})")
+                  .ok());
+  EXPECT_THAT(ParseModelConfig(R"({"architecture": "vit_tiny_patch16_224", "num_classes": 10,
+      "crop_pct": NaN})"),
+              Refused("crop_pct is"));
+}
+
+TEST(ModelConfigTest, FoldersOfOtherLibrariesAreNamed) {
+  EXPECT_THAT(
+      ParseModelConfig(R"({"architectures": ["ViTForImageClassification"], "model_type": "vit"})"),
+      Refused("a folder of transformers, not of timm"));
+  EXPECT_THAT(ParseModelConfig(R"({"model_cfg": {}})"),
+              Refused("a folder of OpenCLIP, not of timm"));
+}
+
 TEST(ModelConfigTest, BrokenJsonIsRefused) {
   EXPECT_THAT(ParseModelConfig(""), Refused("not valid JSON"));
   EXPECT_THAT(ParseModelConfig("{\"architecture\": "), Refused("not valid JSON"));
   EXPECT_THAT(ParseModelConfig("[]"), Refused("not a JSON object"));
-  EXPECT_THAT(ParseModelConfig("{\"a\": \"\xff\"}"), Refused("not valid JSON"));
+  EXPECT_THAT(ParseModelConfig("{\"a\": \"\xff\"}"),
+              Refused("not valid JSON, and not UTF-8, at line 1"));
   EXPECT_THAT(ParseModelConfig(R"({"a": 1, "b": {"a": 2}, "a": 3})"), Refused("\"a\" twice"));
   EXPECT_THAT(ParseModelConfig(std::string(1'000'000, '[')), Refused("nested more than"));
 }

@@ -165,6 +165,45 @@ TEST_F(EngineTest, AMissingFileIsNotFound) {
               IsError(absl::StatusCode::kNotFound, HasSubstr("model.safetensors")));
 }
 
+TEST_F(EngineTest, OtherWeightsInTheFolderAreNamed) {
+  ASSERT_TRUE(Load("vit_small_patch8_32").ok());
+  std::filesystem::remove(folder_.path("model.safetensors"));
+  folder_.Write("pytorch_model.bin");
+  folder_.Write("notes.txt");
+  EXPECT_THAT(Engine::Load(folder_.path(), kFloat32OnCpu),
+              IsError(absl::StatusCode::kNotFound,
+                      HasSubstr("model.safetensors: no such file; there is pytorch_model.bin")));
+}
+
+TEST_F(EngineTest, WhatADownloadLeftInsteadOfAFileIsNamed) {
+  ASSERT_TRUE(Load("vit_small_patch8_32").ok());
+  const auto refused = [&](const std::string& what) {
+    EXPECT_THAT(Engine::Load(folder_.path(), kFloat32OnCpu),
+                IsError(absl::StatusCode::kInvalidArgument, HasSubstr(what)));
+  };
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n";
+  folder_.Write("model.safetensors", pointer);
+  refused("model.safetensors is a Git LFS pointer, not the weights (git lfs pull)");
+  folder_.Write("model.safetensors", "<!DOCTYPE html><html>Access denied</html>");
+  refused("model.safetensors is no safetensors file (an HTML page)");
+  folder_.Write("model.safetensors", "\n<HTML>");
+  refused("model.safetensors is no safetensors file (an HTML page)");
+  folder_.Write("model.safetensors", std::string("PK\3\4") + "archive/data.pkl");
+  refused("model.safetensors is no safetensors file (a zip archive");
+  folder_.Write("config.json", pointer);
+  refused("config.json is a Git LFS pointer, not the configuration (git lfs pull)");
+  folder_.Write("config.json", std::string("\xff\xfe{\0}\0", 6));
+  refused("config.json is no JSON file (UTF-16 text, not UTF-8)");
+}
+
+TEST_F(EngineTest, WeightsOfAWrapperAreServed) {
+  spec_ = NamedCheckpoint("vit_small_patch8_32").value();
+  for (const auto& [name, tensor] : RandomTensors(spec_, 1)) tensors_["module." + name] = tensor;
+  const auto engine = Load("vit_small_patch8_32");
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_EQ((*engine)->description().weights_prefix, "module.");
+}
+
 TEST_F(EngineTest, ErrorsOfConfigJsonNameIt) {
   folder_.Write("config.json", "{}");
   EXPECT_THAT(Engine::Load(folder_.path(), kFloat32OnCpu),

@@ -27,6 +27,54 @@ TEST(ReadFileTest, AMissingFileIsNotFoundAndNamed) {
               IsError(absl::StatusCode::kNotFound, HasSubstr("/nowhere/config.json")));
 }
 
+TEST(OnceMoreIfReplacedTest, AFileThatChangesWhileItIsReadIsReadAgain) {
+  const TemporaryFolder folder;
+  const std::string path = folder.Write("file", "old");
+  for (bool rename : {false, true}) {
+    int reads = 0;
+    std::string text;
+    const absl::Status status = OnceMoreIfReplaced({path}, [&] {
+      text = ReadFile(path, 100)->text();
+      if (++reads == 1) {
+        folder.Write(rename ? "next" : "file", rename ? "renamed" : "written");
+        if (rename) std::filesystem::rename(folder.path("next"), path);
+      }
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(status.ok());
+    EXPECT_EQ(reads, 2);
+    EXPECT_EQ(text, rename ? "renamed" : "written");
+  }
+}
+
+// The hub's cache moves a file to where its link points.
+TEST(OnceMoreIfReplacedTest, ALinkToNothingIsTriedAgain) {
+  const TemporaryFolder folder;
+  const std::string link = folder.path("link");
+  std::filesystem::create_symlink("blob", link);
+  int reads = 0;
+  const absl::Status status = OnceMoreIfReplaced({link}, [&] {
+    const absl::Status read = ReadFile(link, 100).status();
+    ++reads;
+    return read;
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(reads, 2);
+}
+
+TEST(OnceMoreIfReplacedTest, AFileThatStaysIsReadOnce) {
+  const TemporaryFolder folder;
+  const std::string path = folder.Write("file", "bytes");
+  for (const std::string& name : {path, folder.path("missing")}) {
+    int reads = 0;
+    (void)OnceMoreIfReplaced({name}, [&] {
+      ++reads;
+      return ReadFile(name, 100).status();
+    });
+    EXPECT_EQ(reads, 1);
+  }
+}
+
 TEST(ReadFileTest, AnUnreadableFileIsDeniedWithAHint) {
   if (geteuid() == 0) GTEST_SKIP() << "root may read everything";
   const TemporaryFolder folder;

@@ -80,11 +80,26 @@ TEST(WeightsTest, OtherTypesAreRefusedWhereTheyAreUsed) {
   EXPECT_THAT(Parsed(file).Take("a", {1}), Refused("tensor a is I64, expected F32, F16 or BF16"));
 }
 
+TEST(WeightsTest, APrefixThatAllNamesShareIsTakenOff) {
+  const RawTensor one = FloatTensor({1}, {1});
+  const auto prefix = [&](const std::string& a, const std::string& b) {
+    Weights weights = Parsed(SafetensorsFile({{a, one}, {b, one}}));
+    EXPECT_TRUE(weights.Has(a.substr(weights.prefix().size())));
+    return weights.prefix();
+  };
+  EXPECT_EQ(prefix("module.a.w", "module.b"), "module.");
+  EXPECT_EQ(prefix("module._orig_mod.a", "module._orig_mod.b"), "module._orig_mod.");
+  EXPECT_EQ(prefix("module.a", "modules.b"), "");
+  EXPECT_EQ(prefix("a.w", "b.w"), "");
+  EXPECT_EQ(Parsed(SafetensorsFile({{"a.w", one}})).prefix(), "");
+}
+
 TEST(WeightsTest, ANegativeVarianceIsRefused) {
   const std::string file = SafetensorsFile({{"n.weight", FloatTensor({1}, {1})},
                                             {"n.bias", FloatTensor({1}, {0})},
                                             {"n.running_mean", FloatTensor({1}, {0})},
-                                            {"n.running_var", FloatTensor({1}, {-1})}});
+                                            {"n.running_var", FloatTensor({1}, {-1})},
+                                            {"other", FloatTensor({1}, {0})}});
   Weights weights = Parsed(file);
   EXPECT_THAT(TakeBatchNorm(weights, "n", 1), Refused("n.running_var holds a negative"));
 }

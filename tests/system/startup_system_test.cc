@@ -99,6 +99,13 @@ TEST_F(StartupSystemTest, BrokenModelsCanBeSkipped) {
   EXPECT_EQ(server.Health(""), "NOT_SERVING");  // not all that is configured is there
 }
 
+TEST_F(StartupSystemTest, AFolderWithACommaServesAndANameOfAnotherModelsInputIsWarnedOf) {
+  Checkpoint("lr=0.1,bs=32/vit");
+  ServingProcess server({"--models=a.tensor=" + folder.path("lr=0.1,bs=32/vit")});
+  ASSERT_TRUE(server.serving) << server.process.log();
+  EXPECT_THAT(server.process.log(), HasSubstr("model a.tensor: the Open Inference Protocol"));
+}
+
 TEST_F(StartupSystemTest, Float16OnACpuIsRefused) {
   EXPECT_THAT(LogOfFailure({"--models=" + Checkpoint("m"), "--device=cpu", "--precision=float16"}),
               HasSubstr("float16"));
