@@ -13,6 +13,7 @@
 #include "server/logging.h"
 #include "server/model/engine.h"
 #include "server/model_loader.h"
+#include "server/net/descriptor_limit.h"
 #include "spdlog/spdlog.h"
 
 namespace patchserve {
@@ -38,6 +39,9 @@ int Runners(const Config& config, const std::string& device) {
   if (config.runners > 0) return config.runners;
   return device == "cpu" ? Cores() : 2;
 }
+
+// How often the main port is asked whether it takes connections, and how long it may take.
+constexpr absl::Duration kAskEvery = absl::Seconds(5), kAnswerWithin = absl::Seconds(5);
 
 // For the last bytes of the last answers.
 constexpr absl::Duration kFarewell = absl::Milliseconds(200);
@@ -95,9 +99,24 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   if (!config.metrics_address.empty()) {
     RETURN_IF_ERROR(server->metrics_->Expose(config.metrics_address));
   }
+  const DescriptorLimit descriptors = RaiseDescriptorLimit();
+  spdlog::info("at most {} file descriptors, raised from {}", descriptors.now, descriptors.before);
   ASSIGN_OR_RETURN(server->ports_, Listen(config, {&server->classification_, &server->inference_},
-                                          server->health_));
+                                          server->health_, descriptors.now, *server->metrics_));
+  server->WatchPort();
   return server;
+}
+
+void Server::WatchPort() {
+  auto answers = [this] { return ports_.acceptor->Answers(ports_.greeting, kAnswerWithin); };
+  watch_ = std::make_unique<PortWatch>(kAskEvery, answers, [this](bool alive) {
+    if (alive) {
+      spdlog::warn("the port answers again");
+    } else {
+      spdlog::error("the port doesn't answer new connections: not alive");
+    }
+    health_.Set(kLiveness, alive);
+  });
 }
 
 absl::Status Server::LoadModels() {
@@ -156,6 +175,7 @@ void Server::DeviceLost(const absl::Status& why) {
 }
 
 void Server::Stop(absl::Duration lame_duck) {
+  watch_->Stop();
   health_.EndServing(kLiveness);
   if (lame_duck > absl::ZeroDuration()) {
     spdlog::info("not serving for {} before the port closes", absl::FormatDuration(lame_duck));
@@ -170,8 +190,12 @@ void Server::Stop(absl::Duration lame_duck) {
                  absl::FormatDuration(config_.drain_timeout));
   }
   // What is open now isn't ours to finish, such as an idle reflection stream: gRPC ends it.
+  ports_.acceptor->Stop();
   ports_.server->Shutdown(absl::ToChronoTime(absl::Now() + kFarewell));
-  if (ports_.health != nullptr) ports_.health->Shutdown(absl::ToChronoTime(absl::Now()));
+  if (ports_.health != nullptr) {
+    ports_.health_acceptor->Stop();
+    ports_.health->Shutdown(absl::ToChronoTime(absl::Now()));
+  }
   changes_.Stop();
   classifier_.Stop();
   spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(absl::Now() - start));

@@ -12,6 +12,7 @@
 #include "server/config/config.h"
 #include "server/listen.h"
 #include "server/metrics/metrics.h"
+#include "server/net/port_watch.h"
 #include "server/pipeline/classifier.h"
 #include "server/pipeline/model_changes.h"
 #include "server/pipeline/model_registry.h"
@@ -28,8 +29,7 @@ class Server {
   // Binds the ports; metrics and health answer from here on, inference once
   // LoadModels has made a model ready. `device_lost` is called at most once, on a
   // runner: nothing will run any more, the process should end.
-  // Errors: FAILED_PRECONDITION: a port is in use, or there is no such device. Those of
-  // MakeServerCredentials.
+  // Errors: those of Listen. FAILED_PRECONDITION: there is no such device.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const Config& config, std::function<void(const absl::Status&)> device_lost);
 
@@ -57,6 +57,8 @@ class Server {
   absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name);
   // By the model's state: health and metrics.
   void ShowState(const std::string& name);
+  // Liveness follows whether the main port answers.
+  void WatchPort();
   void DeviceLost(const absl::Status& why);
 
   // In the order of dependence: destroyed from the last to the first.
@@ -74,6 +76,7 @@ class Server {
   ClassificationService classification_;
   InferenceService inference_;
   Ports ports_;
+  std::unique_ptr<PortWatch> watch_;
 };
 
 }  // namespace patchserve

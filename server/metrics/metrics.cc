@@ -13,6 +13,7 @@
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
+#include "server/metrics/connection_metrics.h"
 #include "server/metrics/process_metrics.h"
 #include "server/metrics/triton_metrics.h"
 
@@ -294,12 +295,17 @@ class PrometheusMetrics : public Metrics {
     before_scrape_->Set(std::move(callback));
   }
 
+  void ShowConnections(const std::string& port, std::function<ConnectionCounts()> counts) override {
+    connections_->Show(port, std::move(counts));
+  }
+
   absl::Status Expose(const std::string& address) override try {
     exposer_ = std::make_unique<prometheus::Exposer>(address);
     exposer_->RegisterCollectable(before_scrape_);  // in this order
     exposer_->RegisterCollectable(registry_);
     exposer_->RegisterCollectable(process_);
     exposer_->RegisterCollectable(triton_);
+    exposer_->RegisterCollectable(connections_);
     return absl::OkStatus();
   } catch (const std::exception& error) {
     return absl::FailedPreconditionError(
@@ -313,7 +319,7 @@ class PrometheusMetrics : public Metrics {
   std::string Scrape() const override {
     before_scrape_->Collect();
     std::vector<prometheus::MetricFamily> families = registry_->Collect();
-    for (const prometheus::Collectable* more : {Of(process_), Of(triton_)}) {
+    for (const prometheus::Collectable* more : {Of(process_), Of(triton_), Of(connections_)}) {
       for (auto& family : more->Collect()) families.push_back(std::move(family));
     }
     return prometheus::TextSerializer().Serialize(families);
@@ -336,6 +342,7 @@ class PrometheusMetrics : public Metrics {
 
   const std::shared_ptr<prometheus::Registry> registry_;
   const std::shared_ptr<ProcessMetrics> process_;
+  const std::shared_ptr<ConnectionMetrics> connections_ = std::make_shared<ConnectionMetrics>();
   const std::shared_ptr<ScrapeCallback> before_scrape_ = std::make_shared<ScrapeCallback>();
   const std::shared_ptr<TritonMetrics> triton_ =
       std::make_shared<TritonMetrics>([this] { return ForTriton(); });

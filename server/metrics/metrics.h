@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/metrics/inference_statistics.h"
+#include "server/net/acceptor.h"
 
 namespace patchserve {
 
@@ -88,6 +89,11 @@ class Metrics {
   // Called before each scrape, to set what isn't set by events; null: nothing is. No call
   // is under way when this returns.
   virtual void BeforeScrape(std::function<void()> callback) = 0;
+
+  // patchserve_connections_open, _accepted_total, _refused_total and _ended_total of a port: from
+  // now on each scrape asks `counts`.
+  virtual void ShowConnections(const std::string& port,
+                               std::function<ConnectionCounts()> counts) = 0;
 
   // Serves /metrics on "host:port" (port 0: any) until this is destroyed, with two
   // threads of its own.

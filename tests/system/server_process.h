@@ -15,7 +15,9 @@ namespace patchserve {
 // killed, if it still runs, with the test.
 class ServerProcess {
  public:
-  explicit ServerProcess(std::vector<std::string> arguments);
+  // `launcher`: a program with arguments that executes what follows them, such as a shell.
+  explicit ServerProcess(std::vector<std::string> arguments,
+                         const std::vector<std::string>& launcher = {});
   ~ServerProcess();
 
   // Blocks until the log has `text`, or the process has ended; returns which.
