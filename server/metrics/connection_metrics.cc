@@ -30,15 +30,22 @@ void ConnectionMetrics::Show(const std::string& port, std::function<ConnectionCo
 
 std::vector<MetricFamily> ConnectionMetrics::Collect() const {
   MetricFamily open{"patchserve_connections_open", "Open connections.", MetricType::Gauge, {}};
-  MetricFamily accepted{"patchserve_connections_accepted_total", "Connections that were let in.",
-                        MetricType::Counter, {}};
+  MetricFamily accepted{"patchserve_connections_accepted_total",
+                        "Connections that were let in.",
+                        MetricType::Counter,
+                        {}};
   MetricFamily refused{"patchserve_connections_refused_total",
-                       "Connections that were closed at once, by reason.", MetricType::Counter, {}};
+                       "Connections that were closed at once, by reason.",
+                       MetricType::Counter,
+                       {}};
   MetricFamily ended{"patchserve_connections_ended_total",
-                     "Silent connections that were closed to make room.", MetricType::Counter, {}};
+                     "Silent connections that were closed to make room.",
+                     MetricType::Counter,
+                     {}};
   MetricFamily errors{"patchserve_accept_errors_total",
                       "Failed attempts to accept a connection, such as for want of descriptors.",
-                      MetricType::Counter, {}};
+                      MetricType::Counter,
+                      {}};
   std::lock_guard lock(mutex_);
   for (const auto& [port, get_counts] : ports_) {
     const ConnectionCounts counts = get_counts();

@@ -57,8 +57,8 @@ void Acceptor::Run() {
 void Acceptor::AcceptOne(int listener) {
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
-  FileDescriptor accepted(accept4(listener, reinterpret_cast<sockaddr*>(&peer), &size,
-                                  SOCK_CLOEXEC | SOCK_NONBLOCK));
+  FileDescriptor accepted(
+      accept4(listener, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (accepted.get() >= 0) return Decide(std::move(accepted), peer);
   if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
   {

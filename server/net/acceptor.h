@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
-#include <memory>
 #include <thread>
 
 #include "absl/time/time.h"
@@ -21,9 +21,9 @@ namespace patchserve {
 struct ConnectionCounts {
   int open = 0;
   int64_t accepted = 0;
-  int64_t refused_full = 0;  // closed at once: `total` were open
-  int64_t refused_peer = 0;  // closed at once: `per_peer` of its peer's were
-  int64_t ended_silent = 0;  // closed to make room
+  int64_t refused_full = 0;   // closed at once: `total` were open
+  int64_t refused_peer = 0;   // closed at once: `per_peer` of its peer's were
+  int64_t ended_silent = 0;   // closed to make room
   int64_t accept_errors = 0;  // such as no descriptor left; then it is tried again
 };
 
@@ -54,8 +54,8 @@ class Acceptor {
   const FileDescriptor stop_;  // an eventfd
   std::mutex mutex_;
   TcpConnections connections_;
-  ConnectionTable table_;                  // guarded by mutex_
-  ConnectionCounts counts_;                // guarded by mutex_
+  ConnectionTable table_;                      // guarded by mutex_
+  ConnectionCounts counts_;                    // guarded by mutex_
   std::shared_ptr<const SelfConnection> own_;  // guarded by mutex_
   std::thread thread_;
 };

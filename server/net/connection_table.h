@@ -19,7 +19,7 @@ struct Connection {
 class Connections {
  public:
   struct Silence {
-    absl::Duration lasts;  // since either side sent anything
+    absl::Duration lasts;     // since either side sent anything
     bool from_start = false;  // the peer never has
   };
 
@@ -38,10 +38,9 @@ struct PortLimits {
 enum class Verdict { kAdmitted, kFull, kPeerFull };
 
 // The connections that are open. Where there is no room for a new one, those are ended that have
-// been silent for longest, by the sixteenth of the limit at a time: after a second if the peer never
-// sent anything, as port scanners and TCP health checks don't, else after half a minute; a client
-// whose connection is ended while no call is open connects anew.
-// Not thread-safe.
+// been silent for longest, by the sixteenth of the limit at a time: after a second if the peer
+// never sent anything, as port scanners and TCP health checks don't, else after half a minute; a
+// client whose connection is ended while no call is open connects anew. Not thread-safe.
 class ConnectionTable {
  public:
   // `connections` must outlive this.

@@ -8,8 +8,7 @@ namespace patchserve {
 
 std::string Http2Greeting() {
   // RFC 9113, 3.4: the preface, and a SETTINGS frame that sets nothing.
-  return std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") +
-         std::string("\0\0\0\x04\0\0\0\0\0", 9);
+  return std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") + std::string("\0\0\0\x04\0\0\0\0\0", 9);
 }
 
 std::string TlsGreeting() {

@@ -28,7 +28,8 @@ void PortWatch::Stop() {
 void PortWatch::Run() {
   int failures = 0;
   std::unique_lock lock(mutex_);
-  while (!stopping_.wait_for(lock, absl::ToChronoNanoseconds(interval_), [&] { return stopped_; })) {
+  while (
+      !stopping_.wait_for(lock, absl::ToChronoNanoseconds(interval_), [&] { return stopped_; })) {
     lock.unlock();
     const bool answers = answers_();
     failures = answers ? failures : failures + 1;

@@ -13,8 +13,8 @@ namespace patchserve {
 class PortWatch {
  public:
   // Asks `answers` every `interval`, on a thread of its own, and calls `changed(false)` when it was
-  // false three times in a row, `changed(true)` when it is true again. A lone failure proves nothing:
-  // a burst of connections may be in front.
+  // false three times in a row, `changed(true)` when it is true again. A lone failure proves
+  // nothing: a burst of connections may be in front.
   PortWatch(absl::Duration interval, std::function<bool()> answers,
             std::function<void(bool)> changed);
   ~PortWatch() { Stop(); }

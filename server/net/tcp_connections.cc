@@ -15,7 +15,7 @@ namespace {
 
 // A socket's inode, 0 if `fd` isn't open.
 uint64_t SocketOf(int fd) {
-  struct stat status{};
+  struct stat status {};
   return fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 

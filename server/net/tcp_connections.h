@@ -12,7 +12,8 @@ namespace patchserve {
 // The connection of `fd` from `peer`.
 Connection Identify(int fd, const sockaddr_storage& peer);
 
-// Thread-safe. A descriptor may be closed, and its number used again, by another thread at any time.
+// Thread-safe. A descriptor may be closed, and its number used again, by another thread at any
+// time.
 class TcpConnections final : public Connections {
  public:
   bool IsOpen(const Connection& connection) const override;

@@ -28,7 +28,8 @@ struct ConnectionLimits {
   int64_t max_memory_bytes = 0;
 };
 
-// Durations may be infinite: no limit. Also drops peers that have vanished within three
+// Durations may be infinite: no limit. Also refuses compressed messages (UNIMPLEMENTED), which may
+// be a thousand times as long as they look, and drops peers that have vanished within three
 // minutes, and handshakes that take ten seconds.
 void SetLimits(const ConnectionLimits& limits, grpc::ServerBuilder& builder);
 

@@ -50,11 +50,11 @@ std::vector<FileDescriptor> Crowd(const std::string& address, int size) {
   return crowd;
 }
 
-// As a client that has just been started: over a connection of its own, tried again until it's there.
-grpc::Status ClassifyAnew(
-    const std::string& address,
-    const std::shared_ptr<grpc::ChannelCredentials>& credentials =
-        grpc::InsecureChannelCredentials()) {
+// As a client that has just been started: over a connection of its own, tried again until it's
+// there.
+grpc::Status ClassifyAnew(const std::string& address,
+                          const std::shared_ptr<grpc::ChannelCredentials>& credentials =
+                              grpc::InsecureChannelCredentials()) {
   grpc::ChannelArguments own;
   own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   grpc::ClientContext context;
@@ -77,7 +77,8 @@ TEST(ConnectionsSystemTest, ElevenHundredAreServedWhereTheSoftLimitIs1024) {
   EXPECT_THAT(server.process.log(), HasSubstr("raised from 1024"));
   const auto crowd = Crowd(server.process.address(), 1100);
   EXPECT_TRUE(ClassifyAnew(server.process.address()).ok());
-  WaitForMetric(server.process, "patchserve_connections_refused_total{port=\"grpc\",reason=\"peer\"} 0");
+  WaitForMetric(server.process,
+                "patchserve_connections_refused_total{port=\"grpc\",reason=\"peer\"} 0");
 }
 
 TEST(ConnectionsSystemTest, AServerThatRanOutOfDescriptorsServesWhenTheCrowdHasGone) {
