@@ -53,8 +53,8 @@ int Serve(const Config& config, ProcessEvents& events) {
   loader.join();
   const bool asked = event.kind == EventKind::kSignal;
   (*server)->Stop(asked ? config.lame_duck : absl::ZeroDuration());
-  // The process ends here: what is left are libraries' threads, of which CivetWeb's
-  // take two seconds to join, and gRPC's at times ten.
+  // The process ends here: what is left are libraries' threads, of which gRPC's
+  // take ten seconds to join at times.
   static_cast<void>(server->release());
   return asked ? 0 : Fail(event.status);
 }

@@ -8,7 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "prometheus/counter.h"
-#include "prometheus/exposer.h"
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
@@ -16,6 +15,7 @@
 #include "server/metrics/connection_metrics.h"
 #include "server/metrics/process_metrics.h"
 #include "server/metrics/triton_metrics.h"
+#include "server/net/http_server.h"
 
 namespace patchserve {
 namespace {
@@ -29,6 +29,9 @@ constexpr int kStatusCodes = 17;  // absl::StatusCode's 0 to 16 are gRPC's
 constexpr std::array<const char*, 4> kStages = {"decode", "queue", "run", "respond"};
 constexpr std::array<const char*, 6> kShedReasons = {"queue_full", "bytes",   "pixels",
                                                      "late",       "expired", "draining"};
+
+// Of Prometheus' text format.
+constexpr char kContentType[] = "text/plain; version=0.0.4; charset=utf-8";
 
 // Seconds: 250 us to 10 s, each 2 or 2.5 times the one before.
 const Histogram::BucketBoundaries kSeconds = {
@@ -299,22 +302,20 @@ class PrometheusMetrics : public Metrics {
     connections_->Show(port, std::move(counts));
   }
 
-  absl::Status Expose(const std::string& address) override try {
-    exposer_ = std::make_unique<prometheus::Exposer>(address);
-    exposer_->RegisterCollectable(before_scrape_);  // in this order
-    exposer_->RegisterCollectable(registry_);
-    exposer_->RegisterCollectable(process_);
-    exposer_->RegisterCollectable(triton_);
-    exposer_->RegisterCollectable(connections_);
+  absl::Status Expose(const std::string& address) override {
+    absl::StatusOr<ListeningSockets> sockets = ListenOn(address);
+    if (!sockets.ok()) {
+      return absl::Status(sockets.status().code(), absl::StrCat("can't serve metrics on ", address,
+                                                                ": ", sockets.status().message()));
+    }
+    http_ = std::make_unique<HttpServer>(
+        *std::move(sockets),
+        std::map<std::string, HttpPage>{{"/metrics", {kContentType, [this] { return Scrape(); }}}});
+    ShowConnections("metrics", [this] { return http_->connections(); });
     return absl::OkStatus();
-  } catch (const std::exception& error) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("can't serve metrics on ", address, ": ", error.what(), " (is it in use?)"));
   }
 
-  int port() const override {
-    return exposer_ == nullptr ? 0 : exposer_->GetListeningPorts().front();
-  }
+  int port() const override { return http_ == nullptr ? 0 : http_->port(); }
 
   std::string Scrape() const override {
     before_scrape_->Collect();
@@ -353,7 +354,7 @@ class PrometheusMetrics : public Metrics {
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<PrometheusModelMetrics>> models_;    // guarded by mutex_
   std::map<std::string, std::unique_ptr<PrometheusDeviceMetrics>> devices_;  // guarded by mutex_
-  std::unique_ptr<prometheus::Exposer> exposer_;
+  std::unique_ptr<HttpServer> http_;
 };
 
 }  // namespace

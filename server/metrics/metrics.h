@@ -95,9 +95,8 @@ class Metrics {
   virtual void ShowConnections(const std::string& port,
                                std::function<ConnectionCounts()> counts) = 0;
 
-  // Serves /metrics on "host:port" (port 0: any) until this is destroyed, with two
-  // threads of its own.
-  // Errors: FAILED_PRECONDITION: the address can't be bound.
+  // Serves /metrics on "host:port" (port 0: any) until this is destroyed (http_server.h).
+  // Errors: those of ListenOn.
   virtual absl::Status Expose(const std::string& address) = 0;
   // The port that Expose bound; 0 before.
   virtual int port() const = 0;

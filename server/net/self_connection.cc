@@ -2,13 +2,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <poll.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "absl/time/clock.h"
+#include "server/net/wait.h"
 
 namespace patchserve {
 namespace {
@@ -27,16 +26,6 @@ void NameOneAddress(sockaddr_storage& address) {
   } else if (v4.sin_addr.s_addr == htonl(INADDR_ANY)) {
     v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   }
-}
-
-bool WaitFor(int fd, short events, absl::Time until) {
-  pollfd waiting{.fd = fd, .events = events};
-  int ready = 0;
-  do {
-    const int64_t left = absl::ToInt64Milliseconds(until - absl::Now());
-    ready = poll(&waiting, 1, static_cast<int>(std::clamp<int64_t>(left, 0, 60'000)));
-  } while (ready < 0 && errno == EINTR);
-  return ready > 0;
 }
 
 }  // namespace

@@ -39,7 +39,9 @@ FileDescriptor Connect(const std::string& address) {
                            .sin_port = htons(static_cast<uint16_t>(port)),
                            .sin_addr = {htonl(INADDR_LOOPBACK)}};
   FileDescriptor client(socket(AF_INET, SOCK_STREAM, 0));
-  EXPECT_EQ(connect(client.get(), reinterpret_cast<const sockaddr*>(&target), sizeof target), 0);
+  // Refused ones may be reset at once.
+  static_cast<void>(
+      !connect(client.get(), reinterpret_cast<const sockaddr*>(&target), sizeof target));
   return client;
 }
 
