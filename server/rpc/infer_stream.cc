@@ -44,7 +44,7 @@ class InferStream final : public RequestStream<Request, Response> {
 
 }  // namespace
 
-grpc::ServerBidiReactor<Request, Response>* OpenInferStream(
+grpc::ServerBidiReactor<grpc::ByteBuffer, Response>* OpenInferStream(
     Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
     AccessLog& access_log, int window, const grpc::CallbackServerContext& context) {
   auto* stream = new InferStream(classifier, registry, open_calls, access_log, window, context);
