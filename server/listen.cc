@@ -19,10 +19,6 @@
 namespace patchserve {
 namespace {
 
-// Twice what an image may have, so that one that is too long gets our error, which says the limit,
-// and not gRPC's.
-int64_t MaxMessage(const Config& config) { return 2 * config.max_image_bytes + (1 << 20); }
-
 // A probe's message has a few bytes.
 constexpr int64_t kMaxHealthMessage = 4096;
 
@@ -96,8 +92,11 @@ absl::StatusOr<Started> Start(grpc::ServerBuilder& builder, const std::string& a
 
 }  // namespace
 
+int64_t MaxMessageBytes(const Config& config) { return 2 * config.max_image_bytes + (1 << 20); }
+
 absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Service*>& services,
-                             HealthService& health, int64_t max_descriptors, Metrics& metrics) {
+                             HealthService& health, OtherMethods& others, int64_t max_descriptors,
+                             Metrics& metrics) {
   const Transport& transport = config.transport;
   ASSIGN_OR_RETURN(const auto credentials,
                    MakeServerCredentials({.certificate = transport.tls_cert,
@@ -109,7 +108,8 @@ absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Servi
   grpc::ServerBuilder builder;
   for (grpc::Service* service : services) builder.RegisterService(service);
   builder.RegisterService(&health);
-  SetLimits(Limits(transport, MaxMessage(config)), builder);
+  builder.RegisterCallbackGenericService(&others);
+  SetLimits(Limits(transport, MaxMessageBytes(config)), builder);
   const PortLimits connections = ConnectionsOf(transport, max_descriptors);
   ASSIGN_OR_RETURN(Started main, Start(builder, config.address, credentials, connections));
   ports.server = std::move(main.server);

@@ -12,6 +12,7 @@
 #include "server/metrics/metrics.h"
 #include "server/net/acceptor.h"
 #include "server/rpc/health_service.h"
+#include "server/rpc/other_methods.h"
 
 namespace patchserve {
 
@@ -25,11 +26,17 @@ struct Ports {
   std::string greeting;  // what a client of `server` says first
 };
 
-// Serves `services`, health and reflection with the transport security and the limits of `config`,
-// and health again on its own port; `metrics` shows the connections. All must outlive the servers.
-// `max_descriptors`: the process's file descriptors, from which the limit of connections follows.
-// Errors: ALREADY_EXISTS, FAILED_PRECONDITION: a port can't be had. Those of MakeServerCredentials.
+// What gRPC takes as one message: twice what an image may have, so that one that is too long gets
+// our error, which says the limit, and not gRPC's.
+int64_t MaxMessageBytes(const Config& config);
+
+// Serves `services`, health, reflection and the `others` with the transport security and the limits
+// of `config`, and health again on its own port; `metrics` shows the connections. All must outlive
+// the servers. `max_descriptors`: the process's file descriptors, from which the limit of
+// connections follows. Errors: ALREADY_EXISTS, FAILED_PRECONDITION: a port can't be had. Those of
+// MakeServerCredentials.
 absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Service*>& services,
-                             HealthService& health, int64_t max_descriptors, Metrics& metrics);
+                             HealthService& health, OtherMethods& others, int64_t max_descriptors,
+                             Metrics& metrics);
 
 }  // namespace patchserve

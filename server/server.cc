@@ -82,12 +82,12 @@ Server::Server(const Config& config, std::string device,
       classification_(classifier_, registry_, open_calls_, access_log_, config_.stream_window),
       inference_(classifier_, registry_, health_, open_calls_, access_log_,
                  config_.repository_control ? &changes_ : nullptr, config_.stream_window,
-                 PATCHSERVE_VERSION) {
+                 PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
   for (const char* name : kReadinessNames) health_.Set(name, false);
   for (const ModelSettings& model : config_.models) {
-    health_.Set(model.name, false);
+    SetHealth(model.name, false);
     metrics_->Model(model.name).SetReady(false);
   }
 }
@@ -101,8 +101,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   }
   const DescriptorLimit descriptors = RaiseDescriptorLimit();
   spdlog::info("at most {} file descriptors, raised from {}", descriptors.now, descriptors.before);
-  ASSIGN_OR_RETURN(server->ports_, Listen(config, {&server->classification_, &server->inference_},
-                                          server->health_, descriptors.now, *server->metrics_));
+  ASSIGN_OR_RETURN(server->ports_,
+                   Listen(config, {&server->classification_, &server->inference_}, server->health_,
+                          server->other_methods_, descriptors.now, *server->metrics_));
   server->WatchPort();
   return server;
 }
@@ -147,12 +148,20 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::strin
   return LoadModel(settings, device_, classifier_, longest, cancel_loading_);
 }
 
+void Server::SetHealth(const std::string& model, bool serving) {
+  health_.Set(model, serving);
+  for (const char* kind : {".pixels", ".tensor"}) {
+    const std::string name = model + kind;
+    if (registry_.FullName(name) == nullptr) health_.Set(name, serving);  // else it's a model's own
+  }
+}
+
 void Server::ShowState(const std::string& name) {
   bool all = true, any = false;
   for (const ModelEntry& entry : registry_.List()) {
     const bool ready = entry.state == ModelState::kReady;
     if (entry.name == name) {
-      health_.Set(name, ready);
+      SetHealth(name, ready);
       ModelMetrics& metrics = metrics_->Model(name);
       metrics.SetReady(ready);
       if (ready) {

@@ -21,6 +21,7 @@
 #include "server/rpc/health_service.h"
 #include "server/rpc/inference_service.h"
 #include "server/rpc/open_calls.h"
+#include "server/rpc/other_methods.h"
 
 namespace patchserve {
 
@@ -55,6 +56,8 @@ class Server {
   Server(const Config& config, std::string device,
          std::function<void(const absl::Status&)> device_lost);
   absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name);
+  // Of the model's three names in the Open Inference Protocol.
+  void SetHealth(const std::string& model, bool serving);
   // By the model's state: health and metrics.
   void ShowState(const std::string& name);
   // Liveness follows whether the main port answers.
@@ -75,6 +78,7 @@ class Server {
   AccessLog access_log_;
   ClassificationService classification_;
   InferenceService inference_;
+  OtherMethods other_methods_;
   Ports ports_;
   std::unique_ptr<PortWatch> watch_;
 };

@@ -21,20 +21,20 @@ constexpr PortLimits kConnections = {.total = 64, .per_peer = 64};
 class HttpServer::Site : public httplib::Server {
  public:
   explicit Site(std::map<std::string, HttpPage> pages) {
-    set_pre_routing_handler([pages = std::move(pages)](const httplib::Request& request,
-                                                       httplib::Response& response) {
-      const auto page = pages.find(request.path);
-      if (request.method != "GET" && request.method != "HEAD") {
-        response.status = 405;
-        response.set_header("Allow", "GET, HEAD");
-      } else if (page == pages.end()) {
-        response.status = 404;
-      } else {
-        response.status = 200;
-        response.set_content(page->second.body(), page->second.content_type);
-      }
-      return HandlerResponse::Handled;
-    });
+    set_pre_routing_handler(
+        [pages = std::move(pages)](const httplib::Request& request, httplib::Response& response) {
+          const auto page = pages.find(request.path);
+          if (request.method != "GET" && request.method != "HEAD") {
+            response.status = 405;
+            response.set_header("Allow", "GET, HEAD");
+          } else if (page == pages.end()) {
+            response.status = 404;
+          } else {
+            response.status = 200;
+            response.set_content(page->second.body(), page->second.content_type);
+          }
+          return HandlerResponse::Handled;
+        });
   }
 
   void Answer(httplib::Stream& stream) {

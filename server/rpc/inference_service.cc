@@ -36,10 +36,13 @@ absl::Status NoChanges() {
   return absl::UnimplementedError("models are loaded and unloaded only with --repository_control");
 }
 
-// Triton's clients have the name in one field, KServe's in the other.
+// Triton's clients have the name in one field, KServe's in the other; NAME.pixels and NAME.tensor
+// are NAME.
 template <typename Request>
-const std::string& NameIn(const Request& request) {
-  return request.model_name().empty() ? request.repository_name() : request.model_name();
+std::string NameIn(const ModelRegistry& registry, const Request& request) {
+  const std::string& name =
+      request.model_name().empty() ? request.repository_name() : request.model_name();
+  return std::string(ParseModelName(registry, name).model);
 }
 
 // A change of one model that the response answers: `change` is ModelChanges' Load or Unload,
@@ -83,14 +86,15 @@ absl::StatusOr<FoundModel> FindModel(const ModelRegistry& registry, const std::s
 InferenceService::InferenceService(Classifier& classifier, const ModelRegistry& registry,
                                    const HealthService& health, OpenCalls& open_calls,
                                    AccessLog& access_log, ModelChanges* changes, int stream_window,
-                                   std::string version)
+                                   std::string version, int64_t max_message_bytes)
     : classifier_(classifier),
       registry_(registry),
       health_(health),
       open_calls_(open_calls),
       access_log_(access_log),
       changes_(changes),
-      version_(std::move(version)) {
+      version_(std::move(version)),
+      max_message_bytes_(max_message_bytes) {
   const auto unparsable = [this](grpc::CallbackServerContext* context) {
     return new UnparsableCall(classifier_, open_calls_, access_log_, *context);
   };
@@ -164,7 +168,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelConfig(
   const auto found = FindModel(registry_, request->name(), request->version());
   if (found.ok()) {
     *response->mutable_config() =
-        WriteConfig(*found->model, found->name, found->kind);
+        WriteConfig(*found->model, found->name, found->kind, max_message_bytes_);
   }
   return Answered(*context, found.status());
 }
@@ -216,7 +220,7 @@ grpc::ServerUnaryReactor* InferenceService::RepositoryModelLoad(
   }
   return new ChangeCall(
       *changes_, &ModelChanges::Load, &inference::RepositoryModelLoadResponse::set_isloaded,
-      NameIn(*request), *response, classifier_, open_calls_, access_log_, *context);
+      NameIn(registry_, *request), *response, classifier_, open_calls_, access_log_, *context);
 }
 
 grpc::ServerUnaryReactor* InferenceService::RepositoryModelUnload(
@@ -225,7 +229,7 @@ grpc::ServerUnaryReactor* InferenceService::RepositoryModelUnload(
   if (changes_ == nullptr) return Answered(*context, NoChanges());
   return new ChangeCall(
       *changes_, &ModelChanges::Unload, &inference::RepositoryModelUnloadResponse::set_isunloaded,
-      NameIn(*request), *response, classifier_, open_calls_, access_log_, *context);
+      NameIn(registry_, *request), *response, classifier_, open_calls_, access_log_, *context);
 }
 
 }  // namespace patchserve

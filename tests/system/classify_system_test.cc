@@ -66,7 +66,7 @@ TEST_F(ClassifySystemTest, ManyCallersAtOnceGetTheSameAnswerAsOneAlone) {
 TEST_F(ClassifySystemTest, HealthKnowsTheServerItsServiceAndItsModels) {
   for (const char* name :
        {"", "liveness", "readiness", "patchserve.v1.ImageClassification", "convmixer_cifar10",
-        "vit_cifar10"}) {
+        "vit_cifar10", "vit_cifar10.tensor", "vit_cifar10.pixels"}) {
     EXPECT_EQ(server->Health(name), "SERVING") << name;
   }
   EXPECT_EQ(server->Health("nobody"), "error");
