@@ -76,6 +76,8 @@ class Classifier {
   // serve.
   bool RunBetweenBatches(absl::Duration expected, std::function<void()> work);
 
+  const ClassifierOptions& options() const { return options_; }
+
   // Requests from now on are UNAVAILABLE; those accepted go on.
   void Drain() { draining_ = true; }
 
