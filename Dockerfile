@@ -47,8 +47,8 @@ FROM ${BASE} AS runtime
 # hadolint ignore=DL3008
 RUN apt-get update -q && \
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-      libabsl20220623 libgrpc++1.51 libjpeg62-turbo libpng16-16 libprometheus-cpp-pull1.0 \
-      libprotobuf32 libspdlog1.10 libssl3 libwebp7 libwebpdemux2 libwebpmux3 && \
+      libabsl20220623 libcpp-httplib0.11 libgrpc++1.51 libjpeg62-turbo libpng16-16 \
+      libprometheus-cpp-core1.0 libprotobuf32 libspdlog1.10 libssl3 libwebp7 libwebpdemux2 libwebpmux3 && \
     apt-get upgrade -y -q && \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/*
 LABEL org.opencontainers.image.title="patchserve" \

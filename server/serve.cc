@@ -54,8 +54,8 @@ int ServeUntilStopped(const Config& config, Backend backend, ProcessEvents& even
   loader.join();
   const bool asked = event.kind == EventKind::kSignal;
   (*server)->Stop(asked ? config.lame_duck : absl::ZeroDuration());
-  // The process ends here: what is left are libraries' threads, of which CivetWeb's
-  // take two seconds to join, and gRPC's at times ten.
+  // The process ends here: what is left are libraries' threads, of which gRPC's
+  // take ten seconds to join at times.
   static_cast<void>(server->release());
   return asked ? 0 : Fail(event.status);
 }

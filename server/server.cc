@@ -13,6 +13,7 @@
 #include "server/base/usable_cores.h"
 #include "server/logging.h"
 #include "server/model_loader.h"
+#include "server/net/descriptor_limit.h"
 #include "spdlog/spdlog.h"
 
 namespace patchserve {
@@ -38,6 +39,9 @@ int Runners(const Config& config, const Backend& backend) {
   if (config.runners > 0) return config.runners;
   return backend.runners_share ? 2 : Cores();
 }
+
+// How often the main port is asked whether it takes connections, and how long it may take.
+constexpr absl::Duration kAskEvery = absl::Seconds(5), kAnswerWithin = absl::Seconds(5);
 
 // For the last bytes of the last answers.
 constexpr absl::Duration kFarewell = absl::Milliseconds(200);
@@ -78,12 +82,12 @@ Server::Server(const Config& config, Backend backend,
       classification_(classifier_, registry_, open_calls_, access_log_, config_.stream_window),
       inference_(classifier_, registry_, health_, open_calls_, access_log_,
                  config_.repository_control ? &changes_ : nullptr, config_.stream_window,
-                 PATCHSERVE_VERSION) {
+                 PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
   for (const char* name : kReadinessNames) health_.Set(name, false);
   for (const ModelSettings& model : config_.models) {
-    health_.Set(model.name, false);
+    SetHealth(model.name, false);
     metrics_->Model(model.name).SetReady(false);
   }
 }
@@ -94,9 +98,25 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   if (!config.metrics_address.empty()) {
     RETURN_IF_ERROR(server->metrics_->Expose(config.metrics_address));
   }
-  ASSIGN_OR_RETURN(server->ports_, Listen(config, {&server->classification_, &server->inference_},
-                                          server->health_));
+  const DescriptorLimit descriptors = RaiseDescriptorLimit();
+  spdlog::info("at most {} file descriptors, raised from {}", descriptors.now, descriptors.before);
+  ASSIGN_OR_RETURN(server->ports_,
+                   Listen(config, {&server->classification_, &server->inference_}, server->health_,
+                          server->other_methods_, descriptors.now, *server->metrics_));
+  server->WatchPort();
   return server;
+}
+
+void Server::WatchPort() {
+  auto answers = [this] { return ports_.acceptor->Answers(ports_.greeting, kAnswerWithin); };
+  watch_ = std::make_unique<PortWatch>(kAskEvery, answers, [this](bool alive) {
+    if (alive) {
+      spdlog::warn("the port answers again");
+    } else {
+      spdlog::error("the port doesn't answer new connections: not alive");
+    }
+    health_.Set(kLiveness, alive);
+  });
 }
 
 absl::Status Server::LoadModels() {
@@ -127,12 +147,20 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::strin
   return LoadModel(settings, backend_, classifier_, longest, cancel_loading_);
 }
 
+void Server::SetHealth(const std::string& model, bool serving) {
+  health_.Set(model, serving);
+  for (const char* kind : {".pixels", ".tensor"}) {
+    const std::string name = model + kind;
+    if (registry_.FullName(name) == nullptr) health_.Set(name, serving);  // else it's a model's own
+  }
+}
+
 void Server::ShowState(const std::string& name) {
   bool all = true, any = false;
   for (const ModelEntry& entry : registry_.List()) {
     const bool ready = entry.state == ModelState::kReady;
     if (entry.name == name) {
-      health_.Set(name, ready);
+      SetHealth(name, ready);
       ModelMetrics& metrics = metrics_->Model(name);
       metrics.SetReady(ready);
       if (ready) {
@@ -155,6 +183,7 @@ void Server::DeviceLost(const absl::Status& why) {
 }
 
 void Server::Stop(absl::Duration lame_duck) {
+  watch_->Stop();
   health_.EndServing(kLiveness);
   if (lame_duck > absl::ZeroDuration()) {
     spdlog::info("not serving for {} before the port closes", absl::FormatDuration(lame_duck));
@@ -169,8 +198,12 @@ void Server::Stop(absl::Duration lame_duck) {
                  absl::FormatDuration(config_.drain_timeout));
   }
   // What is open now isn't ours to finish, such as an idle reflection stream: gRPC ends it.
+  ports_.acceptor->Stop();
   ports_.server->Shutdown(absl::ToChronoTime(absl::Now() + kFarewell));
-  if (ports_.health != nullptr) ports_.health->Shutdown(absl::ToChronoTime(absl::Now()));
+  if (ports_.health != nullptr) {
+    ports_.health_acceptor->Stop();
+    ports_.health->Shutdown(absl::ToChronoTime(absl::Now()));
+  }
   changes_.Stop();
   classifier_.Stop();
   spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(SteadyNow() - start));

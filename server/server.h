@@ -13,6 +13,7 @@
 #include "server/config/config.h"
 #include "server/listen.h"
 #include "server/metrics/metrics.h"
+#include "server/net/port_watch.h"
 #include "server/pipeline/classifier.h"
 #include "server/pipeline/model_changes.h"
 #include "server/pipeline/model_registry.h"
@@ -21,6 +22,7 @@
 #include "server/rpc/health_service.h"
 #include "server/rpc/inference_service.h"
 #include "server/rpc/open_calls.h"
+#include "server/rpc/other_methods.h"
 
 namespace patchserve {
 
@@ -29,7 +31,7 @@ class Server {
   // Binds the ports; metrics and health answer from here on, inference once
   // LoadModels has made a model ready. `device_lost` is called at most once, on a
   // runner: nothing will run any more, the process should end.
-  // Errors: FAILED_PRECONDITION: a port is in use. Those of MakeServerCredentials.
+  // Errors: those of Listen.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const Config& config, Backend backend, std::function<void(const absl::Status&)> device_lost);
 
@@ -55,8 +57,12 @@ class Server {
   Server(const Config& config, Backend backend,
          std::function<void(const absl::Status&)> device_lost);
   absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name);
+  // Of the model's three names in the Open Inference Protocol.
+  void SetHealth(const std::string& model, bool serving);
   // By the model's state: health and metrics.
   void ShowState(const std::string& name);
+  // Liveness follows whether the main port answers.
+  void WatchPort();
   void DeviceLost(const absl::Status& why);
 
   // In the order of dependence: destroyed from the last to the first.
@@ -73,7 +79,9 @@ class Server {
   AccessLog access_log_;
   ClassificationService classification_;
   InferenceService inference_;
+  OtherMethods other_methods_;
   Ports ports_;
+  std::unique_ptr<PortWatch> watch_;
 };
 
 }  // namespace patchserve

@@ -19,7 +19,7 @@ readonly deps="${PATCHSERVE_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/patchserve}"
 packages=(
   g++ make cmake ninja-build ccache pkg-config clang-format git python3 python3-pip
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libabsl-dev prometheus-cpp-dev nlohmann-json3-dev libspdlog-dev
+  libabsl-dev prometheus-cpp-dev libcpp-httplib-dev nlohmann-json3-dev libspdlog-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   libssl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev
 )

@@ -17,6 +17,12 @@ ABSL_FLAG(std::string, auth_tokens, "",
 ABSL_FLAG(std::string, health_address, "",
           "Where grpc.health.v1 alone is served, in plaintext, for probes. Empty: only where "
           "everything is.");
+ABSL_FLAG(
+    int, max_connections, 0,
+    "The most open connections; beyond, those that were silent for long are closed, or the new "
+    "one is. 0: what the limit of file descriptors leaves, at most 10000.");
+ABSL_FLAG(int, max_connections_per_peer, 0,
+          "The same for one IPv4 address or IPv6 network of 64 bits; 0: half of all.");
 ABSL_FLAG(int, max_streams, 1000, "The most open calls of one connection.");
 ABSL_FLAG(int, max_metadata_bytes, 8192, "The most metadata of one call.");
 ABSL_FLAG(absl::Duration, max_connection_idle, absl::Minutes(15),
@@ -47,6 +53,8 @@ absl::StatusOr<Transport> ReadTransport() {
                       .tls_client_ca = absl::GetFlag(FLAGS_tls_client_ca),
                       .auth_tokens = absl::GetFlag(FLAGS_auth_tokens),
                       .health_address = absl::GetFlag(FLAGS_health_address),
+                      .max_connections = absl::GetFlag(FLAGS_max_connections),
+                      .max_connections_per_peer = absl::GetFlag(FLAGS_max_connections_per_peer),
                       .max_streams = absl::GetFlag(FLAGS_max_streams),
                       .max_metadata_bytes = absl::GetFlag(FLAGS_max_metadata_bytes),
                       .max_connection_idle = absl::GetFlag(FLAGS_max_connection_idle),
@@ -57,6 +65,8 @@ absl::StatusOr<Transport> ReadTransport() {
   if (!transport.health_address.empty()) {
     RETURN_IF_ERROR(CheckAddress("health_address", transport.health_address));
   }
+  RETURN_IF_ERROR(CheckAtLeast("max_connections", transport.max_connections, 0));
+  RETURN_IF_ERROR(CheckAtLeast("max_connections_per_peer", transport.max_connections_per_peer, 0));
   RETURN_IF_ERROR(CheckAtLeast("max_streams", transport.max_streams, 1));
   RETURN_IF_ERROR(CheckAtLeast("max_metadata_bytes", transport.max_metadata_bytes, 1024));
   RETURN_IF_ERROR(CheckPositive("max_connection_idle", transport.max_connection_idle));

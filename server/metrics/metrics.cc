@@ -8,13 +8,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "prometheus/counter.h"
-#include "prometheus/exposer.h"
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
+#include "server/metrics/connection_metrics.h"
 #include "server/metrics/process_metrics.h"
 #include "server/metrics/triton_metrics.h"
+#include "server/net/http_server.h"
 
 namespace patchserve {
 namespace {
@@ -28,6 +29,9 @@ constexpr int kStatusCodes = 17;  // absl::StatusCode's 0 to 16 are gRPC's
 constexpr std::array<const char*, 4> kStages = {"decode", "queue", "run", "respond"};
 constexpr std::array<const char*, 6> kShedReasons = {"queue_full", "bytes",   "pixels",
                                                      "late",       "expired", "draining"};
+
+// Of Prometheus' text format.
+constexpr char kContentType[] = "text/plain; version=0.0.4; charset=utf-8";
 
 // Seconds: 250 us to 10 s, each 2 or 2.5 times the one before.
 const Histogram::BucketBoundaries kSeconds = {
@@ -294,26 +298,29 @@ class PrometheusMetrics : public Metrics {
     before_scrape_->Set(std::move(callback));
   }
 
-  absl::Status Expose(const std::string& address) override try {
-    exposer_ = std::make_unique<prometheus::Exposer>(address);
-    exposer_->RegisterCollectable(before_scrape_);  // in this order
-    exposer_->RegisterCollectable(registry_);
-    exposer_->RegisterCollectable(process_);
-    exposer_->RegisterCollectable(triton_);
-    return absl::OkStatus();
-  } catch (const std::exception& error) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("can't serve metrics on ", address, ": ", error.what(), " (is it in use?)"));
+  void ShowConnections(const std::string& port, std::function<ConnectionCounts()> counts) override {
+    connections_->Show(port, std::move(counts));
   }
 
-  int port() const override {
-    return exposer_ == nullptr ? 0 : exposer_->GetListeningPorts().front();
+  absl::Status Expose(const std::string& address) override {
+    absl::StatusOr<ListeningSockets> sockets = ListenOn(address);
+    if (!sockets.ok()) {
+      return absl::Status(sockets.status().code(), absl::StrCat("can't serve metrics on ", address,
+                                                                ": ", sockets.status().message()));
+    }
+    http_ = std::make_unique<HttpServer>(
+        *std::move(sockets),
+        std::map<std::string, HttpPage>{{"/metrics", {kContentType, [this] { return Scrape(); }}}});
+    ShowConnections("metrics", [this] { return http_->connections(); });
+    return absl::OkStatus();
   }
+
+  int port() const override { return http_ == nullptr ? 0 : http_->port(); }
 
   std::string Scrape() const override {
     before_scrape_->Collect();
     std::vector<prometheus::MetricFamily> families = registry_->Collect();
-    for (const prometheus::Collectable* more : {Of(process_), Of(triton_)}) {
+    for (const prometheus::Collectable* more : {Of(process_), Of(triton_), Of(connections_)}) {
       for (auto& family : more->Collect()) families.push_back(std::move(family));
     }
     return prometheus::TextSerializer().Serialize(families);
@@ -336,6 +343,7 @@ class PrometheusMetrics : public Metrics {
 
   const std::shared_ptr<prometheus::Registry> registry_;
   const std::shared_ptr<ProcessMetrics> process_;
+  const std::shared_ptr<ConnectionMetrics> connections_ = std::make_shared<ConnectionMetrics>();
   const std::shared_ptr<ScrapeCallback> before_scrape_ = std::make_shared<ScrapeCallback>();
   const std::shared_ptr<TritonMetrics> triton_ =
       std::make_shared<TritonMetrics>([this] { return ForTriton(); });
@@ -346,7 +354,7 @@ class PrometheusMetrics : public Metrics {
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<PrometheusModelMetrics>> models_;    // guarded by mutex_
   std::map<std::string, std::unique_ptr<PrometheusDeviceMetrics>> devices_;  // guarded by mutex_
-  std::unique_ptr<prometheus::Exposer> exposer_;
+  std::unique_ptr<HttpServer> http_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/metrics/inference_statistics.h"
+#include "server/net/acceptor.h"
 
 namespace patchserve {
 
@@ -89,9 +90,13 @@ class Metrics {
   // is under way when this returns.
   virtual void BeforeScrape(std::function<void()> callback) = 0;
 
-  // Serves /metrics on "host:port" (port 0: any) until this is destroyed, with two
-  // threads of its own.
-  // Errors: FAILED_PRECONDITION: the address can't be bound.
+  // patchserve_connections_open, _accepted_total, _refused_total and _ended_total of a port: from
+  // now on each scrape asks `counts`.
+  virtual void ShowConnections(const std::string& port,
+                               std::function<ConnectionCounts()> counts) = 0;
+
+  // Serves /metrics on "host:port" (port 0: any) until this is destroyed (http_server.h).
+  // Errors: those of ListenOn.
   virtual absl::Status Expose(const std::string& address) = 0;
   // The port that Expose bound; 0 before.
   virtual int port() const = 0;

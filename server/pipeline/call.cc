@@ -56,12 +56,17 @@ void CountRequest(ModelMetrics& figures, const absl::Status& status,
   figures.RequestAnswered(status.code(), times.total);
   if (!status.ok()) return figures.statistics().Failed(status.code(), times.total);
   bool in_time = true;
+  // The slowest image's times add up to no more than the request's.
+  absl::Duration slowest;
   for (const Answer& answer : answers) {
     in_time &= answer.in_time;
-    times.queue = std::max(times.queue, answer.queue);
-    times.input = std::max(times.input, answer.decode);
-    times.infer = std::max(times.infer, answer.run);
-    times.output = std::max(times.output, answer.output);
+    const absl::Duration took = answer.queue + answer.decode + answer.run + answer.output;
+    if (took < slowest) continue;
+    slowest = took;
+    times.queue = answer.queue;
+    times.input = answer.decode;
+    times.infer = answer.run;
+    times.output = answer.output;
   }
   for (size_t i = 0; in_time && i < answers.size(); ++i) figures.AnsweredInTime();
   // Triton's statistics show the date.

@@ -77,6 +77,8 @@ class Classifier {
   bool RunBetweenBatches(int runner, absl::Duration expected, std::function<void()> work);
   int runners() const { return options_.runners; }
 
+  const ClassifierOptions& options() const { return options_; }
+
   // Requests from now on are UNAVAILABLE; those accepted go on.
   void Drain() { draining_ = true; }
 

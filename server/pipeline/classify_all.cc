@@ -2,9 +2,11 @@
 
 #include <mutex>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/steady_clock.h"
+#include "server/image/header.h"
 
 namespace patchserve {
 namespace {
@@ -17,6 +19,27 @@ absl::Status Numbered(const absl::Status& status, int image) {
 }
 
 absl::Status AnotherFailed() { return absl::CancelledError("another image failed"); }
+
+int64_t PixelsOf(const RequestImage& image, const ImageLimits& limits) {
+  if (const auto* raw = std::get_if<RawPixels>(&image)) return int64_t{raw->width} * raw->height;
+  const auto* file = std::get_if<absl::Span<const uint8_t>>(&image);
+  if (file == nullptr) return 0;  // a tensor isn't decoded
+  const absl::StatusOr<ImageInfo> header = ReadHeader(*file, limits);
+  return header.ok() ? int64_t{header->width} * header->height : 0;  // refused later
+}
+
+// Errors: INVALID_ARGUMENT: so large that there is never room for all of it.
+absl::Status CheckFits(const ClassifierOptions& options, absl::Span<const ClassifyRequest> images) {
+  if (images.size() == 1) return absl::OkStatus();  // then the flags see to it
+  const auto most = static_cast<int64_t>(RoomFor(images[0].criticality) *
+                                         static_cast<double>(options.max_pixels_in_flight));
+  int64_t pixels = 0;
+  for (const ClassifyRequest& request : images) pixels += PixelsOf(request.image, options.limits);
+  if (pixels <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the ", images.size(), " images have ", pixels, " pixels, more than the ", most,
+      " that may ever wait to be decoded at its criticality: send fewer in a request"));
+}
 
 // Shared by the images' callbacks.
 class Joint {
@@ -70,6 +93,13 @@ class Joint {
 
 void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> model,
                  std::vector<ClassifyRequest> images, AllAnswered done) {
+  if (const absl::Status fits = CheckFits(classifier.options(), images); !fits.ok()) {
+    classifier.Refuse({.model = model->name, .arrival = images[0].arrival}, fits,
+                      [done = std::move(done)](absl::StatusOr<Answer> refusal) mutable {
+                        std::move(done)(refusal.status());
+                      });
+    return;
+  }
   const int count = static_cast<int>(images.size());
   auto joint =
       std::make_shared<Joint>(classifier, model, count, images[0].arrival, std::move(done));

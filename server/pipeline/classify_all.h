@@ -22,7 +22,8 @@ using AllAnswered = absl::AnyInvocable<void(absl::StatusOr<std::vector<Answer>>)
 // that fails later on fails the request: those that wait are dropped, and only those in a
 // batch that runs already run for nothing.
 // Counts as one request in the model's InferenceStatistics.
-// Errors: as Classifier::Classify, naming the image's number where there are several.
+// Errors: as Classifier::Classify, naming the image's number where there are several;
+// INVALID_ARGUMENT: together they have more pixels than ever may wait.
 void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> model,
                  std::vector<ClassifyRequest> images, AllAnswered done);
 

@@ -1,6 +1,8 @@
 // What a caller's gRPC library says of a call, in our terms.
 #pragma once
 
+#include <cstdint>
+
 #include "absl/time/time.h"
 #include "grpc/support/time.h"
 #include "grpcpp/server_context.h"
@@ -9,15 +11,20 @@
 
 namespace patchserve {
 
-// On the server's clock. Infinite if the client set none, or one beyond what gRPC's clock can name.
-inline absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
-  const gpr_timespec deadline = context.raw_deadline();
-  // gRPC says "never" by an infinite time; what is centuries away wraps around when it is a
-  // std::chrono time.
-  constexpr int64_t kCenturies = int64_t{1} << 33;  // seconds
-  if (deadline.tv_sec >= kCenturies) return absl::InfiniteFuture();
+// On the server's clock, at `now`. Infinite if it is centuries away: so programs say that they have no
+// deadline, and gRPC's own conversion to std::chrono wraps in the year 2262.
+inline absl::Time TimeOf(const gpr_timespec& deadline, absl::Time now = SteadyNow()) {
+  constexpr int64_t kYear2242 = int64_t{1} << 33;  // Unix seconds
+  if (gpr_convert_clock_type(deadline, GPR_CLOCK_REALTIME).tv_sec >= kYear2242) {
+    return absl::InfiniteFuture();
+  }
   const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
-  return SteadyNow() + absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
+  return now + absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
+}
+
+// Infinite if the client set none.
+inline absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
+  return TimeOf(context.raw_deadline());
 }
 
 // Whether it was refused before and is made again: gRPC's own retries (its proposal A6) say so in

@@ -5,6 +5,7 @@
 #include "server/rpc/caller.h"
 #include "server/rpc/classify_stream.h"
 #include "server/rpc/messages.h"
+#include "server/rpc/parsed_method.h"
 #include "server/rpc/status.h"
 #include "server/rpc/unary_call.h"
 
@@ -50,8 +51,21 @@ ClassificationService::ClassificationService(Classifier& classifier, const Model
     : classifier_(classifier),
       registry_(registry),
       open_calls_(open_calls),
-      access_log_(access_log),
-      stream_window_(stream_window) {}
+      access_log_(access_log) {
+  const auto unparsable = [this](grpc::CallbackServerContext* context) {
+    return new UnparsableCall(classifier_, open_calls_, access_log_, *context);
+  };
+  // By their numbers in the .proto.
+  MarkMethodCallback(0, ParsedUnary(this, &ClassificationService::Classify, unparsable));
+  MarkMethodCallback(
+      1, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, v1::ClassifyStreamResponse>(
+             [this, stream_window](grpc::CallbackServerContext* context) {
+               return OpenClassifyStream(classifier_, open_calls_, access_log_, stream_window,
+                                         *context);
+             }));
+  MarkMethodCallback(2, ParsedUnary(this, &ClassificationService::ListModels, unparsable));
+  MarkMethodCallback(3, ParsedUnary(this, &ClassificationService::GetModel, unparsable));
+}
 
 grpc::ServerUnaryReactor* ClassificationService::Classify(grpc::CallbackServerContext* context,
                                                           const v1::ClassifyRequest* request,
@@ -59,16 +73,12 @@ grpc::ServerUnaryReactor* ClassificationService::Classify(grpc::CallbackServerCo
   return new ClassifyCall(classifier_, open_calls_, access_log_, *context, *request, *response);
 }
 
-grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>*
-ClassificationService::ClassifyStream(grpc::CallbackServerContext* context) {
-  return OpenClassifyStream(classifier_, open_calls_, access_log_, stream_window_, *context);
-}
-
 grpc::ServerUnaryReactor* ClassificationService::ListModels(grpc::CallbackServerContext* context,
                                                             const v1::ListModelsRequest*,
                                                             v1::ListModelsResponse* response) {
   for (const ModelEntry& entry : registry_.List()) {
-    *response->add_models() = WriteModel(entry, entry.name == registry_.default_model());
+    *response->add_models() =
+        WriteModel(entry, entry.name == registry_.default_model(), /*with_classes=*/false);
   }
   return Answered(*context);
 }
@@ -78,7 +88,8 @@ grpc::ServerUnaryReactor* ClassificationService::GetModel(grpc::CallbackServerCo
                                                           v1::GetModelResponse* response) {
   absl::StatusOr<ModelEntry> entry = registry_.Get(request->name());
   if (entry.ok()) {
-    *response->mutable_model() = WriteModel(*entry, entry->name == registry_.default_model());
+    *response->mutable_model() =
+        WriteModel(*entry, entry->name == registry_.default_model(), /*with_classes=*/true);
   }
   return Answered(*context, entry.status());
 }

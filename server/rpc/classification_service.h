@@ -12,7 +12,8 @@
 
 namespace patchserve {
 
-// gRPC calls the handlers on its own threads; none of them blocks.
+// gRPC calls the handlers on its own threads; none of them blocks. Messages that can't be parsed
+// are INVALID_ARGUMENT (parsed_method.h); ClassifyStream (classify_stream.h) parses its own.
 class ClassificationService final : public v1::ImageClassification::CallbackService {
  public:
   // All must outlive the server that this is registered with. `stream_window` is
@@ -23,8 +24,6 @@ class ClassificationService final : public v1::ImageClassification::CallbackServ
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
                                      const v1::ClassifyRequest* request,
                                      v1::ClassifyResponse* response) override;
-  grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* ClassifyStream(
-      grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
                                        const v1::ListModelsRequest* request,
                                        v1::ListModelsResponse* response) override;
@@ -37,7 +36,6 @@ class ClassificationService final : public v1::ImageClassification::CallbackServ
   const ModelRegistry& registry_;
   OpenCalls& open_calls_;
   AccessLog& access_log_;
-  const int stream_window_;
 };
 
 }  // namespace patchserve

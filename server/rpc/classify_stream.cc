@@ -73,7 +73,7 @@ class ClassifyStream final
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* OpenClassifyStream(
+grpc::ServerBidiReactor<grpc::ByteBuffer, v1::ClassifyStreamResponse>* OpenClassifyStream(
     Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log, int window,
     const grpc::CallbackServerContext& context) {
   auto* stream =

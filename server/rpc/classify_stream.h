@@ -10,7 +10,7 @@
 namespace patchserve {
 
 // Answers come as they finish. For the arguments see request_stream.h.
-grpc::ServerBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStreamResponse>* OpenClassifyStream(
+grpc::ServerBidiReactor<grpc::ByteBuffer, v1::ClassifyStreamResponse>* OpenClassifyStream(
     Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log, int window,
     const grpc::CallbackServerContext& context);
 

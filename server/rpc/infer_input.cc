@@ -212,9 +212,7 @@ absl::Status CheckModelVersion(absl::string_view model, absl::string_view versio
       absl::StrCat("model ", model, " has no version ", Quote(version), ", only \"1\""));
 }
 
-int MaxImages(const ServedModel& model) {
-  return std::max(1, static_cast<int>(RoomFor(Criticality::kSheddable) * model.max_queue));
-}
+int MaxImages(const ServedModel& model) { return std::max(1, model.max_queue / 4); }
 
 absl::StatusOr<InferImages> ReadInput(const inference::ModelInferRequest& message,
                                       const ServedModel& model, InputKind kind) {

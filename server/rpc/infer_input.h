@@ -38,7 +38,7 @@ inline constexpr char kOnlyVersion[] = "1";
 // Errors: NOT_FOUND: `version` is neither empty nor "1".
 absl::Status CheckModelVersion(absl::string_view model, absl::string_view version);
 
-// The most images of one request: as many as anybody may have waiting (RoomFor).
+// The most images of one request: so few that three such requests have room together.
 int MaxImages(const ServedModel& model);
 
 struct InferImages {

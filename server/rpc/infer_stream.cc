@@ -30,6 +30,9 @@ class InferStream final : public RequestStream<Request, Response> {
         classifier_, registry_, request, caller(place), response,
         [this, place, message = std::move(message),
          answer = std::move(answer)](const absl::StatusOr<std::vector<Answer>>& images) mutable {
+          // As Triton: a request has one answer, which is its last.
+          (*answer->mutable_infer_response()->mutable_parameters())["triton_final_response"]
+              .set_bool_param(true);
           if (!images.ok()) {
             // Never empty: that would mean success.
             answer->set_error_message(images.status().ToString(absl::StatusToStringMode::kDefault));
@@ -44,7 +47,7 @@ class InferStream final : public RequestStream<Request, Response> {
 
 }  // namespace
 
-grpc::ServerBidiReactor<Request, Response>* OpenInferStream(
+grpc::ServerBidiReactor<grpc::ByteBuffer, Response>* OpenInferStream(
     Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
     AccessLog& access_log, int window, const grpc::CallbackServerContext& context) {
   auto* stream = new InferStream(classifier, registry, open_calls, access_log, window, context);

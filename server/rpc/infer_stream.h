@@ -11,8 +11,8 @@
 namespace patchserve {
 
 // Answers come in the order of the requests. For the arguments see request_stream.h.
-grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
-OpenInferStream(Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
-                AccessLog& access_log, int window, const grpc::CallbackServerContext& context);
+grpc::ServerBidiReactor<grpc::ByteBuffer, inference::ModelStreamInferResponse>* OpenInferStream(
+    Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
+    AccessLog& access_log, int window, const grpc::CallbackServerContext& context);
 
 }  // namespace patchserve

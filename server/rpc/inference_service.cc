@@ -12,6 +12,7 @@
 #include "server/rpc/infer_input.h"
 #include "server/rpc/infer_stream.h"
 #include "server/rpc/model_metadata.h"
+#include "server/rpc/parsed_method.h"
 #include "server/rpc/status.h"
 #include "server/rpc/unary_call.h"
 
@@ -35,10 +36,13 @@ absl::Status NoChanges() {
   return absl::UnimplementedError("models are loaded and unloaded only with --repository_control");
 }
 
-// Triton's clients have the name in one field, KServe's in the other.
+// Triton's clients have the name in one field, KServe's in the other; NAME.pixels and NAME.tensor
+// are NAME.
 template <typename Request>
-const std::string& NameIn(const Request& request) {
-  return request.model_name().empty() ? request.repository_name() : request.model_name();
+std::string NameIn(const ModelRegistry& registry, const Request& request) {
+  const std::string& name =
+      request.model_name().empty() ? request.repository_name() : request.model_name();
+  return std::string(ParseModelName(registry, name).model);
 }
 
 // A change of one model that the response answers: `change` is ModelChanges' Load or Unload,
@@ -82,15 +86,38 @@ absl::StatusOr<FoundModel> FindModel(const ModelRegistry& registry, const std::s
 InferenceService::InferenceService(Classifier& classifier, const ModelRegistry& registry,
                                    const HealthService& health, OpenCalls& open_calls,
                                    AccessLog& access_log, ModelChanges* changes, int stream_window,
-                                   std::string version)
+                                   std::string version, int64_t max_message_bytes)
     : classifier_(classifier),
       registry_(registry),
       health_(health),
       open_calls_(open_calls),
       access_log_(access_log),
       changes_(changes),
-      stream_window_(stream_window),
-      version_(std::move(version)) {}
+      version_(std::move(version)),
+      max_message_bytes_(max_message_bytes) {
+  const auto unparsable = [this](grpc::CallbackServerContext* context) {
+    return new UnparsableCall(classifier_, open_calls_, access_log_, *context);
+  };
+  // By their numbers in the .proto.
+  MarkMethodCallback(0, ParsedUnary(this, &InferenceService::ServerLive, unparsable));
+  MarkMethodCallback(1, ParsedUnary(this, &InferenceService::ServerReady, unparsable));
+  MarkMethodCallback(2, ParsedUnary(this, &InferenceService::ModelReady, unparsable));
+  MarkMethodCallback(3, ParsedUnary(this, &InferenceService::ServerMetadata, unparsable));
+  MarkMethodCallback(4, ParsedUnary(this, &InferenceService::ModelMetadata, unparsable));
+  MarkMethodCallback(5, ParsedUnary(this, &InferenceService::ModelConfig, unparsable));
+  MarkMethodCallback(6, ParsedUnary(this, &InferenceService::ModelInfer, unparsable));
+  MarkMethodCallback(7,
+                     new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer,
+                                                             inference::ModelStreamInferResponse>(
+                         [this, stream_window](grpc::CallbackServerContext* context) {
+                           return OpenInferStream(classifier_, registry_, open_calls_, access_log_,
+                                                  stream_window, *context);
+                         }));
+  MarkMethodCallback(8, ParsedUnary(this, &InferenceService::ModelStatistics, unparsable));
+  MarkMethodCallback(9, ParsedUnary(this, &InferenceService::RepositoryIndex, unparsable));
+  MarkMethodCallback(10, ParsedUnary(this, &InferenceService::RepositoryModelLoad, unparsable));
+  MarkMethodCallback(11, ParsedUnary(this, &InferenceService::RepositoryModelUnload, unparsable));
+}
 
 grpc::ServerUnaryReactor* InferenceService::ServerLive(grpc::CallbackServerContext* context,
                                                        const inference::ServerLiveRequest*,
@@ -140,7 +167,8 @@ grpc::ServerUnaryReactor* InferenceService::ModelConfig(
     inference::ModelConfigResponse* response) {
   const auto found = FindModel(registry_, request->name(), request->version());
   if (found.ok()) {
-    *response->mutable_config() = WriteConfig(*found->model, found->name, found->kind);
+    *response->mutable_config() =
+        WriteConfig(*found->model, found->name, found->kind, max_message_bytes_);
   }
   return Answered(*context, found.status());
 }
@@ -150,12 +178,6 @@ grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerConte
                                                        inference::ModelInferResponse* response) {
   return new InferCall(classifier_, registry_, open_calls_, access_log_, *context, *request,
                        *response);
-}
-
-grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
-InferenceService::ModelStreamInfer(grpc::CallbackServerContext* context) {
-  return OpenInferStream(classifier_, registry_, open_calls_, access_log_, stream_window_,
-                         *context);
 }
 
 grpc::ServerUnaryReactor* InferenceService::ModelStatistics(
@@ -196,18 +218,18 @@ grpc::ServerUnaryReactor* InferenceService::RepositoryModelLoad(
                                   "a model is loaded from its folder as it is, without parameter ",
                                   Quote(request->parameters().begin()->first))));
   }
-  return new ChangeCall(*changes_, &ModelChanges::Load,
-                        &inference::RepositoryModelLoadResponse::set_isloaded, NameIn(*request),
-                        *response, classifier_, open_calls_, access_log_, *context);
+  return new ChangeCall(
+      *changes_, &ModelChanges::Load, &inference::RepositoryModelLoadResponse::set_isloaded,
+      NameIn(registry_, *request), *response, classifier_, open_calls_, access_log_, *context);
 }
 
 grpc::ServerUnaryReactor* InferenceService::RepositoryModelUnload(
     grpc::CallbackServerContext* context, const inference::RepositoryModelUnloadRequest* request,
     inference::RepositoryModelUnloadResponse* response) {
   if (changes_ == nullptr) return Answered(*context, NoChanges());
-  return new ChangeCall(*changes_, &ModelChanges::Unload,
-                        &inference::RepositoryModelUnloadResponse::set_isunloaded, NameIn(*request),
-                        *response, classifier_, open_calls_, access_log_, *context);
+  return new ChangeCall(
+      *changes_, &ModelChanges::Unload, &inference::RepositoryModelUnloadResponse::set_isunloaded,
+      NameIn(registry_, *request), *response, classifier_, open_calls_, access_log_, *context);
 }
 
 }  // namespace patchserve

@@ -19,10 +19,12 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
  public:
   // All must outlive the server that this is registered with. Readiness is health's, of
   // "" and of the models' names; `stream_window` is the most unanswered requests of one
-  // stream, `version` the server's. Without `changes` models can't be loaded or unloaded.
+  // stream, `version` the server's, `max_message_bytes` what
+  // gRPC takes. Without `changes` models can't be loaded or unloaded.
   InferenceService(Classifier& classifier, const ModelRegistry& registry,
                    const HealthService& health, OpenCalls& open_calls, AccessLog& access_log,
-                   ModelChanges* changes, int stream_window, std::string version);
+                   ModelChanges* changes, int stream_window, std::string version,
+                   int64_t max_message_bytes);
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -45,8 +47,6 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   grpc::ServerUnaryReactor* ModelInfer(grpc::CallbackServerContext* context,
                                        const inference::ModelInferRequest* request,
                                        inference::ModelInferResponse* response) override;
-  grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
-  ModelStreamInfer(grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* ModelStatistics(grpc::CallbackServerContext* context,
                                             const inference::ModelStatisticsRequest* request,
                                             inference::ModelStatisticsResponse* response) override;
@@ -67,8 +67,8 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   OpenCalls& open_calls_;
   AccessLog& access_log_;
   ModelChanges* const changes_;
-  const int stream_window_;
   const std::string version_;
+  const int64_t max_message_bytes_;
 };
 
 }  // namespace patchserve

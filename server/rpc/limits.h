@@ -28,8 +28,9 @@ struct ConnectionLimits {
   int64_t max_memory_bytes = 0;
 };
 
-// Durations may be infinite: no limit. Also makes the port one server's own, drops peers that
-// have vanished within three minutes, and handshakes that take ten seconds.
+// Durations may be infinite: no limit. Also refuses compressed messages (UNIMPLEMENTED), which may
+// be a thousand times as long as they look, and drops peers that have vanished within three
+// minutes, and handshakes that take ten seconds.
 void SetLimits(const ConnectionLimits& limits, grpc::ServerBuilder& builder);
 
 }  // namespace patchserve

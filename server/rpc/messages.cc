@@ -147,7 +147,7 @@ void WriteResponse(const Answer& answer, const v1::ClassifyRequest& request,
   image.set_orientation(answer.image.orientation);
 }
 
-v1::Model WriteModel(const ModelEntry& entry, bool is_default) {
+v1::Model WriteModel(const ModelEntry& entry, bool is_default, bool with_classes) {
   v1::Model model;
   model.set_name(entry.name);
   model.set_state(WriteState(entry.state));
@@ -159,6 +159,7 @@ v1::Model WriteModel(const ModelEntry& entry, bool is_default) {
   model.set_architecture(description.architecture);
   WritePreprocessing(description.preprocessing, *model.mutable_preprocessing());
   for (const ClassName& name : description.classes) {
+    if (!with_classes) break;
     v1::Class& to = *model.add_classes();
     to.set_label(name.label);
     to.set_description(name.description);

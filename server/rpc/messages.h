@@ -21,6 +21,7 @@ void WriteResponse(const Answer& answer, const v1::ClassifyRequest& request,
                    v1::ClassifyResponse& response);
 
 void WriteDuration(absl::Duration from, google::protobuf::Duration& to);
-v1::Model WriteModel(const ModelEntry& entry, bool is_default);
+// Names of classes are what is long of a model: of many models they don't fit in a message.
+v1::Model WriteModel(const ModelEntry& entry, bool is_default, bool with_classes);
 
 }  // namespace patchserve

@@ -1,8 +1,10 @@
 #include "server/rpc/model_metadata.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "absl/strings/str_join.h"
 #include "server/rpc/infer_options.h"
 
 namespace patchserve {
@@ -71,13 +73,21 @@ inference::ModelMetadataResponse WriteMetadata(const ServedModel& model, const s
 }
 
 inference::ModelConfig WriteConfig(const ServedModel& model, const std::string& name,
-                                   InputKind kind) {
+                                   InputKind kind, int64_t max_message_bytes) {
   const InputLayout layout = LayoutOf(model.description.preprocessing, kind);
   inference::ModelConfig config;
   config.set_name(name);
   config.set_platform(kPlatform);
   config.set_backend(kPlatform);
   config.set_max_batch_size(MaxImages(model));
+  if (kind == InputKind::kTensor) {
+    const int64_t tensor_bytes = model.description.preprocessing.bytes() * sizeof(float);
+    const int64_t fit = std::max<int64_t>(1, max_message_bytes / tensor_bytes);
+    config.set_max_batch_size(static_cast<int>(std::min<int64_t>(MaxImages(model), fit)));
+  }
+  const Preprocessing& how = model.description.preprocessing;
+  (*config.mutable_parameters())["mean"].set_string_value(absl::StrJoin(how.mean, ", "));
+  (*config.mutable_parameters())["std"].set_string_value(absl::StrJoin(how.std, ", "));
   inference::ModelInput& input = *config.add_input();
   input.set_name(kInputName);
   input.set_data_type(layout.type);

@@ -1,6 +1,7 @@
 // The models as the Open Inference Protocol describes them.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "inference/grpc_service.pb.h"
@@ -14,7 +15,7 @@ namespace patchserve {
 inference::ModelMetadataResponse WriteMetadata(const ServedModel& model, const std::string& name,
                                                InputKind kind);
 inference::ModelConfig WriteConfig(const ServedModel& model, const std::string& name,
-                                   InputKind kind);
+                                   InputKind kind, int64_t max_message_bytes);
 inference::ModelStatistics WriteStatistics(const InferenceStatistics::Snapshot& statistics,
                                            const std::string& name);
 inference::RepositoryIndexResponse::ModelIndex WriteIndex(const ModelEntry& entry);

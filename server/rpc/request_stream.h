@@ -14,6 +14,8 @@
 #include "server/rpc/access_log.h"
 #include "server/rpc/caller.h"
 #include "server/rpc/open_calls.h"
+#include "server/rpc/parsed_method.h"
+#include "server/rpc/status.h"
 
 namespace patchserve {
 
@@ -22,9 +24,11 @@ enum class AnswerOrder { kAny, kAsRead };
 
 // At most one read and one write are under way, as gRPC demands. It ends when nothing is
 // left to answer and nothing will be read any more, never before: so a request's answer
-// always finds it alive. Deletes itself.
+// always finds it alive. Deletes itself. A message that can't be parsed is the last one that is
+// read: the stream answers those before it, and ends INVALID_ARGUMENT.
 template <typename Request, typename Response>
-class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public OpenStream {
+class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>,
+                      public OpenStream {
  public:
   // All must outlive this. `window` is the most unanswered requests: while so many are, the
   // stream isn't read, and gRPC's flow control holds the client back.
@@ -53,20 +57,23 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
   }
 
   void OnReadDone(bool ok) final {
-    std::unique_ptr<Request> message;
+    std::unique_ptr<Request> message = ok ? Parse() : nullptr;
+    const bool unparsable = ok && message == nullptr;
     Place place{.arrival = SteadyNow()};
     {
       std::lock_guard lock(mutex_);
       reading_ = false;
-      if (!ok) no_more_reads_ = true;
-      if (ok && !finished_) {
-        message = std::move(next_);
+      if (message == nullptr) no_more_reads_ = true;
+      unparsable_ = unparsable;
+      if (finished_) message = nullptr;
+      if (message != nullptr) {
         ++unanswered_;
         place.number = read_++;
         if (order_ == AnswerOrder::kAsRead && !cancelled_) answers_.push_back(nullptr);
       }
     }
     if (message != nullptr) Handle(std::move(message), place);  // may answer at once: no lock
+    if (unparsable) Refuse(place);
     std::lock_guard lock(mutex_);
     Proceed();
   }
@@ -127,6 +134,22 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
   Classifier& classifier_;
 
  private:
+  // Counts a message that can't be parsed, and notes it.
+  void Refuse(Place place) {
+    classifier_.Refuse({.model = UnparsableCall::kNoModel, .arrival = place.arrival}, Unparsable(),
+                       [&](const absl::StatusOr<Answer>& refusal) {
+                         access_log_.Note(context_, place.arrival, {"", refusal.status(), {}});
+                       });
+  }
+
+  // What was read; null if it can't be parsed. No read is under way.
+  std::unique_ptr<Request> Parse() {
+    auto message = std::make_unique<Request>();
+    if (!grpc::SerializationTraits<Request>::Deserialize(&next_, message.get()).ok())
+      return nullptr;
+    return message;
+  }
+
   // What waits to be written isn't. Needs mutex_.
   void Abandon() {
     cancelled_ = true;
@@ -148,8 +171,8 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
     const bool ending = no_more_reads_ || draining_;
     if (!reading_ && !ending && unanswered_ < window_) {
       reading_ = true;
-      next_ = std::make_unique<Request>();
-      this->StartRead(next_.get());
+      next_.Clear();
+      this->StartRead(&next_);
     }
     if (ending && unanswered_ == 0) {
       finished_ = true;
@@ -159,6 +182,7 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
 
   grpc::Status EndStatus() const {
     if (cancelled_) return {grpc::StatusCode::CANCELLED, "the caller cancelled"};
+    if (unparsable_) return ToGrpc(Unparsable());
     if (no_more_reads_) return grpc::Status::OK;
     return {grpc::StatusCode::UNAVAILABLE, "the server is shutting down"};
   }
@@ -171,17 +195,18 @@ class RequestStream : public grpc::ServerBidiReactor<Request, Response>, public 
   const absl::Time deadline_;  // of the whole stream
   const bool retried_;
   Cancellation cancellation_;
+  grpc::ByteBuffer next_;  // gRPC's while it reads
   std::mutex mutex_;
   // All guarded by mutex_:
   bool cancelled_ = false;
   bool reading_ = false;
   bool writing_ = false;
   bool no_more_reads_ = false;
+  bool unparsable_ = false;  // the last message read
   bool draining_ = false;
   bool finished_ = false;
   int unanswered_ = 0;              // read, and not yet written
   int64_t read_ = 0, written_ = 0;  // messages in all
-  std::unique_ptr<Request> next_;   // being read
   // The first being written; null: not there yet, and has to come before those after it.
   std::deque<std::unique_ptr<Response>> answers_;
 };

@@ -11,8 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
-#include "absl/time/clock.h"
+#include "server/base/steady_clock.h"
 #include "server/base/read_file.h"
 #include "spdlog/spdlog.h"
 
@@ -32,7 +31,7 @@ std::string Digest(absl::string_view token) {
 class TokenProcessor final : public grpc::AuthMetadataProcessor {
  public:
   TokenProcessor(std::string path, TokenDigests tokens)
-      : path_(std::move(path)), tokens_(std::move(tokens)), looked_(absl::Now()) {}
+      : path_(std::move(path)), tokens_(std::move(tokens)), looked_(SteadyNow()) {}
 
   // Looking at a small file once a second isn't worth a thread.
   bool IsBlocking() const override { return false; }
@@ -46,8 +45,13 @@ class TokenProcessor final : public grpc::AuthMetadataProcessor {
     }
     absl::string_view token(found->second.data(), found->second.size());
     std::lock_guard lock(mutex_);
-    LookAgain(absl::Now());
-    if (absl::ConsumePrefix(&token, "Bearer ") && Accepts(tokens_, token)) return grpc::Status::OK;
+    LookAgain(SteadyNow());
+    // RFC 9110, 11.1: the scheme's letters may be of either case, blanks may be more than one.
+    token = absl::StripAsciiWhitespace(token);
+    if (absl::StartsWithIgnoreCase(token, "Bearer ") &&
+        Accepts(tokens_, absl::StripLeadingAsciiWhitespace(token.substr(7)))) {
+      return grpc::Status::OK;
+    }
     return {grpc::StatusCode::UNAUTHENTICATED, "the token isn't one of the server's"};
   }
 

@@ -127,7 +127,7 @@ TEST_F(MetricsTest, APortInUseIsAnErrorThatNamesIt) {
   auto second = Metrics::Create("1.2.3");
   const std::string address = absl::StrCat("127.0.0.1:", metrics->port());
   const absl::Status status = second->Expose(address);
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
   EXPECT_THAT(std::string(status.message()), HasSubstr(address));
 }
 

@@ -57,6 +57,32 @@ TEST_F(ClassifyAllTest, OneThatFailsDropsThoseThatWait) {
   EXPECT_TRUE(Shows(R"(patchserve_images_in_time_total{model="fake"} 1)"));  // Classify's
 }
 
+TEST_F(ClassifyAllTest, WhatNeverHasRoomIsInvalidAndNamesTheBudget) {
+  options.max_pixels_in_flight = 10;  // nine of them for requests of default criticality
+  ClassifierTest::Start();
+  const std::vector<uint8_t> four_pixels = Colour(1, 2, 3);
+  EXPECT_TRUE(Start({four_pixels, four_pixels}).get().ok());
+  const absl::Status refused = Start({four_pixels, four_pixels, four_pixels}).get().status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.message()),
+              ::testing::HasSubstr("the 3 images have 12 pixels, more than the 9 "));
+}
+
+TEST_F(ClassifyAllTest, TheTimesOfARequestAreThoseOfItsSlowestImage) {
+  Answer decoded_long, waited_long;
+  decoded_long.decode = absl::Milliseconds(3);
+  decoded_long.queue = absl::Milliseconds(1);
+  waited_long.decode = absl::Milliseconds(1);
+  waited_long.queue = absl::Milliseconds(4);
+  ModelMetrics& figures = metrics->Model("fake");
+  const absl::Time arrival = absl::FromUnixSeconds(1);
+  CountRequest(figures, absl::OkStatus(), std::vector<Answer>{decoded_long, waited_long}, arrival,
+               arrival + absl::Milliseconds(6));
+  const InferenceStatistics::Snapshot counted = figures.statistics().Get();
+  EXPECT_EQ(counted.input.time, absl::Milliseconds(1));
+  EXPECT_EQ(counted.queue.time, absl::Milliseconds(4));
+}
+
 TEST_F(ClassifyAllTest, IfOneIsRefusedNoneRuns) {
   ClassifierTest::Start([](ServedModel& served) { served.max_queue = 2; });
   const std::vector<uint8_t> good = Colour(1, 2, 3), bad = {1, 2, 3};

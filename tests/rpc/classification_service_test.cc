@@ -4,6 +4,8 @@
 #include <string>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
+#include "grpcpp/impl/codegen/client_unary_call.h"
 #include "tests/rpc/service_fixture.h"
 
 namespace patchserve {
@@ -145,6 +147,37 @@ TEST_F(ClassificationServiceTest, ARefusalSaysWhenToTryAgain) {
   for (std::thread& thread : waiting) thread.join();
 }
 
+// What a call of `method` is answered whose message can't be parsed.
+grpc::Status CallWithGarbage(const std::shared_ptr<grpc::Channel>& channel,
+                             const std::string& method) {
+  const grpc::Slice garbage("\xff\xff\xff");
+  grpc::ByteBuffer request(&garbage, 1), answer;
+  const grpc::internal::RpcMethod call(method.c_str(), grpc::internal::RpcMethod::NORMAL_RPC);
+  grpc::ClientContext context;
+  return grpc::internal::BlockingUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer, grpc::ByteBuffer,
+                                           grpc::ByteBuffer>(channel.get(), call, &context, request,
+                                                             &answer);
+}
+
+TEST_F(ClassificationServiceTest, AMessageThatCantBeParsedIsInvalidWhateverTheMethodAndCounted) {
+  const std::string ours = "/patchserve.v1.ImageClassification/";
+  const std::string open = "/inference.GRPCInferenceService/";
+  int calls = 0;
+  for (const std::string& method :
+       {ours + "Classify", ours + "ListModels", ours + "GetModel", ours + "ClassifyStream",
+        open + "ServerLive", open + "ServerReady", open + "ModelReady", open + "ServerMetadata",
+        open + "ModelMetadata", open + "ModelConfig", open + "ModelInfer",
+        open + "ModelStreamInfer", open + "ModelStatistics", open + "RepositoryIndex",
+        open + "RepositoryModelLoad", open + "RepositoryModelUnload"}) {
+    const grpc::Status status = CallWithGarbage(channel, method);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << method;
+    EXPECT_THAT(status.error_message(), HasSubstr("can't be parsed")) << method;
+    ++calls;
+    EXPECT_THAT(metrics->Scrape(),
+                HasSubstr(absl::StrCat("{code=\"INVALID_ARGUMENT\",model=\"\"} ", calls, "\n")));
+  }
+}
+
 TEST_F(ClassificationServiceTest, ListsEveryModelWithItsState) {
   grpc::ClientContext context;
   v1::ListModelsResponse response;
@@ -153,7 +186,7 @@ TEST_F(ClassificationServiceTest, ListsEveryModelWithItsState) {
   EXPECT_EQ(response.models(0).name(), "fake");
   EXPECT_EQ(response.models(0).state(), v1::MODEL_STATE_READY);
   EXPECT_TRUE(response.models(0).is_default());
-  EXPECT_EQ(response.models(0).classes(1).label(), "green");
+  EXPECT_EQ(response.models(0).classes_size(), 0);  // GetModel has them
   EXPECT_EQ(response.models(0).preprocessing().input_width(), 2);
   EXPECT_EQ(response.models(1).name(), "slow");
   EXPECT_EQ(response.models(1).state(), v1::MODEL_STATE_LOADING);
@@ -164,6 +197,7 @@ TEST_F(ClassificationServiceTest, GetModelFindsTheDefaultAndRefusesTheUnknown) {
   v1::GetModelResponse response;
   ASSERT_TRUE(stub->GetModel(&context, {}, &response).ok());
   EXPECT_EQ(response.model().name(), "fake");
+  EXPECT_EQ(response.model().classes(1).label(), "green");
   v1::GetModelRequest unknown;
   unknown.set_name("nobody");
   EXPECT_EQ(stub->GetModel(&other, unknown, &response).error_code(), grpc::StatusCode::NOT_FOUND);

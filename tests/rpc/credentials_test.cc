@@ -139,7 +139,11 @@ TEST_F(CredentialsTest, ACallWithoutOneOfTheTokensIsUnauthenticated) {
   Write(ca.Issue());
   files.tokens = folder.Write("tokens", absl::StrCat("# shop\n", kToken, "\n"));
   Start();
-  EXPECT_EQ(Call(Trusting(ca.pem()), absl::StrCat("Bearer ", kToken)), grpc::StatusCode::OK);
+  for (const char* scheme : {"Bearer ", "bearer ", "BEARER  ", " Bearer "}) {
+    EXPECT_EQ(Call(Trusting(ca.pem()), absl::StrCat(scheme, kToken)), grpc::StatusCode::OK);
+  }
+  EXPECT_EQ(Call(Trusting(ca.pem()), absl::StrCat("Bearer", kToken)),
+            grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(Call(Trusting(ca.pem())), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(Call(Trusting(ca.pem()), "Bearer of-somebody-else"), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(Call(Trusting(ca.pem()), kToken), grpc::StatusCode::UNAUTHENTICATED);

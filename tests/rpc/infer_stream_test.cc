@@ -52,6 +52,9 @@ TEST_F(InferStreamTest, AnswersComeInTheOrderOfTheRequestsAndABadOneFailsAlone) 
   EXPECT_EQ(answers[0].infer_response().outputs_size(), 1);
   EXPECT_THAT(answers[1].error_message(), HasSubstr("INVALID_ARGUMENT: "));
   EXPECT_EQ(answers[2].error_message(), "");
+  for (const auto& answer : answers) {
+    EXPECT_TRUE(answer.infer_response().parameters().at("triton_final_response").bool_param());
+  }
 }
 
 TEST_F(InferStreamTest, MoreThanTheWindowIsAnsweredToo) {

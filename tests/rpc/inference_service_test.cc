@@ -105,7 +105,10 @@ TEST_F(InferenceServiceTest, AModelHasOneInputAndOneOutputUnderEachName) {
 TEST_F(InferenceServiceTest, TheConfigurationAgreesWithTheMetadata) {
   const inference::ModelConfig config = Config("fake.tensor");
   EXPECT_EQ(config.name(), "fake.tensor");
-  EXPECT_EQ(config.max_batch_size(), 50);  // half of max_queue
+  EXPECT_EQ(config.max_batch_size(), 20);          // 48 bytes each, in a message of 1000
+  EXPECT_EQ(Config("fake").max_batch_size(), 25);  // a quarter of max_queue
+  EXPECT_EQ(config.parameters().at("mean").string_value(), "0.485, 0.456, 0.406");
+  EXPECT_EQ(config.parameters().at("std").string_value(), "0.229, 0.224, 0.225");
   ASSERT_EQ(config.input_size(), 1);
   EXPECT_EQ(config.input(0).data_type(), inference::TYPE_FP32);
   EXPECT_EQ(config.input(0).format(), inference::ModelInput::FORMAT_NCHW);
@@ -225,6 +228,15 @@ TEST_F(RepositoryTest, TheExtensionIsAdvertised) {
   inference::ServerMetadataResponse metadata;
   ASSERT_TRUE(oip->ServerMetadata(&context, {}, &metadata).ok());
   EXPECT_THAT(metadata.extensions(), ::testing::Contains("model_repository"));
+}
+
+TEST_F(RepositoryTest, AModelIsLoadedByTheNameOfAnyOfItsInputs) {
+  for (const char* name : {"fake.tensor", "fake.pixels"}) {
+    inference::RepositoryModelLoadRequest request;
+    request.set_model_name(name);
+    EXPECT_TRUE(Load(request).ok()) << name;
+    EXPECT_EQ(asked.back(), "fake");
+  }
 }
 
 TEST_F(RepositoryTest, AnErrorOfLoadingIsPassedOn) {

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -63,6 +64,20 @@ TEST_F(LimitsTest, ALongerMessageIsRefused) {
   grpc::ClientContext context;
   EXPECT_EQ(Check(context, std::string(2000, 'x')).error_code(),
             grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(LimitsTest, ACompressedMessageIsRefusedWithATextHoweverSmallItIs) {
+  for (const auto& [algorithm, name] :
+       {std::pair{GRPC_COMPRESS_GZIP, "gzip"}, std::pair{GRPC_COMPRESS_DEFLATE, "deflate"}}) {
+    Start(Generous());
+    grpc::ClientContext context;
+    context.set_compression_algorithm(algorithm);
+    const grpc::Status status = Check(context, std::string(1000, 'x'));
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+    EXPECT_EQ(status.error_message(),
+              absl::StrCat("Compression algorithm '", name, "' is disabled."));
+    server->Shutdown();
+  }
 }
 
 TEST_F(LimitsTest, MoreMetadataIsRefused) {

@@ -20,7 +20,7 @@ TEST(MessagesTest, AnUnsetTopKStaysUnsetAndZeroDoesNot) {
 
 TEST(MessagesTest, AFailedModelShowsItsStateAndReasonOnly) {
   const v1::Model model =
-      WriteModel({.name = "a", .state = ModelState::kFailed, .state_message = "why"}, true);
+      WriteModel({.name = "a", .state = ModelState::kFailed, .state_message = "why"}, true, true);
   EXPECT_EQ(model.state(), v1::MODEL_STATE_FAILED);
   EXPECT_EQ(model.state_message(), "why");
   EXPECT_TRUE(model.is_default());

@@ -16,6 +16,7 @@
 #include "server/rpc/health_service.h"
 #include "server/rpc/inference_service.h"
 #include "server/rpc/open_calls.h"
+#include "server/rpc/other_methods.h"
 #include "tests/pipeline/classifier_fixture.h"
 
 namespace patchserve {
@@ -39,10 +40,12 @@ class ServiceTest : public ClassifierTest {
                                                       /*stream_window=*/4);
     inference_service = std::make_unique<InferenceService>(*classifier, registry, health,
                                                            open_calls, access_log, changes.get(),
-                                                           /*stream_window=*/4, "0.0");
+                                                           /*stream_window=*/4, "0.0",
+                                                           /*max_message_bytes=*/1000);
     grpc::ServerBuilder builder;
     builder.RegisterService(service.get());
     builder.RegisterService(inference_service.get());
+    builder.RegisterCallbackGenericService(&other_methods);
     server = builder.BuildAndStart();
     channel = server->InProcessChannel({});
     stub = v1::ImageClassification::NewStub(channel);
@@ -72,6 +75,7 @@ class ServiceTest : public ClassifierTest {
   }
 
   HealthService health;
+  OtherMethods other_methods;
   OpenCalls open_calls;
   AccessLog access_log{1, [this](const AccessEntry& entry) {
                          std::lock_guard lock(mutex);

@@ -64,22 +64,28 @@ TEST_F(ClassifySystemTest, ManyCallersAtOnceGetTheSameAnswerAsOneAlone) {
 }
 
 TEST_F(ClassifySystemTest, HealthKnowsTheServerItsServiceAndItsModels) {
-  for (const char* name : {"", "liveness", "readiness", "patchserve.v1.ImageClassification",
-                           "convmixer_cifar10", "vit_cifar10"}) {
+  for (const char* name :
+       {"", "liveness", "readiness", "patchserve.v1.ImageClassification", "convmixer_cifar10",
+        "vit_cifar10", "vit_cifar10.tensor", "vit_cifar10.pixels"}) {
     EXPECT_EQ(server->Health(name), "SERVING") << name;
   }
   EXPECT_EQ(server->Health("nobody"), "error");
 }
 
-TEST_F(ClassifySystemTest, TheModelsAreListedReadyWithTheirClasses) {
+TEST_F(ClassifySystemTest, TheModelsAreListedReadyAndHaveTheirClasses) {
   grpc::ClientContext context;
   v1::ListModelsResponse response;
   ASSERT_TRUE(server->stub->ListModels(&context, {}, &response).ok());
   ASSERT_EQ(response.models_size(), 2);
   for (const v1::Model& model : response.models()) {
     EXPECT_EQ(model.state(), v1::MODEL_STATE_READY);
-    EXPECT_EQ(model.classes_size(), 10);
-    EXPECT_EQ(model.classes(3).label(), "cat");
+    grpc::ClientContext one;
+    v1::GetModelRequest request;
+    v1::GetModelResponse found;
+    request.set_name(model.name());
+    ASSERT_TRUE(server->stub->GetModel(&one, request, &found).ok());
+    EXPECT_EQ(found.model().classes_size(), 10);
+    EXPECT_EQ(found.model().classes(3).label(), "cat");
     EXPECT_EQ(model.preprocessing().input_width(), 32);
   }
 }

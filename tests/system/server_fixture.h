@@ -39,8 +39,9 @@ inline v1::ClassifyRequest EncodedRequest(std::string bytes, const std::string& 
 // A running server and a channel to it.
 struct ServingProcess {
   explicit ServingProcess(const std::vector<std::string>& arguments,
+                          const std::vector<std::string>& launcher = {},
                           const std::string& program = "")
-      : process(arguments, program), serving(process.WaitUntilServing()) {
+      : process(arguments, launcher, program), serving(process.WaitUntilServing()) {
     if (!serving) return;
     channel = grpc::CreateChannel(process.address(), grpc::InsecureChannelCredentials());
     stub = v1::ImageClassification::NewStub(channel);

@@ -13,9 +13,11 @@ extern char** environ;
 
 namespace patchserve {
 
-ServerProcess::ServerProcess(std::vector<std::string> arguments, const std::string& program) {
+ServerProcess::ServerProcess(std::vector<std::string> arguments,
+                             const std::vector<std::string>& launcher, const std::string& program) {
   arguments.insert(arguments.begin(), {program.empty() ? PATCHSERVE_PROGRAM : program,
                                        "--address=127.0.0.1:0", "--metrics_address=127.0.0.1:0"});
+  arguments.insert(arguments.begin(), launcher.begin(), launcher.end());
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);

@@ -15,8 +15,11 @@ namespace patchserve {
 // killed, if it still runs, with the test.
 class ServerProcess {
  public:
+  // `launcher`: a program with arguments that executes what follows them, such as a shell.
   // `program`: patchserve where it is empty.
-  explicit ServerProcess(std::vector<std::string> arguments, const std::string& program = "");
+  explicit ServerProcess(std::vector<std::string> arguments,
+                         const std::vector<std::string>& launcher = {},
+                         const std::string& program = "");
   ~ServerProcess();
 
   // Blocks until the log has `text`, or the process has ended; returns which.

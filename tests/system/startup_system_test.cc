@@ -47,7 +47,9 @@ TEST_F(StartupSystemTest, AMetricsPortInUseIsNamed) {
   ASSERT_TRUE(first.serving);
   const std::string taken = first.process.metrics_address();
   EXPECT_THAT(LogOfFailure({"--models=" + kTestModels, "--metrics_address=" + taken}),
-              HasSubstr("can't serve metrics on " + taken));
+              HasSubstr("can't serve metrics on " + taken + ": the port is in use"));
+  EXPECT_THAT(LogOfFailure({"--models=" + kTestModels, "--metrics_address=192.0.2.1:0"}),
+              HasSubstr("192.0.2.1:0: this machine has no such address"));
 }
 
 TEST_F(StartupSystemTest, NoModelsAndMissingFoldersAreNamed) {

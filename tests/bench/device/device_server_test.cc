@@ -16,7 +16,7 @@ const std::string kModel = "vit_tiny_patch16_224";
 
 TEST(DeviceServerTest, PhotosAreAnsweredAndTheDeviceAccountsForItsBatches) {
   ServingProcess server({"--models=" + kModel + "=" DEVICE_FOLDER, "--runners=1", "--max_batch=2"},
-                        DEVICE_SERVER_PROGRAM);
+                        {}, DEVICE_SERVER_PROGRAM);
   ASSERT_TRUE(server.serving) << server.process.log();
   v1::ClassifyResponse response;
   const grpc::Status status =
@@ -39,7 +39,7 @@ TEST(DeviceServerTest, PhotosAreAnsweredAndTheDeviceAccountsForItsBatches) {
 }
 
 TEST(DeviceServerTest, AModelWithoutCurvesEndsTheServerWithItsName) {
-  ServingProcess server({"--models=resnet50=" DEVICE_FOLDER}, DEVICE_SERVER_PROGRAM);
+  ServingProcess server({"--models=resnet50=" DEVICE_FOLDER}, {}, DEVICE_SERVER_PROGRAM);
   EXPECT_FALSE(server.serving);
   EXPECT_EQ(server.process.WaitForExit(), 1);
   EXPECT_THAT(server.process.log(), HasSubstr("has no run_ms of a model resnet50"));

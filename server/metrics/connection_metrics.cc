@@ -1,0 +1,65 @@
+#include "server/metrics/connection_metrics.h"
+
+#include <utility>
+
+namespace patchserve {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+ClientMetric Metric(std::vector<ClientMetric::Label> labels) {
+  ClientMetric metric;
+  metric.label = std::move(labels);
+  return metric;
+}
+
+void Count(MetricFamily& family, std::vector<ClientMetric::Label> labels, int64_t value) {
+  ClientMetric metric = Metric(std::move(labels));
+  metric.counter.value = static_cast<double>(value);
+  family.metric.push_back(std::move(metric));
+}
+
+}  // namespace
+
+void ConnectionMetrics::Show(const std::string& port, std::function<ConnectionCounts()> counts) {
+  std::lock_guard lock(mutex_);
+  ports_[port] = std::move(counts);
+}
+
+std::vector<MetricFamily> ConnectionMetrics::Collect() const {
+  MetricFamily open{"patchserve_connections_open", "Open connections.", MetricType::Gauge, {}};
+  MetricFamily accepted{"patchserve_connections_accepted_total",
+                        "Connections that were let in.",
+                        MetricType::Counter,
+                        {}};
+  MetricFamily refused{"patchserve_connections_refused_total",
+                       "Connections that were closed at once, by reason.",
+                       MetricType::Counter,
+                       {}};
+  MetricFamily ended{"patchserve_connections_ended_total",
+                     "Silent connections that were closed to make room.",
+                     MetricType::Counter,
+                     {}};
+  MetricFamily errors{"patchserve_accept_errors_total",
+                      "Failed attempts to accept a connection, such as for want of descriptors.",
+                      MetricType::Counter,
+                      {}};
+  std::lock_guard lock(mutex_);
+  for (const auto& [port, get_counts] : ports_) {
+    const ConnectionCounts counts = get_counts();
+    ClientMetric gauge = Metric({{"port", port}});
+    gauge.gauge.value = counts.open;
+    open.metric.push_back(std::move(gauge));
+    Count(accepted, {{"port", port}}, counts.accepted);
+    Count(refused, {{"port", port}, {"reason", "full"}}, counts.refused_full);
+    Count(refused, {{"port", port}, {"reason", "peer"}}, counts.refused_peer);
+    Count(ended, {{"port", port}}, counts.ended_silent);
+    Count(errors, {{"port", port}}, counts.accept_errors);
+  }
+  if (ports_.empty()) return {};
+  return {open, accepted, refused, ended, errors};
+}
+
+}  // namespace patchserve

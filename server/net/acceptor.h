@@ -1,0 +1,63 @@
+// The accept loop: gRPC 1.51's own one stops for good when the process has no file descriptor left.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "absl/time/time.h"
+#include "server/net/connection_table.h"
+#include "server/net/file_descriptor.h"
+#include "server/net/listening_sockets.h"
+#include "server/net/self_connection.h"
+#include "server/net/tcp_connections.h"
+
+namespace patchserve {
+
+// Since the start, but for `open`.
+struct ConnectionCounts {
+  int open = 0;
+  int64_t accepted = 0;
+  int64_t refused_full = 0;   // closed at once: `total` were open
+  int64_t refused_peer = 0;   // closed at once: `per_peer` of its peer's were
+  int64_t ended_silent = 0;   // closed to make room
+  int64_t accept_errors = 0;  // such as no descriptor left; then it is tried again
+};
+
+// Thread-safe.
+class Acceptor {
+ public:
+  // `take` gets each connection that is let in, non-blocking, on this one's thread, and closes it.
+  Acceptor(ListeningSockets sockets, const PortLimits& limits, std::function<void(int)> take);
+  ~Acceptor() { Stop(); }
+
+  // Closes the port; those that are connected stay so.
+  void Stop();
+
+  // Looks at each connection: for a scrape.
+  ConnectionCounts counts();
+
+  // Whether who connects to the port and sends `greeting` is answered, or the connection closed, in
+  // time: it is let in whatever the limits, and not counted. One call at a time.
+  bool Answers(const std::string& greeting, absl::Duration timeout);
+
+ private:
+  void Run();
+  void AcceptOne(int listener);
+  void Decide(FileDescriptor accepted, const sockaddr_storage& peer);
+
+  ListeningSockets sockets_;  // used by the thread; closed after it
+  const std::function<void(int)> take_;
+  const FileDescriptor stop_;  // an eventfd
+  std::mutex mutex_;
+  TcpConnections connections_;
+  ConnectionTable table_;                      // guarded by mutex_
+  ConnectionCounts counts_;                    // guarded by mutex_
+  std::shared_ptr<const SelfConnection> own_;  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace patchserve

@@ -1,0 +1,122 @@
+#include "server/net/acceptor.h"
+
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <memory>
+#include <vector>
+
+namespace patchserve {
+namespace {
+
+// A port whose connections the test holds.
+class AcceptorTest : public ::testing::Test {
+ protected:
+  void Start(const PortLimits& limits, const std::string& address = "127.0.0.1:0") {
+    auto bound = ListenOn(address);
+    ASSERT_TRUE(bound.ok()) << bound.status();
+    port = bound->port;
+    acceptor = std::make_unique<Acceptor>(*std::move(bound), limits, [this](int fd) {
+      std::lock_guard lock(mutex);
+      if (answer) static_cast<void>(!write(fd, "x", 1));
+      taken.emplace_back(fd);
+      grew.notify_all();
+    });
+  }
+
+  bool Reaches(const FileDescriptor& client) const {
+    const sockaddr_in address{.sin_family = AF_INET,
+                              .sin_port = htons(static_cast<uint16_t>(port)),
+                              .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    return connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  }
+
+  FileDescriptor Connect() const {
+    FileDescriptor client(socket(AF_INET, SOCK_STREAM, 0));
+    EXPECT_TRUE(Reaches(client));
+    return client;
+  }
+
+  void WaitUntilTaken(size_t count) {
+    std::unique_lock lock(mutex);
+    grew.wait(lock, [&] { return taken.size() >= count; });
+  }
+
+  // Until the other side closes it.
+  static void WaitForEnd(const FileDescriptor& client) {
+    char byte;
+    while (recv(client.get(), &byte, 1, 0) > 0) {
+    }
+  }
+
+  int port = 0;
+  bool answer = false;
+  std::mutex mutex;
+  std::condition_variable grew;
+  std::vector<FileDescriptor> taken;
+  std::unique_ptr<Acceptor> acceptor;
+};
+
+TEST_F(AcceptorTest, ConnectionsAreHandedOverAndCountedUntilTheyAreClosed) {
+  Start({.total = 10, .per_peer = 10});
+  const FileDescriptor first = Connect(), second = Connect();
+  WaitUntilTaken(2);
+  EXPECT_EQ(acceptor->counts().open, 2);
+  EXPECT_EQ(acceptor->counts().accepted, 2);
+  taken.pop_back();
+  EXPECT_EQ(acceptor->counts().open, 1);
+}
+
+TEST_F(AcceptorTest, OneBeyondTheLimitIsClosedAndCounted) {
+  Start({.total = 10, .per_peer = 1});
+  const FileDescriptor first = Connect(), second = Connect();
+  WaitForEnd(second);
+  EXPECT_EQ(acceptor->counts().refused_peer, 1);
+  EXPECT_EQ(acceptor->counts().accepted, 1);
+}
+
+TEST_F(AcceptorTest, ThoseThatFoundNoDescriptorAreTakenWhenThereAreSomeAgain) {
+  Start({.total = 10, .per_peer = 10});
+  const FileDescriptor client(socket(AF_INET, SOCK_STREAM, 0));
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit none{.rlim_cur = 3, .rlim_max = limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  EXPECT_TRUE(Reaches(client));
+  while (acceptor->counts().accept_errors == 0) {
+  }
+  setrlimit(RLIMIT_NOFILE, &limit);
+  WaitUntilTaken(1);
+}
+
+TEST_F(AcceptorTest, ItsOwnConnectionIsAnsweredThoughThereIsNoRoomAndIsntCounted) {
+  answer = true;
+  for (const char* address : {"127.0.0.1:0", "0.0.0.0:0", "localhost:0"}) {
+    Start({.total = 1, .per_peer = 1}, address);
+    const FileDescriptor other = Connect();
+    WaitUntilTaken(1);
+    EXPECT_TRUE(acceptor->Answers("hello", absl::Seconds(30))) << address;
+    EXPECT_EQ(acceptor->counts().accepted, 1);
+    acceptor->Stop();
+    taken.clear();
+  }
+}
+
+TEST_F(AcceptorTest, WhoTakesConnectionsAndSaysNothingIsDeaf) {
+  Start({.total = 10, .per_peer = 10});
+  EXPECT_FALSE(acceptor->Answers("hello", absl::Milliseconds(50)));
+}
+
+TEST_F(AcceptorTest, NobodyIsConnectedAfterStop) {
+  Start({.total = 10, .per_peer = 10});
+  acceptor->Stop();
+  const FileDescriptor client(socket(AF_INET, SOCK_STREAM, 0));
+  EXPECT_FALSE(Reaches(client));
+}
+
+}  // namespace
+}  // namespace patchserve
