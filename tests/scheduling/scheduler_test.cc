@@ -1,1 +1,507 @@
-#include <gtest/gtest.h>
+// What the scheduler decides, one decision a test. That it holds its promises is in
+// forecast_test.cc, that costs heal in healing_test.cc.
+#include "server/scheduling/scheduler.h"
+
+#include <gmock/gmock.h>
+
+#include <optional>
+
+#include "tests/scheduling/virtual_device.h"
+
+namespace patchserve {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+using Answer = Admission::Answer;
+
+const std::vector<int> kOne = {1};
+const std::vector<int> kEight = {1, 2, 4, 8};
+
+class SchedulerTest : public ::testing::Test {
+ protected:
+  void Start(Scheduler::Options options) { scheduler.emplace(options); }
+  int Add(CostModel cost, int max_queued = 1000) {
+    return scheduler->AddModel(max_queued, std::move(cost));
+  }
+  Admission Ask(absl::Duration budget, int model = 0) {
+    return scheduler->Admit(
+        {.model = model, .criticality = Criticality::kCritical, .deadline = now + budget}, now);
+  }
+  // Of a request that waits from now on, and needs no decoding.
+  int64_t Push(absl::Duration budget, int model = 0) {
+    const Admission admission = Ask(budget, model);
+    EXPECT_EQ(admission.answer, Answer::kAdmitted);
+    scheduler->Ready(admission.ticket, now);
+    return admission.ticket;
+  }
+  // How many requests alike are admitted before one is refused.
+  int Admitted(Asking asking) {
+    int count = 0;
+    while (scheduler->Admit(asking, now).answer == Answer::kAdmitted) ++count;
+    return count;
+  }
+  // Requests came every `gap` until now, and were refused for want of a place.
+  void Came(absl::Duration gap, absl::Duration budget, int model = 0, int count = 100) {
+    const absl::Time end = now;
+    for (int i = count - 1; i >= 0; --i) {
+      const absl::Time then = end - i * gap;
+      const Admission admission =
+          scheduler->Admit({.model = model, .deadline = then + budget}, then);
+      if (admission.ticket >= 0) scheduler->Leave(admission.ticket, then);
+    }
+  }
+
+  absl::Time now = t0;
+  std::optional<Scheduler> scheduler{std::in_place, Scheduler::Options{}};
+};
+
+TEST_F(SchedulerTest, ALoneRequestIsAdmittedIfAnIdleDeviceCanAnswerItInTime) {
+  Add(Known(kOne, Flat(10 * ms)));
+  EXPECT_EQ(Ask(10 * ms).answer, Answer::kHopeless);  // the safety margin is 5 %
+  EXPECT_EQ(Ask(11 * ms).answer, Answer::kAdmitted);
+}
+
+TEST_F(SchedulerTest, ADeadlineThatNoIdleDeviceKeepsIsHopelessAndNotLate) {
+  Add(Known(kOne, Flat(10 * ms)));
+  for (int i = 0; i < 5; ++i) Push(100 * ms);
+  EXPECT_EQ(Ask(5 * ms).answer, Answer::kHopeless);
+  const Asking decoded_late = {.deadline = now + 15 * ms, .decode = 8 * ms};
+  EXPECT_EQ(scheduler->Admit(decoded_late, now).answer, Answer::kHopeless);
+}
+
+TEST_F(SchedulerTest, AQueueBeforeTheDecoderMakesARequestLateNotHopeless) {
+  Add(Known(kOne, Flat(10 * ms)));
+  const Asking asking = {.deadline = now + 15 * ms, .decode_wait = 8 * ms};
+  EXPECT_EQ(scheduler->Admit(asking, now).answer, Answer::kLate);
+}
+
+TEST_F(SchedulerTest, AsManyAreAdmittedAsCanBeInTimeAndTheNextIsLate) {
+  Add(Known(kOne, Flat(10 * ms)));
+  for (int i = 0; i < 10; ++i) Push(105 * ms);
+  const Admission eleventh = Ask(105 * ms);
+  EXPECT_EQ(eleventh.answer, Answer::kLate);
+  EXPECT_EQ(eleventh.wait, 100 * ms);
+  EXPECT_EQ(eleventh.run, 10 * ms);
+  EXPECT_EQ(eleventh.margin, 0.5 * ms);
+}
+
+TEST_F(SchedulerTest, TwoRunnersAnswerTwiceAsManyInTime) {
+  Start({.runners = 2});
+  Add(Known(kOne, Flat(10 * ms)));
+  EXPECT_EQ(Admitted({.criticality = Criticality::kCritical, .deadline = now + 105 * ms}), 20);
+}
+
+TEST_F(SchedulerTest, RunnersThatShareADeviceAnswerNoMoreThanOne) {
+  Start({.runners = 2, .shared_device = true});
+  Add(Known(kOne, Flat(10 * ms)));
+  EXPECT_EQ(Admitted({.criticality = Criticality::kCritical, .deadline = now + 105 * ms}), 10);
+}
+
+TEST_F(SchedulerTest, ARequestThatWouldMakeAnAdmittedOneLateIsHarmful) {
+  Add(Known(kOne, Flat(10 * ms)));
+  Push(21 * ms);
+  Push(21 * ms);
+  EXPECT_EQ(Ask(15 * ms).answer, Answer::kHarmful);
+}
+
+TEST_F(SchedulerTest, AnUrgentRequestGoesBeforeThoseThatHaveTime) {
+  Add(Known(kOne, Flat(10 * ms)));
+  Push(40 * ms);
+  Push(40 * ms);
+  EXPECT_EQ(Ask(15 * ms).answer, Answer::kAdmitted);
+}
+
+TEST_F(SchedulerTest, ARequestThatWouldMakeAnotherModelsLateIsHarmful) {
+  Add(Known(kOne, Flat(10 * ms)));
+  Add(Known(kOne, Flat(10 * ms)));
+  Push(21 * ms, 0);
+  Push(21 * ms, 1);
+  EXPECT_EQ(Ask(15 * ms, 1).answer, Answer::kHarmful);
+  EXPECT_EQ(Ask(35 * ms, 1).answer, Answer::kAdmitted);
+}
+
+TEST_F(SchedulerTest, ARequestThatFitsIntoTheBatchHarmsNobody) {
+  Add(Known(kEight, Flat(10 * ms)));
+  for (int i = 0; i < 8; ++i) Push(11 * ms);
+  EXPECT_EQ(Ask(11 * ms).answer, Answer::kLate);  // the ninth is in the next
+}
+
+TEST_F(SchedulerTest, APriceThatIsNotTrustedLocksNobodyOutOfAnIdleDevice) {
+  Add(CostModel(kOne, {{1, absl::Seconds(10)}}));
+  EXPECT_EQ(Ask(50 * ms).answer, Answer::kAdmitted);
+  EXPECT_EQ(Ask(50 * ms).answer, Answer::kHopeless);  // one is enough to learn the price
+}
+
+TEST_F(SchedulerTest, AFullQueueHasNoPlaceUntilOneLeaves) {
+  Add(Known(kEight, Flat(10 * ms)), /*max_queued=*/2);
+  const int64_t first = Push(absl::Seconds(1));
+  Push(absl::Seconds(1));
+  EXPECT_EQ(Ask(absl::Seconds(1)).answer, Answer::kNoPlace);
+  EXPECT_TRUE(scheduler->Leave(first, now));
+  EXPECT_EQ(Ask(absl::Seconds(1)).answer, Answer::kAdmitted);
+}
+
+TEST_F(SchedulerTest, EachLevelOfCriticalityFillsItsPartOfTheQueue) {
+  Add(Known(kEight, Flat(10 * ms)), /*max_queued=*/10);
+  const absl::Time deadline = now + absl::Seconds(1);
+  EXPECT_EQ(Admitted({.criticality = Criticality::kSheddable, .deadline = deadline}), 5);
+  EXPECT_EQ(Admitted({.criticality = Criticality::kDefault, .deadline = deadline}), 4);
+  EXPECT_EQ(Admitted({.criticality = Criticality::kCritical, .deadline = deadline}), 1);
+}
+
+TEST_F(SchedulerTest, EachLevelOfCriticalityMayWaitForAPartOfItsTime) {
+  Add(Known(kOne, Flat(10 * ms)));
+  const absl::Time deadline = now + 110 * ms;
+  EXPECT_EQ(Admitted({.criticality = Criticality::kSheddable, .deadline = deadline}), 5);
+  EXPECT_EQ(Admitted({.criticality = Criticality::kDefault, .deadline = deadline}), 4);
+  EXPECT_EQ(Admitted({.criticality = Criticality::kCritical, .deadline = deadline}), 1);
+}
+
+TEST_F(SchedulerTest, ARetryCountsAsAnArrivalOnlyWhenItIsAdmitted) {
+  Add(Known(kOne, Flat(10 * ms)), /*max_queued=*/1);
+  const Asking retried = {.deadline = now + absl::Seconds(1), .retried = true};
+  Push(absl::Seconds(1));
+  EXPECT_EQ(scheduler->Admit(retried, now).answer, Answer::kNoPlace);
+  EXPECT_EQ(scheduler->queue(0).arrivals.count(), 1);
+  scheduler->Next(now);
+  EXPECT_EQ(scheduler->Admit(retried, now).answer, Answer::kAdmitted);
+  EXPECT_EQ(scheduler->queue(0).arrivals.count(), 2);
+}
+
+TEST_F(SchedulerTest, ARefusalSaysToComeBackTheLaterTheMoreComes) {
+  Add(Known(kOne, Flat(10 * ms)), /*max_queued=*/1);
+  Push(absl::Seconds(1));
+  now += absl::Seconds(5);
+  Came(5 * ms, absl::Seconds(1), 0, 1000);
+  EXPECT_NEAR(scheduler->utilisation(), 2, 0.1);
+  const Admission refused = Ask(absl::Seconds(1));
+  EXPECT_EQ(refused.answer, Answer::kNoPlace);
+  EXPECT_NEAR(absl::FDivDuration(refused.retry_after, std::max(refused.wait, refused.run)), 2, 0.1);
+}
+
+TEST_F(SchedulerTest, WorkBetweenBatchesIsWaitedFor) {
+  Add(Known(kOne, Flat(10 * ms)));
+  const int run = scheduler->Occupy(30 * ms, now);
+  EXPECT_EQ(Ask(35 * ms).answer, Answer::kLate);
+  EXPECT_EQ(scheduler->Wait(0, now), 30 * ms);
+  scheduler->Ended(run, now);
+  EXPECT_EQ(Ask(35 * ms).answer, Answer::kAdmitted);
+}
+
+TEST_F(SchedulerTest, WithNothingReadyNothingRuns) {
+  Add(Known(kOne, Flat(10 * ms)));
+  Ask(absl::Seconds(1));  // is being decoded
+  EXPECT_EQ(scheduler->Next(now).model, -1);
+  EXPECT_EQ(scheduler->ready(), 0);
+}
+
+TEST_F(SchedulerTest, TheEarliestDeadlineGoesFirst) {
+  Add(Known(kEight, Flat(10 * ms)));
+  const int64_t second = Push(90 * ms), third = Push(120 * ms), first = Push(60 * ms);
+  const Scheduler::Batch batch = scheduler->Next(now);
+  EXPECT_THAT(batch.requests, ElementsAre(first, second, third));
+  EXPECT_EQ(batch.bucket, 4);
+}
+
+TEST_F(SchedulerTest, WhereTimeIsInProportionImagesRunOneByOne) {
+  Add(Known(kEight, Linear(10 * ms)));
+  for (int i = 0; i < 4; ++i) Push(absl::Seconds(1));
+  EXPECT_THAT(scheduler->Next(now).requests, SizeIs(1));
+}
+
+TEST_F(SchedulerTest, ABatchThatDoesNotFillABucketTakesTheSmallerOneIfThatIsCheaperAnImage) {
+  // Five would run in eight: 8 ms more for one image more.
+  Add(Known(kEight, Fixed(4 * ms, 2 * ms)));
+  for (int i = 0; i < 5; ++i) Push(absl::Seconds(1));
+  const Scheduler::Batch batch = scheduler->Next(now);
+  EXPECT_THAT(batch.requests, SizeIs(4));
+  EXPECT_EQ(batch.bucket, 4);
+}
+
+TEST_F(SchedulerTest, ABatchIsNoLargerThanItsMostUrgentRequestAllows) {
+  Add(Known(kEight, Fixed(10 * ms, ms)));
+  const int run = scheduler->Occupy(absl::ZeroDuration(), now);
+  Push(30 * ms);
+  for (int i = 0; i < 6; ++i) Push(60 * ms);
+  now += 17 * ms;  // the runner was kept for longer than was said
+  scheduler->Ended(run, now);
+  EXPECT_EQ(scheduler->Next(now).bucket, 2);  // 12 ms of the 13 that are left
+}
+
+TEST_F(SchedulerTest, BatchesDoNotMixModelsAndTheOneThatMustStartFirstRuns) {
+  Add(Known(kEight, Flat(10 * ms)));
+  Add(Known(kEight, Flat(50 * ms)));
+  Push(90 * ms, 0);
+  const int64_t urgent = Push(100 * ms, 1);
+  const Scheduler::Batch batch = scheduler->Next(now);
+  EXPECT_EQ(batch.model, 1);
+  EXPECT_THAT(batch.requests, ElementsAre(urgent));
+}
+
+TEST_F(SchedulerTest, ARequestThatCanNotBeInTimeAnyMoreLeavesAndDoesNotRun) {
+  Add(Known(kOne, Flat(10 * ms)));
+  const int64_t late = Push(15 * ms), other = Push(50 * ms);
+  now += 8 * ms;
+  const double margin = scheduler->queue(0).margin.share();
+  const Scheduler::Batch batch = scheduler->Next(now);
+  EXPECT_THAT(batch.late, ElementsAre(late));
+  EXPECT_THAT(batch.requests, ElementsAre(other));
+  EXPECT_GT(scheduler->queue(0).margin.share(), margin);
+  EXPECT_FALSE(scheduler->InTime(late, now));
+}
+
+TEST_F(SchedulerTest, ACancelledRequestLeavesOnce) {
+  Add(Known(kEight, Flat(10 * ms)));
+  const int64_t first = Push(absl::Seconds(1)), second = Push(absl::Seconds(1));
+  EXPECT_TRUE(scheduler->Leave(first, now));
+  EXPECT_FALSE(scheduler->Leave(first, now));
+  EXPECT_THAT(scheduler->Next(now).requests, ElementsAre(second));
+  EXPECT_FALSE(scheduler->Leave(second, now));
+}
+
+TEST_F(SchedulerTest, ATicketNamesNoOtherRequestThatComesLater) {
+  Add(Known(kEight, Flat(10 * ms)));
+  const int64_t gone = Push(absl::Seconds(1));
+  scheduler->Leave(gone, now);
+  Ask(absl::Seconds(1));
+  EXPECT_FALSE(scheduler->Ready(gone, now));
+  EXPECT_FALSE(scheduler->Leave(gone, now));
+  EXPECT_FALSE(scheduler->InTime(gone, now));
+  EXPECT_EQ(scheduler->queue(0).waiting(), 1);
+}
+
+TEST_F(SchedulerTest, ALimitHoldsFromTheNextBatchOn) {
+  Add(Known(kEight, Flat(10 * ms)));
+  for (int i = 0; i < 8; ++i) Push(absl::Seconds(1));
+  scheduler->LimitBatch(0, 3);
+  EXPECT_EQ(scheduler->Next(now).bucket, 2);
+}
+
+TEST_F(SchedulerTest, ARemovedModelsNumberIsGivenToTheNext) {
+  Add(Known(kOne, Flat(10 * ms)));
+  const int second = Add(Known(kOne, Flat(10 * ms)));
+  Ask(11 * ms, second);
+  scheduler->Leave(scheduler->Next(now).run, now);
+  Came(ms, absl::Seconds(1), second);
+  scheduler->RemoveModel(second);
+  EXPECT_EQ(Add(Known(kOne, Flat(30 * ms))), second);
+  EXPECT_EQ(scheduler->queue(second).arrivals.count(), 0);
+  EXPECT_EQ(Add(Known(kOne, Flat(10 * ms))), 2);
+}
+
+TEST_F(SchedulerTest, ABatchThatFailedTeachesNothing) {
+  Add(Known(kOne, Flat(10 * ms)));
+  for (int i = 0; i < 3; ++i) {
+    Push(absl::Seconds(1));
+    const int run = scheduler->Next(now).run;
+    scheduler->Ended(run, now += absl::Microseconds(1), /*ok=*/false);
+  }
+  EXPECT_EQ(scheduler->queue(0).cost.Expected(1), 10 * ms);
+}
+
+// A shared device on which eight images run, for 17 ms.
+class SharedDeviceTest : public SchedulerTest {
+ protected:
+  void SetUp() override {
+    Start({.runners = 2, .shared_device = true});
+    Add(Known(kEight, Fixed(9 * ms, ms)));
+    for (int i = 0; i < 8; ++i) Push(absl::Seconds(1));
+    first = scheduler->Next(now);
+    ASSERT_EQ(first.bucket, 8);
+  }
+
+  Scheduler::Batch first;
+};
+
+TEST_F(SharedDeviceTest, TheNextBatchIsFormedUntilShortlyBeforeTheDeviceIsFree) {
+  Push(absl::Seconds(1));
+  const Scheduler::Batch wait = scheduler->Next(now);
+  EXPECT_EQ(wait.model, -1);
+  EXPECT_EQ(wait.wake, now + 7 * ms);  // what a lone image takes before the end
+  Push(absl::Seconds(1));
+  now += 7 * ms;
+  EXPECT_THAT(scheduler->Next(now).requests, SizeIs(2));
+}
+
+TEST_F(SharedDeviceTest, AFullBatchIsHandedOverAtOnce) {
+  for (int i = 0; i < 8; ++i) Push(absl::Seconds(1));
+  EXPECT_EQ(scheduler->Next(now).bucket, 8);
+}
+
+TEST_F(SharedDeviceTest, ABatchThatWaitedForTheDeviceTookTheTimeSinceTheOneBefore) {
+  for (int i = 0; i < 8; ++i) Push(absl::Seconds(1));
+  const Scheduler::Batch second = scheduler->Next(now);
+  scheduler->Ended(first.run, now + 17 * ms);
+  scheduler->Ended(second.run, now + 34 * ms);
+  EXPECT_EQ(scheduler->queue(0).cost.Expected(8), 17 * ms);
+}
+
+TEST_F(SharedDeviceTest, ANewcomerStartsWhenTheDeviceIsFree) {
+  EXPECT_EQ(Ask(absl::Seconds(1)).wait, 17 * ms);
+}
+
+// A ready request, and one that is being decoded for 2 ms, both of a model whose batches hold one.
+class HoldTest : public SchedulerTest {
+ protected:
+  void SetUp() override { Add(Known(kOne, Flat(10 * ms))); }
+  int64_t Decoding(absl::Duration budget) {
+    const Admission admission = scheduler->Admit({.deadline = now + budget, .decode = 2 * ms}, now);
+    EXPECT_EQ(admission.answer, Answer::kAdmitted);
+    return admission.ticket;
+  }
+};
+
+TEST_F(HoldTest, ARunnerWaitsForARequestThatIsNearlyDecodedAndWouldBeLateNextTurn) {
+  Push(absl::Seconds(1));
+  const int64_t urgent = Decoding(16 * ms);
+  EXPECT_EQ(scheduler->Next(now).wake, now + 2 * ms);
+  now += 2 * ms;
+  scheduler->Ready(urgent, now);
+  EXPECT_THAT(scheduler->Next(now).requests, ElementsAre(urgent));
+}
+
+TEST_F(HoldTest, ARunnerDoesNotWaitForARequestThatCanTakeTheNextTurn) {
+  const int64_t ready = Push(absl::Seconds(1));
+  Decoding(60 * ms);
+  EXPECT_THAT(scheduler->Next(now).requests, ElementsAre(ready));
+}
+
+TEST_F(HoldTest, ARunnerDoesNotWaitIfThatMakesAReadyRequestLate) {
+  const int64_t ready = Push(25 * ms);
+  Decoding(absl::Seconds(1));
+  now += 14 * ms;
+  EXPECT_THAT(scheduler->Next(now).requests, ElementsAre(ready));
+}
+
+// A batch takes 10 ms and one more an image.
+class WaitingTest : public SchedulerTest {
+ protected:
+  void SetUp() override { Add(Known({1, 2, 4, 8}, Fixed(10 * ms, ms))); }
+};
+
+TEST_F(WaitingTest, AnIdleDeviceWaitsForALargerBatchWhereEachRunMakesRequestsLate) {
+  Came(ms, 20 * ms);
+  ASSERT_GT(scheduler->queue(0).batch, 1);
+  Push(20 * ms);
+  const Scheduler::Batch batch = scheduler->Next(now);
+  EXPECT_EQ(batch.model, -1);
+  EXPECT_GT(batch.wake, now + 5 * ms);
+  // Then two can still run together.
+  EXPECT_LT(batch.wake, now + 8 * ms);
+  EXPECT_THAT(scheduler->Next(batch.wake).requests, SizeIs(1));
+}
+
+TEST_F(WaitingTest, AnIdleDeviceRunsAtOnceWhereRequestsHaveTime) {
+  Came(ms, absl::Seconds(1));
+  Push(20 * ms);
+  EXPECT_THAT(scheduler->Next(now).requests, SizeIs(1));
+}
+
+TEST_F(WaitingTest, NoRequestWaitsLongerThanTheLongestDelay) {
+  Start({.max_delay = ms});
+  SetUp();
+  Came(ms, 20 * ms);
+  Push(20 * ms);
+  EXPECT_EQ(scheduler->Next(now).wake, now + ms);
+}
+
+TEST_F(WaitingTest, NothingIsWaitedForWhileDraining) {
+  Came(ms, 20 * ms);
+  Push(20 * ms);
+  EXPECT_THAT(scheduler->Next(now, /*draining=*/true).requests, SizeIs(1));
+}
+
+TEST_F(WaitingTest, ARunnerDoesNotWaitWhileAnotherIsFree) {
+  Start({.runners = 2});
+  SetUp();
+  Came(ms / 2, 20 * ms);
+  Push(20 * ms);
+  EXPECT_THAT(scheduler->Next(now).requests, SizeIs(1));
+}
+
+// Two models whose images take 10 ms each.
+class TurnsTest : public SchedulerTest {
+ protected:
+  void SetUp() override {
+    for (int i = 0; i < 2; ++i) Add(Known(kOne, Flat(10 * ms)), /*max_queued=*/10);
+  }
+  // For a second a request of each model comes every so many milliseconds. Model 0's are due
+  // earlier. Returns how many of each ran.
+  std::pair<int, int> Run(absl::Duration every_0, absl::Duration every_1) {
+    int ran[2] = {0, 0};
+    absl::Time next[2] = {now, now};
+    const absl::Duration every[2] = {every_0, every_1};
+    int run = -1;
+    absl::Time end = absl::InfiniteFuture();
+    for (const absl::Time stop = now + absl::Seconds(1); now < stop; now += ms / 2) {
+      for (int model : {0, 1}) {
+        if (now < next[model]) continue;
+        next[model] += every[model];
+        const Admission admission = scheduler->Admit(
+            {.model = model, .deadline = now + (model == 0 ? 200 : 800) * ms}, now);
+        if (admission.ticket >= 0) scheduler->Ready(admission.ticket, now);
+      }
+      if (now >= end) {
+        scheduler->Ended(run, now);
+        end = absl::InfiniteFuture();
+      }
+      if (end != absl::InfiniteFuture() || scheduler->ready() == 0) continue;
+      const Scheduler::Batch batch = scheduler->Next(now);
+      if (batch.model < 0) continue;
+      ++ran[batch.model];
+      run = batch.run;
+      end = now + 10 * ms;
+    }
+    if (end != absl::InfiniteFuture()) scheduler->Ended(run, now);
+    return {ran[0], ran[1]};
+  }
+};
+
+TEST_F(TurnsTest, UnderOverloadModelsShareTheDeviceHoweverUrgentTheOnesRequests) {
+  Run(5 * ms, 5 * ms);
+  const auto [urgent, patient] = Run(5 * ms, 5 * ms);
+  EXPECT_NEAR(urgent, 50, 7);
+  EXPECT_NEAR(patient, 50, 7);
+}
+
+TEST_F(TurnsTest, ABurstOfOneModelTakesNothingFromAnotherThatAsksForLess) {
+  Run(2 * ms, 40 * ms);
+  const auto [burst, sparse] = Run(2 * ms, 40 * ms);
+  EXPECT_GE(sparse, 24);
+  EXPECT_GE(burst, 70);
+}
+
+TEST_F(TurnsTest, AnOverloadEndsOnlyOnceThereIsRoomAgain) {
+  const auto debt = [&] { return scheduler->queue(0).used - scheduler->queue(1).used; };
+  const auto load = [&](absl::Duration gap) {  // of model 0 alone
+    now += 1000 * gap;
+    Came(gap, absl::Seconds(1), 0, 1000);
+    Push(absl::Seconds(1));
+    scheduler->Ended(scheduler->Next(now).run, now + 10 * ms);
+    now += 10 * ms;
+    scheduler->Next(now);
+    return scheduler->utilisation();
+  };
+  EXPECT_NEAR(load(10.5 * ms), 0.95, 0.02);
+  EXPECT_EQ(debt(), absl::ZeroDuration());  // no overload yet
+  EXPECT_NEAR(load(9 * ms), 1.1, 0.03);
+  EXPECT_GT(debt(), absl::ZeroDuration());
+  EXPECT_NEAR(load(10.5 * ms), 0.95, 0.02);
+  EXPECT_GT(debt(), absl::ZeroDuration());  // still
+  EXPECT_NEAR(load(12.5 * ms), 0.8, 0.02);
+  EXPECT_EQ(debt(), absl::ZeroDuration());
+}
+
+TEST_F(TurnsTest, AModelThatHadNothingToDoHasSavedNoTurns) {
+  Run(5 * ms, absl::Hours(1));
+  const absl::Duration ahead = scheduler->queue(0).used - scheduler->queue(1).used;
+  EXPECT_GT(ahead, 500 * ms);
+  Push(absl::Seconds(5), 1);
+  EXPECT_LT(scheduler->queue(0).used - scheduler->queue(1).used, 50 * ms);
+}
+
+}  // namespace
+}  // namespace patchserve

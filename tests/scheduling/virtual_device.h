@@ -65,7 +65,7 @@ class VirtualDevice {
   absl::Time StartBatches() {
     while (scheduler.ready() > 0 && static_cast<int>(runs_.size()) < options_.runners) {
       const Scheduler::Batch batch = scheduler.Next(now);
-      late += static_cast<int>(batch.late.size());
+      late.insert(late.end(), batch.late.begin(), batch.late.end());
       if (batch.model < 0 && batch.late.empty()) return batch.wake;
       if (batch.model >= 0) Start(batch);
     }
@@ -88,7 +88,7 @@ class VirtualDevice {
   absl::Time now = t0;
   std::map<int64_t, absl::Time> ended;  // when each request was answered, by ticket
   std::vector<Scheduler::Batch> batches;
-  int late = 0;
+  std::vector<int64_t> late;                  // that were dropped, by ticket
   std::function<void()> after_start = [] {};  // of a batch
 
  private:
