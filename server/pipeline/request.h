@@ -12,7 +12,7 @@
 #include "absl/types/span.h"
 #include "server/image/decode.h"
 #include "server/pipeline/cancellation.h"
-#include "server/scheduling/criticality.h"
+#include "server/base/criticality.h"
 
 namespace patchserve {
 

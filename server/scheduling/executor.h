@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,6 +18,7 @@
 #include "absl/time/time.h"
 #include "server/base/steady_clock.h"
 #include "server/base/thread_pool.h"
+#include "server/scheduling/between_batches.h"
 #include "server/scheduling/scheduler.h"
 
 namespace patchserve {
@@ -45,9 +45,10 @@ class Executor {
   };
 
   explicit Executor(Options options)
-      : options_(std::move(options)), scheduler_(options_.scheduler) {
+      : options_(std::move(options)),
+        scheduler_(options_.scheduler),
+        between_(options_.scheduler.runners) {
     const int runners = options_.scheduler.runners;
-    between_.resize(runners);
     for (int i = 0; i < runners; ++i) {
       runners_.emplace_back([this, i] {
         NameThread(absl::StrCat("runner-", i));
@@ -140,10 +141,10 @@ class Executor {
   // blocks until it is done. `expected`: how long it will keep the runner. False: Stop came first.
   bool RunBetween(int runner, std::function<void()> work, absl::Duration expected,
                   absl::Duration patience) {
-    Between between{std::move(work), expected, options_.now() + patience};
+    BetweenBatches::Work between{std::move(work), expected, options_.now() + patience};
     std::unique_lock lock(mutex_);
     if (stopping_) return false;
-    between_[runner].push_back(&between);
+    between_.Add(runner, between);
     changed_.notify_all();
     between_over_.wait(lock, [&] { return between.over; });
     return between.ran;
@@ -152,7 +153,7 @@ class Executor {
   // Whether RunBetween waits for that runner. For tests.
   bool HasWorkBetween(int runner = 0) {
     std::lock_guard lock(mutex_);
-    return !between_[runner].empty();
+    return between_.Waits(runner);
   }
 
   // Runs what is queued, without waiting for more, then joins the runners. A second call does
@@ -161,10 +162,7 @@ class Executor {
     {
       std::lock_guard lock(mutex_);
       stopping_ = true;
-      for (auto& waiting : between_) {
-        for (Between* between : waiting) between->over = true;
-        waiting.clear();
-      }
+      between_.GiveUp();
     }
     between_over_.notify_all();
     changed_.notify_all();
@@ -173,22 +171,13 @@ class Executor {
   }
 
  private:
-  // Work that isn't a batch. Owned by the thread that waits for it, guarded by mutex_.
-  struct Between {
-    std::function<void()> work;
-    absl::Duration expected;
-    absl::Time by;  // it goes before batches from then on
-    bool ran = false;
-    bool over = false;
-  };
-
   void Loop(int runner) {
     std::unique_lock lock(mutex_);
     while (true) {
-      changed_.wait(
-          lock, [&] { return stopping_ || scheduler_.ready() > 0 || !between_[runner].empty(); });
+      changed_.wait(lock,
+                    [&] { return stopping_ || scheduler_.ready() > 0 || between_.Waits(runner); });
       const absl::Time now = options_.now();
-      if (Between* between = TakeBetween(runner, now)) {
+      if (auto* between = between_.Take(runner, scheduler_.ready() > 0, now)) {
         Do(*between, now, lock);
         continue;
       }
@@ -231,20 +220,11 @@ class Executor {
     return items;
   }
 
-  // Null: nothing that should run now. Needs mutex_.
-  Between* TakeBetween(int runner, absl::Time now) {
-    if (between_[runner].empty()) return nullptr;
-    Between* first = between_[runner].front();
-    if (scheduler_.ready() > 0 && now < first->by) return nullptr;
-    between_[runner].pop_front();
-    return first;
-  }
-
   // Unlocks for as long as it calls out.
-  void Do(Between& between, absl::Time now, std::unique_lock<std::mutex>& lock) {
+  void Do(BetweenBatches::Work& between, absl::Time now, std::unique_lock<std::mutex>& lock) {
     const int run = scheduler_.Occupy(between.expected, now);
     lock.unlock();
-    between.work();
+    between.run();
     lock.lock();
     scheduler_.Ended(run, options_.now());
     between.ran = between.over = true;
@@ -257,7 +237,7 @@ class Executor {
   Scheduler scheduler_;                         // guarded by mutex_, as all that follow
   std::unordered_map<int64_t, Item> items_;     // that are pushed and wait, by ticket
   std::vector<std::shared_ptr<RunBatch>> run_;  // by model
-  std::vector<std::deque<Between*>> between_;   // not started, by runner
+  BetweenBatches between_;                      // not started
   std::condition_variable between_over_;
   bool stopping_ = false;
   std::vector<std::thread> runners_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <utility>
 
 namespace patchserve {
@@ -11,25 +10,6 @@ namespace {
 // Under overload a model may be ahead of another by so many rounds of all models' batches: within
 // that the earlier deadline decides, which serves more in time than strict turns.
 constexpr int kRoundsAhead = 3;
-
-// So many batches of a queue are looked at to find one that a newcomer makes late; if that doesn't
-// settle it, the newcomer is refused. As many requests that are being decoded, and batches of
-// another model, are looked at.
-constexpr int kLooks = 16;
-
-// Whether one of the batches first .. last is in time before(i), but not after(i). The due(i) and
-// after(i) increase: where the last batch ends before the first one is due, none is late.
-template <typename Due, typename End>
-bool AnyLate(int first, int last, const Due& due, const End& before, const End& after, int& looks) {
-  if (first > last) return false;
-  if (++looks > kLooks) return true;
-  const absl::Duration first_due = due(first);
-  if (after(last) <= first_due) return false;
-  if (first == last) return before(first) <= first_due;
-  const int middle = (first + last) / 2;
-  return AnyLate(first, middle, due, before, after, looks) ||
-         AnyLate(middle + 1, last, due, before, after, looks);
-}
 
 }  // namespace
 
@@ -55,7 +35,7 @@ Forecast::Hold Forecast::HoldFor(const ModelQueue& queue, absl::Duration start,
   int looks = 0;
   for (const auto& [request, ready_at] : queue.decoding) {
     const absl::Duration left = request.first - now_, ready = ready_at - now_;
-    if (++looks > kLooks || turn + alone <= left) break;
+    if (++looks > kMostLooked || turn + alone <= left) break;
     if (ready <= start || ready + alone - queue.Margin(1) > left) continue;
     hold.until = std::max(hold.until, ready);
     ++hold.requests;
@@ -104,7 +84,7 @@ Forecast::Batches Forecast::BeforeOf(const Place& place) const {
     int count = 0;
     const absl::Duration work = OthersBefore(own, other, place, count);
     if (work <= absl::ZeroDuration()) continue;
-    count = std::clamp(count, 1, kLooks);  // longer ones stand for more of them
+    count = std::clamp(count, 1, kMostLooked);  // longer ones stand for more of them
     batches.insert(batches.end(), count, work / count);
   }
   return batches;
@@ -161,76 +141,6 @@ Forecast::Answer Forecast::Newcomer(const Request& request) const {
   place.ready = request.ready;
   place.more_come = true;
   return At(place);
-}
-
-bool Forecast::Harms(const Request& newcomer) const {
-  int looks = 0;
-  if (HarmsOwn(newcomer, looks)) return true;
-  const ModelQueue& own = device_.models[newcomer.model];
-  for (int other = 0; other < static_cast<int>(device_.models.size()); ++other) {
-    const ModelQueue& queue = device_.models[other];
-    if (other == newcomer.model || queue.waiting() == 0) continue;
-    // Its requests were admitted knowing that this model's turn comes before theirs.
-    if (device_.overloaded && own.used + Lag(device_) < queue.used) continue;
-    if (HarmsOther(newcomer, other, looks)) return true;
-  }
-  return false;
-}
-
-bool Forecast::HarmsOwn(const Request& newcomer, int& looks) const {
-  const int model = newcomer.model;
-  const ModelQueue& queue = device_.models[model];
-  const int batch = queue.DueBy(newcomer.deadline) / queue.batch;
-  const int waiting = queue.waiting();
-  const absl::Duration margin = queue.Margin(queue.batch);
-  const auto end = [&](int number, int all, absl::Duration due) {
-    return margin + At({.model = model, .batch = number, .waiting = all, .due = now_ + due}).end;
-  };
-  // The batch that it joins may grow, or wait until it is decoded.
-  const bool joins = waiting + 1 - batch * queue.batch <= queue.batch || batch == 0;
-  if (joins && waiting > batch * queue.batch) {
-    const absl::Duration due = queue.DeadlineOf(batch * queue.batch) - now_;
-    const Answer joint = At({.model = model,
-                             .batch = batch,
-                             .waiting = waiting + 1,
-                             .due = newcomer.deadline,
-                             .ready = newcomer.ready});
-    const absl::Duration after = joint.held ? margin + joint.end : end(batch, waiting + 1, due);
-    if (end(batch, waiting, due) <= due && after > due) return true;
-  }
-  // Each batch behind gets the last request of the one before it.
-  const auto due = [&](int i) { return queue.DeadlineOf(i * queue.batch - 1) - now_; };
-  const std::function<absl::Duration(int)> before = [&](int i) {
-    return end(i - 1, waiting, due(i));
-  };
-  const std::function<absl::Duration(int)> after = [&](int i) {
-    return end(i, waiting + 1, due(i));
-  };
-  return AnyLate(batch + 1, waiting / queue.batch, due, before, after, looks);
-}
-
-bool Forecast::HarmsOther(const Request& newcomer, int other, int& looks) const {
-  const ModelQueue& own = device_.models[newcomer.model];
-  const ModelQueue& queue = device_.models[other];
-  // The batch that it joins, and so makes longer, goes when its first request is due.
-  const int first = own.DueBy(newcomer.deadline) / own.batch * own.batch;
-  const absl::Time goes = first < own.waiting() ? std::min(own.DeadlineOf(first), newcomer.deadline)
-                                                : newcomer.deadline;
-  const int behind = queue.DueBy(goes);
-  if (behind == queue.waiting()) return false;
-  const absl::Duration margin = queue.Margin(queue.batch);
-  const auto due = [&](int i) {
-    return queue.DeadlineOf(std::max(i * queue.batch, behind)) - now_;
-  };
-  const auto end = [&](int i, const Request* with) {
-    const Place place{
-        .model = other, .batch = i, .waiting = queue.waiting(), .due = now_ + due(i), .with = with};
-    return margin + At(place).end;
-  };
-  const std::function<absl::Duration(int)> before = [&](int i) { return end(i, nullptr); };
-  const std::function<absl::Duration(int)> after = [&](int i) { return end(i, &newcomer); };
-  return AnyLate(behind / queue.batch, (queue.waiting() - 1) / queue.batch, due, before, after,
-                 looks);
 }
 
 }  // namespace patchserve

@@ -86,6 +86,10 @@ class Forecast {
   bool HarmsOwn(const Request& newcomer, int& looks) const;
   bool HarmsOther(const Request& newcomer, int other, int& looks) const;
 
+  // What is looked at to answer one question: batches that a newcomer might make late (if that
+  // doesn't settle it, it is refused), requests that are being decoded, batches of another model.
+  static constexpr int kMostLooked = 16;
+
   const DeviceQueues& device_;
   std::vector<absl::Duration> free_;  // sorted
   const absl::Time now_;

@@ -18,8 +18,8 @@ class SafetyMargin {
   }
 
  private:
-  static constexpr double kInTime = 0.99;
-  static constexpr double kStep = 0.005;
+  static constexpr double kInTime = 0.993;
+  static constexpr double kStep = 0.01;
 
   double share_ = 0.05;
 };

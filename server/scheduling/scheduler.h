@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/base/criticality.h"
 #include "server/scheduling/cost_model.h"
-#include "server/scheduling/criticality.h"
 #include "server/scheduling/forecast.h"
 
 namespace patchserve {

@@ -1,0 +1,203 @@
+// The half of the Scheduler that makes batches.
+#include <algorithm>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "server/scheduling/scheduler.h"
+
+namespace patchserve {
+namespace {
+
+// A run that makes fewer requests late than one in ten runs is no reason to wait.
+constexpr double kFewLost = 0.1;
+
+}  // namespace
+
+void Scheduler::TakeLate(absl::Time earliest, Batch& batch) {
+  for (ModelQueue& queue : device_.models) {
+    while (!queue.ready.empty()) {
+      const int slot = queue.ready.begin()->second;
+      const int64_t ticket = entries_[slot].generation << 32 | slot;
+      if (InTime(ticket, earliest)) break;
+      Leave(ticket, earliest);
+      batch.late.push_back(ticket);
+    }
+  }
+}
+
+Scheduler::Batch Scheduler::Next(absl::Time now, bool draining) {
+  NoteLoad(now);
+  const Forecast forecast = Now(now);
+  const bool last = options_.shared_device || UnderWay() == options_.runners - 1;
+  const absl::Duration start = forecast.FirstFree();
+  Batch batch;
+  TakeLate(now + start, batch);
+  const Choice choice = Choose(forecast, last, draining, now, batch);
+  if (choice.model < 0) return batch;
+  if (last && !draining) {
+    const absl::Time until = WaitUntil(choice, forecast, now);
+    if (until > now) {
+      batch.wake = std::min(batch.wake, until);
+      return batch;
+    }
+  }
+  Take(choice, start, now, batch);
+  return batch;
+}
+
+// How many of the queue's front run together: as many as are in time, and no more than pay.
+int Scheduler::Images(const ModelQueue& queue, absl::Duration start, absl::Time now) const {
+  const absl::Duration left = queue.ready.begin()->first - now - start;
+  const auto waiting = static_cast<int>(queue.ready.size());
+  int images = std::min(waiting, queue.batch);
+  while (images > 1 && queue.cost.Expected(images) - queue.Margin(images) > left) --images;
+  // A bucket that isn't filled may cost more an image than the next smaller one.
+  int best = images;
+  for (int fewer = images - 1; fewer >= 1 && images != queue.cost.BucketFor(images); --fewer) {
+    if (fewer != queue.cost.BucketFor(fewer)) continue;
+    if (queue.cost.Expected(fewer) / fewer < queue.cost.Expected(images) / images) best = fewer;
+    break;
+  }
+  const int to_try = queue.cost.ToTry(best, waiting, now);
+  if (to_try > 0 && queue.cost.Expected(to_try) <= left) return to_try;
+  return std::min(waiting, queue.cost.BucketFor(best));
+}
+
+Scheduler::Choice Scheduler::Choose(const Forecast& forecast, bool last, bool draining,
+                                    absl::Time now, Batch& batch) {
+  const absl::Duration start = forecast.FirstFree(), lag = Forecast::Lag(device_);
+  absl::Duration least = absl::InfiniteDuration();
+  for (const ModelQueue& queue : device_.models) {
+    if (queue.waiting() > 0) least = std::min(least, queue.used);
+  }
+  Choice choice;
+  bool chosen_waits = false;
+  for (int model = 0; model < static_cast<int>(device_.models.size()); ++model) {
+    const ModelQueue& queue = device_.models[model];
+    if (queue.ready.empty()) continue;
+    const int images = Images(queue, start, now);
+    const absl::Duration run = queue.cost.Expected(images);
+    const absl::Time deadline = queue.ready.begin()->first;
+    if (last && !draining) {
+      const auto hold = forecast.HoldFor(queue, start, forecast.NextFree(start, run));
+      const int with_them = std::min(images + hold.requests, queue.cost.max_batch());
+      const absl::Duration end = hold.until + queue.cost.Expected(with_them);
+      if (hold.until > start && now + end + queue.Margin(with_them) <= deadline) {
+        batch.wake = std::min(batch.wake, now + hold.until - start);
+        continue;
+      }
+    }
+    // Under overload a model that is far ahead waits for the others' turn.
+    const bool waits = device_.overloaded && queue.used > least + lag;
+    const absl::Time start_by = deadline;
+    if (choice.model < 0 || std::tie(waits, start_by) < std::tie(chosen_waits, choice.start_by)) {
+      choice = {model, images, start_by};
+      chosen_waits = waits;
+    }
+  }
+  return choice;
+}
+
+// Until when the last free runner should wait although there is work; not after now: it shouldn't.
+//
+// The requests that come just after its start wait until a runner is free again, and then for their
+// own run. If they leave less time than that they are lost, as many in each run, however many
+// images it holds: so runs should be few and large, and start as late as all that wait allow.
+absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
+                                absl::Time now) const {
+  const ModelQueue& chosen = device_.models[choice.model];
+  const absl::Duration start = forecast.FirstFree();
+  if (choice.images >= chosen.batch) return now;
+  // On a shared device the next batch is formed while one runs.
+  if (options_.shared_device && UnderWay() > 0) {
+    return start > absl::ZeroDuration() ? now + start : absl::InfiniteFuture();
+  }
+  const absl::Duration run = chosen.cost.Expected(choice.images);
+  const absl::Duration blocked = std::min(run, forecast.NextFree(start, run));
+  double lost = 0;
+  for (const ModelQueue& queue : device_.models) {
+    lost += queue.arrivals.Lost(now, blocked, &queue == &chosen ? run : queue.cost.Expected(1));
+  }
+  if (lost < kFewLost) return now;
+  std::vector<std::pair<absl::Time, absl::Duration>> batches;  // when each is due, how long it runs
+  absl::Time patience = absl::InfiniteFuture();
+  for (const ModelQueue& queue : device_.models) {
+    if (queue.ready.empty()) continue;
+    const int more = std::min<int>(static_cast<int>(queue.ready.size()) + 1, queue.batch);
+    batches.push_back({queue.ready.begin()->first, queue.cost.Expected(more) + queue.Margin(more)});
+    const Entry& first = entries_[queue.ready.begin()->second];
+    const absl::Duration longest = std::min(queue.cost.Expected(1), options_.max_delay);
+    patience = std::min(patience, first.ready_at + longest);
+  }
+  std::sort(batches.begin(), batches.end());
+  absl::Duration all;
+  absl::Time latest = absl::InfiniteFuture();
+  for (const auto& [due, takes] : batches) {
+    all += takes;
+    latest = std::min(latest, due - all);
+  }
+  return std::min(latest, patience);
+}
+
+void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now, Batch& batch) {
+  ModelQueue& queue = device_.models[choice.model];
+  absl::Duration least = absl::InfiniteDuration();
+  for (const ModelQueue& other : device_.models) {
+    if (other.waiting() > 0) least = std::min(least, other.used);
+  }
+  turn_ = std::max(turn_, least);
+  const auto free =
+      std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return !r.under_way; });
+  batch.model = choice.model;
+  batch.bucket = queue.cost.BucketFor(choice.images);
+  batch.run = static_cast<int>(free - runs_.begin());
+  Run& run = *free;
+  const absl::Duration takes = queue.cost.Expected(choice.images);
+  run = {choice.model, batch.bucket, now, takes, now + start + takes, {}, true};
+  queue.used += takes;
+  for (int i = 0; i < choice.images; ++i) {
+    const int slot = queue.ready.begin()->second;
+    batch.requests.push_back(entries_[slot].generation << 32 | slot);
+    run.deadlines.push_back(entries_[slot].deadline);
+    Remove(slot);
+  }
+}
+
+int Scheduler::Occupy(absl::Duration expected, absl::Time now) {
+  const auto free =
+      std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return !r.under_way; });
+  *free = {-1, 0, now, expected, now + expected, {}, true};
+  return static_cast<int>(free - runs_.begin());
+}
+
+// The batches that were handed over follow each other from now on.
+void Scheduler::NextOnDevice(absl::Time now) {
+  std::vector<Run*> in_order;
+  for (Run& run : runs_) {
+    if (run.under_way) in_order.push_back(&run);
+  }
+  std::sort(in_order.begin(), in_order.end(),
+            [](const Run* a, const Run* b) { return a->started < b->started; });
+  for (Run* run : in_order) now = run->until = now + run->takes;
+}
+
+void Scheduler::Ended(int number, absl::Time now, bool ok) {
+  Run& run = runs_[number];
+  run.under_way = false;
+  // On a shared device a batch has its turn when the one before it is done.
+  const absl::Time started =
+      options_.shared_device ? std::max(run.started, device_free_) : run.started;
+  device_free_ = now;
+  if (options_.shared_device) NextOnDevice(now);
+  if (run.model < 0 || !ok) return;
+  ModelQueue& queue = device_.models[run.model];
+  const auto late = std::count_if(run.deadlines.begin(), run.deadlines.end(),
+                                  [&](absl::Time deadline) { return deadline < now; });
+  queue.margin.Learn(static_cast<double>(late) / static_cast<double>(run.deadlines.size()));
+  queue.used += now - started - queue.cost.Expected(std::min(run.bucket, queue.cost.max_batch()));
+  queue.cost.Observe(run.bucket, now - started, now);
+  queue.ChooseBatch(device_.servers, now);
+}
+
+}  // namespace patchserve
