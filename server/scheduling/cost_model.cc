@@ -10,8 +10,6 @@ namespace {
 constexpr double kSurprise = 1.5;
 // The estimate is the mean over about so many runs: noise of 5 % a run leaves 0.5 %.
 constexpr int kMeanOver = 64;
-// What was measured at warm-up counts for so many runs, as long as the first run isn't a surprise.
-constexpr int kPrior = 16;
 // A bucket that hasn't run for longer is tried again: a batch a bucket and minute costs little.
 constexpr absl::Duration kTrusted = absl::Minutes(1);
 
@@ -33,7 +31,7 @@ absl::Duration Interpolated(const std::vector<CostModel::Sample>& measured, int 
 
 CostModel::CostModel(std::vector<int> buckets, const std::vector<Sample>& measured) {
   for (int size : buckets) {
-    buckets_.push_back({.size = size, .takes = Interpolated(measured, size), .runs = kPrior});
+    buckets_.push_back({.size = size, .takes = Interpolated(measured, size)});
   }
   Update(absl::InfinitePast());
 }
@@ -51,10 +49,12 @@ bool CostModel::Trusted(const Bucket& bucket, absl::Time now) {
 int CostModel::ToTry(int chosen, int waiting, absl::Time now) const {
   int doubled = 1;
   for (const Bucket& bucket : buckets_) {
-    if (bucket.size > waiting) break;
-    if (bucket.size < doubled) continue;
-    if (bucket.size > chosen && !Trusted(bucket, now)) return bucket.size;
-    doubled = 2 * bucket.size;
+    const bool holds_all = bucket.size >= waiting || bucket.size == max_batch();
+    if (bucket.size >= doubled || holds_all) {
+      if (bucket.doubt || (bucket.size > chosen && !Trusted(bucket, now))) return bucket.size;
+      doubled = 2 * bucket.size;
+    }
+    if (holds_all) break;
   }
   return 0;
 }
@@ -67,13 +67,13 @@ void CostModel::Observe(int bucket, absl::Duration took, absl::Time now) {
   Bucket& ran = *found;
   const double ratio = absl::FDivDuration(took, ran.takes);
   const bool surprise = ratio > kSurprise || ratio < 1 / kSurprise;
-  if (surprise && ran.doubt) {
+  if (ran.runs == 0 || (surprise && ran.doubt)) {
     ran.takes = took;
     ran.runs = 1;
   } else {
     ran.runs = std::min(ran.runs + 1, kMeanOver);
     const double counted = std::clamp(ratio, 1 / kSurprise, kSurprise);
-    ran.takes += ran.takes * ((counted - 1) / (ran.runs + 1));
+    ran.takes += ran.takes * ((counted - 1) / ran.runs);
   }
   ran.doubt = surprise;
   ran.ran = now;

@@ -115,6 +115,7 @@ class Scheduler {
   struct Choice {
     int model = -1;
     int images = 0;
+    int bucket = 0;
     absl::Time start_by;
   };
 
@@ -127,7 +128,7 @@ class Scheduler {
                           Admission& admission) const;
   void TakeLate(absl::Time earliest, Batch& batch);
   Choice Choose(const Forecast& forecast, bool last, bool draining, absl::Time now, Batch& batch);
-  int Images(const ModelQueue& queue, absl::Duration start, absl::Time now) const;
+  Choice Front(int model, absl::Duration start, absl::Time now) const;
   absl::Time WaitUntil(const Choice& choice, const Forecast& forecast, absl::Time now) const;
   void Take(const Choice& choice, absl::Duration start, absl::Time now, Batch& batch);
 
