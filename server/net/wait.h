@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "server/base/steady_clock.h"
 #include "absl/time/time.h"
+#include "server/base/steady_clock.h"
 
 namespace patchserve {
 

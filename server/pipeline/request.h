@@ -10,9 +10,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "server/base/criticality.h"
 #include "server/image/decode.h"
 #include "server/pipeline/cancellation.h"
-#include "server/base/criticality.h"
 
 namespace patchserve {
 

@@ -11,8 +11,8 @@
 
 namespace patchserve {
 
-// On the server's clock, at `now`. Infinite if it is centuries away: so programs say that they have no
-// deadline, and gRPC's own conversion to std::chrono wraps in the year 2262.
+// On the server's clock, at `now`. Infinite if it is centuries away: so programs say that they have
+// no deadline, and gRPC's own conversion to std::chrono wraps in the year 2262.
 inline absl::Time TimeOf(const gpr_timespec& deadline, absl::Time now = SteadyNow()) {
   constexpr int64_t kYear2242 = int64_t{1} << 33;  // Unix seconds
   if (gpr_convert_clock_type(deadline, GPR_CLOCK_REALTIME).tv_sec >= kYear2242) {

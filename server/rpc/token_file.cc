@@ -11,8 +11,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "server/base/steady_clock.h"
 #include "server/base/read_file.h"
+#include "server/base/steady_clock.h"
 #include "spdlog/spdlog.h"
 
 namespace patchserve {

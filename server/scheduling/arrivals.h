@@ -28,7 +28,7 @@ class Arrivals {
 
   // Requests a second; 0 while too few have come to say.
   double Rate(absl::Time now) const {
-    if (count_ < 2) return 0;
+    if (count_ < kRemembered / 10) return 0;  // a few may come at once by chance
     // A pause longer than all gaps that are remembered is news too.
     const double pause = absl::ToDoubleSeconds(now - last_) / kRemembered;
     return 1 / std::max({gap_, pause, 1e-9});

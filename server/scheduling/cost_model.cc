@@ -7,9 +7,8 @@ namespace patchserve {
 namespace {
 
 // A run this many times longer or shorter than expected is a surprise.
-constexpr double kSurprise = 1.5;
-// The estimate is the mean over about so many runs: noise of 5 % a run leaves 0.5 %. What was
-// measured at warm-up counts as much, until a run is a surprise.
+constexpr double kSurprise = 1.3;
+// The estimate is the mean over about so many runs: noise of 5 % a run leaves 0.5 %.
 constexpr int kMeanOver = 64;
 // A bucket that hasn't run for longer is tried again: a batch a bucket and minute costs little.
 constexpr absl::Duration kTrusted = absl::Minutes(1);
@@ -31,8 +30,10 @@ absl::Duration Interpolated(const std::vector<CostModel::Sample>& measured, int 
 }  // namespace
 
 CostModel::CostModel(std::vector<int> buckets, const std::vector<Sample>& measured) {
+  // What was measured at warm-up counts for some runs, unless the first is a surprise.
   for (int size : buckets) {
-    buckets_.push_back({.size = size, .takes = Interpolated(measured, size), .runs = kMeanOver});
+    buckets_.push_back(
+        {.size = size, .takes = Interpolated(measured, size), .runs = kMeanOver / 8});
   }
   Update(absl::InfinitePast());
 }
@@ -50,10 +51,12 @@ bool CostModel::Trusted(const Bucket& bucket, absl::Time now) {
 int CostModel::ToTry(int chosen, int waiting, absl::Time now) const {
   int doubled = 1;
   for (const Bucket& bucket : buckets_) {
-    if (bucket.size > waiting) break;
-    if (bucket.size < doubled) continue;
-    if (bucket.size > chosen && !Trusted(bucket, now)) return bucket.size;
-    doubled = 2 * bucket.size;
+    const bool holds_all = bucket.size >= waiting || bucket.size == max_batch();
+    if (bucket.size >= doubled || holds_all) {
+      if (bucket.doubt || (bucket.size > chosen && !Trusted(bucket, now))) return bucket.size;
+      doubled = 2 * bucket.size;
+    }
+    if (holds_all) break;
   }
   return 0;
 }
@@ -72,7 +75,7 @@ void CostModel::Observe(int bucket, absl::Duration took, absl::Time now) {
   } else {
     ran.runs = std::min(ran.runs + 1, kMeanOver);
     const double counted = std::clamp(ratio, 1 / kSurprise, kSurprise);
-    ran.takes += ran.takes * ((counted - 1) / (ran.runs + 1));
+    ran.takes += ran.takes * ((counted - 1) / ran.runs);
   }
   ran.doubt = surprise;
   ran.ran = now;

@@ -36,8 +36,9 @@ class CostModel {
   // Whether the time of a lone image was confirmed lately.
   bool Trusted(absl::Time now) const { return Trusted(buckets_.front(), now); }
 
-  // The smallest bucket larger than `chosen` that `waiting` images fill and that isn't trusted; 0
-  // if there is none. It is to be run for its price to be known.
+  // A bucket that is to be run for its time to be known, the smallest first; 0 if there is none.
+  // Of those that `waiting` images fill, and the one that just holds them: one that no run has
+  // confirmed yet, or that is larger than `chosen` and isn't trusted.
   int ToTry(int chosen, int waiting, absl::Time now) const;
 
   // A batch in this bucket took so long. Two surprises in a row replace an estimate; a single one,
@@ -51,7 +52,7 @@ class CostModel {
   struct Bucket {
     int size;
     absl::Duration takes;
-    int runs = 0;       // that the estimate is made of, since the last surprise
+    int runs = 0;       // that the estimate counts for
     bool doubt = true;  // the last run was far from the estimate, or there was none
     absl::Time ran = absl::InfinitePast();
   };

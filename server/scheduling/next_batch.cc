@@ -47,8 +47,10 @@ Scheduler::Batch Scheduler::Next(absl::Time now, bool draining) {
 }
 
 // How many of the queue's front run together: as many as are in time, and no more than pay.
-int Scheduler::Images(const ModelQueue& queue, absl::Duration start, absl::Time now) const {
-  const absl::Duration left = queue.ready.begin()->first - now - start;
+Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time now) const {
+  const ModelQueue& queue = device_.models[model];
+  const absl::Time deadline = queue.ready.begin()->first;
+  const absl::Duration left = deadline - now - start;
   const auto waiting = static_cast<int>(queue.ready.size());
   int images = std::min(waiting, queue.batch);
   while (images > 1 && queue.cost.Expected(images) - queue.Margin(images) > left) --images;
@@ -60,8 +62,11 @@ int Scheduler::Images(const ModelQueue& queue, absl::Duration start, absl::Time 
     break;
   }
   const int to_try = queue.cost.ToTry(best, waiting, now);
-  if (to_try > 0 && queue.cost.Expected(to_try) <= left) return to_try;
-  return std::min(waiting, queue.cost.BucketFor(best));
+  // A smaller batch than could run takes time from those that wait behind it.
+  const absl::Duration after = to_try < best ? queue.cost.Expected(best) : absl::ZeroDuration();
+  const bool tries = to_try > 0 && queue.cost.Expected(to_try) + after <= left;
+  const int bucket = tries ? to_try : queue.cost.BucketFor(best);
+  return {model, std::min(waiting, bucket), bucket, deadline};
 }
 
 Scheduler::Choice Scheduler::Choose(const Forecast& forecast, bool last, bool draining,
@@ -76,23 +81,22 @@ Scheduler::Choice Scheduler::Choose(const Forecast& forecast, bool last, bool dr
   for (int model = 0; model < static_cast<int>(device_.models.size()); ++model) {
     const ModelQueue& queue = device_.models[model];
     if (queue.ready.empty()) continue;
-    const int images = Images(queue, start, now);
-    const absl::Duration run = queue.cost.Expected(images);
-    const absl::Time deadline = queue.ready.begin()->first;
+    const Choice front = Front(model, start, now);
+    const absl::Duration run = queue.cost.Expected(front.images);
     if (last && !draining) {
       const auto hold = forecast.HoldFor(queue, start, forecast.NextFree(start, run));
-      const int with_them = std::min(images + hold.requests, queue.cost.max_batch());
+      const int with_them = std::min(front.images + hold.requests, queue.cost.max_batch());
       const absl::Duration end = hold.until + queue.cost.Expected(with_them);
-      if (hold.until > start && now + end + queue.Margin(with_them) <= deadline) {
+      if (hold.until > start && now + end + queue.Margin(with_them) <= front.deadline) {
         batch.wake = std::min(batch.wake, now + hold.until - start);
         continue;
       }
     }
     // Under overload a model that is far ahead waits for the others' turn.
     const bool waits = device_.overloaded && queue.used > least + lag;
-    const absl::Time start_by = deadline;
-    if (choice.model < 0 || std::tie(waits, start_by) < std::tie(chosen_waits, choice.start_by)) {
-      choice = {model, images, start_by};
+    if (choice.model < 0 ||
+        std::tie(waits, front.deadline) < std::tie(chosen_waits, choice.deadline)) {
+      choice = front;
       chosen_waits = waits;
     }
   }
@@ -150,7 +154,7 @@ void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now,
   const auto free =
       std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return !r.under_way; });
   batch.model = choice.model;
-  batch.bucket = queue.cost.BucketFor(choice.images);
+  batch.bucket = choice.bucket;
   batch.run = static_cast<int>(free - runs_.begin());
   Run& run = *free;
   const absl::Duration takes = queue.cost.Expected(choice.images);

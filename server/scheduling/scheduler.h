@@ -117,7 +117,8 @@ class Scheduler {
   struct Choice {
     int model = -1;
     int images = 0;
-    absl::Time start_by;
+    int bucket = 0;
+    absl::Time deadline;  // of its first request
   };
 
   int Find(int64_t ticket) const;  // -1: it doesn't wait
@@ -130,7 +131,7 @@ class Scheduler {
                           Admission& admission) const;
   void TakeLate(absl::Time earliest, Batch& batch);
   Choice Choose(const Forecast& forecast, bool last, bool draining, absl::Time now, Batch& batch);
-  int Images(const ModelQueue& queue, absl::Duration start, absl::Time now) const;
+  Choice Front(int model, absl::Duration start, absl::Time now) const;
   absl::Time WaitUntil(const Choice& choice, const Forecast& forecast, absl::Time now) const;
   void NextOnDevice(absl::Time now);
   void Take(const Choice& choice, absl::Duration start, absl::Time now, Batch& batch);

@@ -57,6 +57,7 @@ TEST(CostModelTest, TwoSurprisesInARowReplaceAnEstimate) {
 
 TEST(CostModelTest, OneBatchThatStoodStillTeachesLittle) {
   CostModel cost = Known({1}, Flat(10 * ms));
+  for (int i = 0; i < 20; ++i) cost.Observe(1, 10 * ms, t0);
   cost.Observe(1, absl::Seconds(30), t0);
   EXPECT_LT(cost.Expected(1), 10.5 * ms);
   EXPECT_FALSE(cost.Trusted(t0));
@@ -68,6 +69,13 @@ TEST(CostModelTest, AMeasurementThatTheFirstRunRefutesIsReplacedByIt) {
   CostModel cost({1, 2}, {{1, 270 * ms}});
   cost.Observe(1, 2.7 * ms, t0);
   EXPECT_EQ(cost.Expected(1), 2.7 * ms);
+}
+
+TEST(CostModelTest, AMeasurementThatTheFirstRunConfirmsCountsForEightRuns) {
+  CostModel cost({1}, {{1, 9 * ms}});
+  cost.Observe(1, 9.9 * ms, t0);
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(cost.Expected(1)), 9.1, 1e-4);
+  EXPECT_TRUE(cost.Trusted(t0));
 }
 
 TEST(CostModelTest, NoiseAveragesOut) {
@@ -101,27 +109,36 @@ TEST(CostModelTest, ABucketIsTriedThatCanBeFilledAndHasNotRun) {
   CostModel cost({1, 2, 4, 8}, {{1, 10 * ms}});
   cost.Observe(1, 10 * ms, t0);
   EXPECT_EQ(cost.ToTry(/*chosen=*/1, /*waiting=*/1, t0), 0);
-  EXPECT_EQ(cost.ToTry(1, 3, t0), 2);
+  EXPECT_EQ(cost.ToTry(1, 2, t0), 2);
   cost.Observe(2, 20 * ms, t0);
-  EXPECT_EQ(cost.ToTry(1, 3, t0), 0);
+  EXPECT_EQ(cost.ToTry(1, 2, t0), 0);
+  EXPECT_EQ(cost.ToTry(1, 3, t0), 4);  // just holds them
   EXPECT_EQ(cost.ToTry(1, 200, t0), 4);
-  EXPECT_EQ(cost.ToTry(8, 200, t0), 0);
+}
+
+TEST(CostModelTest, ASmallerBucketThanTheChosenOneIsTriedUntilARunConfirmsIt) {
+  CostModel cost({1, 2, 4}, {{1, 10 * ms}});
+  cost.Observe(1, 25 * ms, t0);
+  EXPECT_EQ(cost.ToTry(4, 4, t0), 1);
+  cost.Observe(1, 25 * ms, t0);
+  EXPECT_EQ(cost.ToTry(4, 4, t0), 2);
 }
 
 TEST(CostModelTest, ABucketIsTriedAgainAfterAMinute) {
   const CostModel cost = Known({1, 2}, Linear(10 * ms));
   EXPECT_EQ(cost.ToTry(1, 2, t0 + absl::Seconds(59)), 0);
   EXPECT_EQ(cost.ToTry(1, 2, t0 + absl::Seconds(61)), 2);
+  EXPECT_EQ(cost.ToTry(2, 2, t0 + absl::Seconds(61)), 0);  // no larger one
 }
 
-TEST(CostModelTest, WhereEverySizeIsABucketOnlyEveryDoublingIsTried) {
-  CostModel cost({1, 2, 3, 4, 5, 6, 7, 8}, {{1, 10 * ms}});
+TEST(CostModelTest, WhereEverySizeIsABucketOnlyDoublingsAndTheLargestAreTried) {
+  CostModel cost({1, 2, 3, 4, 5, 6, 7}, {{1, 10 * ms}});
   std::vector<int> tried;
-  while (const int bucket = cost.ToTry(1, 8, t0)) {
+  while (const int bucket = cost.ToTry(1, 9, t0)) {
     tried.push_back(bucket);
     cost.Observe(bucket, bucket * 10 * ms, t0);
   }
-  EXPECT_THAT(tried, ElementsAre(2, 4, 8));
+  EXPECT_THAT(tried, ElementsAre(1, 2, 4, 7));
 }
 
 TEST(CostModelTest, ALimitCutsOffTheLargerBucketsAndIsNeverRaised) {

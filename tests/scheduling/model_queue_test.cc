@@ -45,7 +45,7 @@ TEST(ChooseBatchTest, ShortBudgetsKeepBatchesShort) {
 }
 
 TEST(ChooseBatchTest, MoreRunnersComeFreeMoreOftenSoBatchesMayBeLarger) {
-  ModelQueue queue = With(Known(kGpu, Fixed(10 * ms, ms)), ms / 2, 52 * ms);
+  ModelQueue queue = With(Known(kGpu, Fixed(10 * ms, ms)), ms / 1.5, 33 * ms);
   const int one = Chosen(queue, 1);
   EXPECT_GT(Chosen(queue, 4), one);
 }

@@ -231,11 +231,11 @@ TEST_F(SchedulerTest, ABatchIsNoLargerThanItsMostUrgentRequestAllows) {
   EXPECT_EQ(scheduler->Next(now).bucket, 2);  // 12 ms of the 13 that are left
 }
 
-TEST_F(SchedulerTest, BatchesDoNotMixModelsAndTheOneThatMustStartFirstRuns) {
+TEST_F(SchedulerTest, BatchesDoNotMixModelsAndTheOneThatIsDueFirstRuns) {
   Add(Known(kEight, Flat(10 * ms)));
   Add(Known(kEight, Flat(50 * ms)));
-  Push(90 * ms, 0);
-  const int64_t urgent = Push(100 * ms, 1);
+  Push(100 * ms, 0);
+  const int64_t urgent = Push(90 * ms, 1);
   const Scheduler::Batch batch = scheduler->Next(now);
   EXPECT_EQ(batch.model, 1);
   EXPECT_THAT(batch.requests, ElementsAre(urgent));
@@ -316,13 +316,14 @@ class SharedDeviceTest : public SchedulerTest {
   Scheduler::Batch first;
 };
 
-TEST_F(SharedDeviceTest, TheNextBatchIsFormedUntilShortlyBeforeTheDeviceIsFree) {
+TEST_F(SharedDeviceTest, TheNextBatchIsFormedUntilTheDeviceIsFree) {
   Push(absl::Seconds(1));
   const Scheduler::Batch wait = scheduler->Next(now);
   EXPECT_EQ(wait.model, -1);
-  EXPECT_EQ(wait.wake, now + 7 * ms);  // what a lone image takes before the end
+  EXPECT_EQ(wait.wake, now + 17 * ms);
   Push(absl::Seconds(1));
-  now += 7 * ms;
+  now += 17 * ms;
+  scheduler->Ended(first.run, now);
   EXPECT_THAT(scheduler->Next(now).requests, SizeIs(2));
 }
 

@@ -87,7 +87,11 @@ class VirtualDevice {
   Scheduler scheduler;
   absl::Time now = t0;
   std::map<int64_t, absl::Time> ended;  // when each request was answered, by ticket
-  std::vector<Scheduler::Batch> batches;
+  struct Ran {
+    absl::Time start, end;
+    int images;
+  };
+  std::vector<Ran> batches;
   std::vector<int64_t> late;                  // that were dropped, by ticket
   std::function<void()> after_start = [] {};  // of a batch
 
@@ -98,7 +102,7 @@ class VirtualDevice {
     free_ = end;
     runs_.push_back({batch.run, end});
     for (int64_t ticket : batch.requests) ended[ticket] = end;
-    batches.push_back(batch);
+    batches.push_back({start, end, static_cast<int>(batch.requests.size())});
     after_start();
   }
 
