@@ -7,7 +7,9 @@ namespace patchserve {
 namespace {
 
 // A run this many times longer or shorter than expected is a surprise.
-constexpr double kSurprise = 1.5;
+constexpr double kSurprise = 1.25;
+// What was measured at warm-up counts for so many runs, unless the first run is a surprise.
+constexpr int kPrior = 16;
 // The estimate is the mean over about so many runs: noise of 5 % a run leaves 0.5 %.
 constexpr int kMeanOver = 64;
 // A bucket that hasn't run for longer is tried again: a batch a bucket and minute costs little.
@@ -31,7 +33,7 @@ absl::Duration Interpolated(const std::vector<CostModel::Sample>& measured, int 
 
 CostModel::CostModel(std::vector<int> buckets, const std::vector<Sample>& measured) {
   for (int size : buckets) {
-    buckets_.push_back({.size = size, .takes = Interpolated(measured, size)});
+    buckets_.push_back({.size = size, .takes = Interpolated(measured, size), .runs = kPrior});
   }
   Update(absl::InfinitePast());
 }
@@ -67,13 +69,13 @@ void CostModel::Observe(int bucket, absl::Duration took, absl::Time now) {
   Bucket& ran = *found;
   const double ratio = absl::FDivDuration(took, ran.takes);
   const bool surprise = ratio > kSurprise || ratio < 1 / kSurprise;
-  if (ran.runs == 0 || (surprise && ran.doubt)) {
+  if (surprise && ran.doubt) {
     ran.takes = took;
     ran.runs = 1;
   } else {
     ran.runs = std::min(ran.runs + 1, kMeanOver);
     const double counted = std::clamp(ratio, 1 / kSurprise, kSurprise);
-    ran.takes += ran.takes * ((counted - 1) / ran.runs);
+    ran.takes += ran.takes * ((counted - 1) / (ran.runs + 1));
   }
   ran.doubt = surprise;
   ran.ran = now;

@@ -52,8 +52,8 @@ class CostModel {
   struct Bucket {
     int size;
     absl::Duration takes;
-    int runs = 0;        // that the estimate is made of; 0: of what was measured at warm-up
-    bool doubt = true;   // the last run was far from the estimate, or there was none
+    int runs = 0;       // that the estimate is made of, since the last surprise
+    bool doubt = true;  // the last run was far from the estimate, or there was none
     absl::Time ran = absl::InfinitePast();
   };
   struct Padded {
