@@ -7,7 +7,7 @@ namespace patchserve {
 namespace {
 
 // A run this many times longer or shorter than expected is a surprise.
-constexpr double kSurprise = 1.3;
+constexpr double kSurprise = 1.25;
 // The estimate is the mean over about so many runs: noise of 5 % a run leaves 0.5 %.
 constexpr int kMeanOver = 64;
 // A bucket that hasn't run for longer is tried again: a batch a bucket and minute costs little.
@@ -33,7 +33,7 @@ CostModel::CostModel(std::vector<int> buckets, const std::vector<Sample>& measur
   // What was measured at warm-up counts for some runs, unless the first is a surprise.
   for (int size : buckets) {
     buckets_.push_back(
-        {.size = size, .takes = Interpolated(measured, size), .runs = kMeanOver / 8});
+        {.size = size, .takes = Interpolated(measured, size), .runs = kMeanOver / 4});
   }
   Update(absl::InfinitePast());
 }

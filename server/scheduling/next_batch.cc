@@ -46,7 +46,15 @@ Scheduler::Batch Scheduler::Next(absl::Time now, bool draining) {
   return batch;
 }
 
-// How many of the queue's front run together: as many as are in time, and no more than pay.
+absl::Duration Scheduler::TimeOfAll() const {
+  absl::Duration all;
+  for (const ModelQueue& queue : device_.models) all += queue.TimeOf(queue.waiting());
+  return all;
+}
+
+// How many of the queue's front run together: as many as are in time, and no more than pay. Or a
+// bucket whose time is to be learned. A smaller one takes time from all others, so the most urgent
+// request must have time for them, too; a larger one that is no dearer an image takes none.
 Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time now) const {
   const ModelQueue& queue = device_.models[model];
   const absl::Time deadline = queue.ready.begin()->first;
@@ -62,9 +70,8 @@ Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time n
     break;
   }
   const int to_try = queue.cost.ToTry(best, waiting, now);
-  // A smaller batch than could run takes time from those that wait behind it.
-  const absl::Duration after = to_try < best ? queue.cost.Expected(best) : absl::ZeroDuration();
-  const bool tries = to_try > 0 && queue.cost.Expected(to_try) + after <= left;
+  const absl::Duration others = to_try < best ? TimeOfAll() : absl::ZeroDuration();
+  const bool tries = to_try > 0 && queue.cost.Expected(to_try) + others <= left;
   const int bucket = tries ? to_try : queue.cost.BucketFor(best);
   return {model, std::min(waiting, bucket), bucket, deadline};
 }

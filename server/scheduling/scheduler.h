@@ -131,6 +131,7 @@ class Scheduler {
                           Admission& admission) const;
   void TakeLate(absl::Time earliest, Batch& batch);
   Choice Choose(const Forecast& forecast, bool last, bool draining, absl::Time now, Batch& batch);
+  absl::Duration TimeOfAll() const;  // that wait
   Choice Front(int model, absl::Duration start, absl::Time now) const;
   absl::Time WaitUntil(const Choice& choice, const Forecast& forecast, absl::Time now) const;
   void NextOnDevice(absl::Time now);

@@ -71,10 +71,10 @@ TEST(CostModelTest, AMeasurementThatTheFirstRunRefutesIsReplacedByIt) {
   EXPECT_EQ(cost.Expected(1), 2.7 * ms);
 }
 
-TEST(CostModelTest, AMeasurementThatTheFirstRunConfirmsCountsForEightRuns) {
-  CostModel cost({1}, {{1, 9 * ms}});
-  cost.Observe(1, 9.9 * ms, t0);
-  EXPECT_NEAR(absl::ToDoubleMilliseconds(cost.Expected(1)), 9.1, 1e-4);
+TEST(CostModelTest, AMeasurementThatTheFirstRunConfirmsCountsForSixteenRuns) {
+  CostModel cost({1}, {{1, 17 * ms}});
+  cost.Observe(1, 18.7 * ms, t0);
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(cost.Expected(1)), 17.1, 1e-4);
   EXPECT_TRUE(cost.Trusted(t0));
 }
 

@@ -119,11 +119,11 @@ TEST_P(ForecastTest, ARequestEndsWhenItIsForecastToWithinOneBatch) {
 TEST_P(ForecastTest, UnderOverloadTurnsAreForecastToo) {
   for (uint32_t seed = 1; seed <= 20; ++seed) {
     Load(seed, 2);
-    device.after_start = [this] {
+    device.changed = [this] {
       for (int i = 0; i < 4; ++i) device.Admit(several_models() ? i % 2 : 0, device.now);
     };
     Compare();
-    device.after_start = [] {};
+    device.changed = [] {};
   }
   // Of two models' turns an eighth is forecast a batch too early or too late.
   EXPECT_LE(wrong, (several_models() ? 0.125 : 0.05) * compared) << "of " << compared;

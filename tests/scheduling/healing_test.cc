@@ -16,17 +16,18 @@ const std::vector<int> kCpu = {1, 2, 3, 4, 5, 6, 7, 8};
 // vit_tiny on an H100: 2.7 ms for one image, 7.2 ms for 128.
 absl::Duration VitTiny(int bucket) { return 2.7 * ms + (bucket - 1) * (4.5 / 127) * ms; }
 
-// Images in the second after the first, while so many requests always wait that have time enough.
+// Images in the second after the first, while always so many requests wait as are admitted, up to
+// `waiting`.
 double Throughput(CostModel cost, const Curve& truth, int waiting,
-                  const Scheduler::Options& options = {}) {
+                  const Scheduler::Options& options = {}, absl::Duration budget = absl::Hours(1)) {
   VirtualDevice device(options);
   const int model = device.Add(std::move(cost), truth);
   const auto fill = [&] {
     while (device.scheduler.queue(model).waiting() < waiting) {
-      if (device.Admit(model, device.now + absl::Hours(1)).ticket < 0) break;
+      if (device.Admit(model, device.now + budget).ticket < 0) break;
     }
   };
-  device.after_start = fill;
+  device.changed = fill;
   fill();
   device.Run(t0 + absl::Seconds(2));
   const absl::Time begin = t0 + absl::Seconds(1);
@@ -110,6 +111,13 @@ TEST_F(VitTinyTest, ColdMeasurementsDoNotLast) {
 TEST_F(VitTinyTest, OneMeasuredSizeIsEnough) {
   EXPECT_GE(Achieved({{1, 2.7 * ms}}), 0.9);
   EXPECT_GE(Achieved({{1, 100 * ms}}), 0.9);  // cold, too
+}
+
+TEST_F(VitTinyTest, OneMeasuredSizeIsEnoughForTightDeadlinesToo) {
+  const CostModel known = Known(kGpu, VitTiny), one(kGpu, {{1, 2.7 * ms}});
+  const absl::Duration budget = 200 * ms;
+  EXPECT_GE(Throughput(one, VitTiny, 200, kTwoStreams, budget),
+            0.9 * Throughput(known, VitTiny, 200, kTwoStreams, budget));
 }
 
 TEST_F(VitTinyTest, ProportionIsNoLongerAssumedOnceManyWait) {

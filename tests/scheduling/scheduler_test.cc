@@ -221,6 +221,17 @@ TEST_F(SchedulerTest, ABatchThatDoesNotFillABucketTakesTheSmallerOneIfThatIsChea
   EXPECT_EQ(batch.bucket, 4);
 }
 
+TEST_F(SchedulerTest, ABucketWhoseTimeIsNotKnownIsTriedOnceAllHaveTimeForIt) {
+  Add(CostModel({1, 8}, {{1, 10 * ms}, {8, 10 * ms}}));
+  for (int i = 0; i < 16; ++i) Push(25 * ms);
+  EXPECT_EQ(scheduler->Next(now).bucket, 8);  // the price of one image isn't known, but no matter
+
+  Start({});
+  Add(CostModel({1, 8}, {{1, 10 * ms}, {8, 10 * ms}}));
+  for (int i = 0; i < 16; ++i) Push(35 * ms);
+  EXPECT_EQ(scheduler->Next(now).bucket, 1);  // both batches of eight can still follow
+}
+
 TEST_F(SchedulerTest, ABatchIsNoLargerThanItsMostUrgentRequestAllows) {
   Add(Known(kEight, Fixed(10 * ms, ms)));
   const int run = scheduler->Occupy(absl::ZeroDuration(), now);

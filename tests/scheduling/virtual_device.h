@@ -93,7 +93,7 @@ class VirtualDevice {
   };
   std::vector<Ran> batches;
   std::vector<int64_t> late;                  // that were dropped, by ticket
-  std::function<void()> after_start = [] {};  // of a batch
+  std::function<void()> changed = [] {};  // called when a batch has started or ended
 
  private:
   void Start(const Scheduler::Batch& batch) {
@@ -103,14 +103,16 @@ class VirtualDevice {
     runs_.push_back({batch.run, end});
     for (int64_t ticket : batch.requests) ended[ticket] = end;
     batches.push_back({start, end, static_cast<int>(batch.requests.size())});
-    after_start();
+    changed();
   }
 
   void End() {
     const auto over = std::stable_partition(runs_.begin(), runs_.end(),
                                             [&](const auto& run) { return run.second > now; });
     for (auto run = over; run != runs_.end(); ++run) scheduler.Ended(run->first, now);
+    const bool any = over != runs_.end();
     runs_.erase(over, runs_.end());
+    if (any) changed();
   }
 
   const Scheduler::Options options_;
