@@ -73,9 +73,9 @@ void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
   model->metrics = &metrics_.Model(model->name);
   model->scheduled_as =
       executor_->AddModel(model->max_queue, CostModel(model->buckets, model->measured),
-                          [this](std::vector<CallPtr> batch, int bucket) {
+                          [this](std::vector<CallPtr> batch, int bucket, const auto& device_done) {
                             const std::shared_ptr<const ServedModel> held = batch.front()->model;
-                            return RunBatch(*held, absl::MakeSpan(batch), bucket);
+                            RunBatch(*held, absl::MakeSpan(batch), bucket, device_done);
                           });
   model->queue = Hold([executor = std::weak_ptr(executor_), number = model->scheduled_as] {
     if (const auto there = executor.lock()) there->RemoveModel(number);
@@ -181,7 +181,8 @@ void Classifier::Drop(CallPtr call, DropReason reason) {
   }
 }
 
-bool Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket) {
+void Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
+                          const Executor<CallPtr>::DeviceDone& device_done) {
   const absl::Time now = options_.now();
   for (CallPtr& call : batch) {
     call->LeaveQueue();
@@ -189,8 +190,8 @@ bool Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, i
   }
   Outcome outcome = Forward(model, batch, bucket);
   if (!absl::IsResourceExhausted(outcome.output.status()) || bucket == 1) {
-    Deliver(model, batch, outcome);
-    return outcome.output.ok();
+    device_done(outcome.output.ok());
+    return Deliver(model, batch, outcome);
   }
   // The device has too little memory for so many at once: from now on half as many,
   // and these once more.
@@ -202,7 +203,7 @@ bool Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, i
     const absl::Span<CallPtr> part = batch.subspan(0, half);
     Deliver(model, part, Forward(model, part, half));
   }
-  return false;
+  device_done(false);
 }
 
 Classifier::Outcome Classifier::Forward(const ServedModel& model, absl::Span<const CallPtr> calls,

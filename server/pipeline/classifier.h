@@ -96,8 +96,8 @@ class Classifier {
     absl::Duration run;
     absl::StatusOr<BatchOutput> output;
   };
-  // Whether the batch ran as a bucket does.
-  bool RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket);
+  void RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
+                const Executor<CallPtr>::DeviceDone& device_done);
   Outcome Forward(const ServedModel& model, absl::Span<const CallPtr> calls, int bucket);
   void Deliver(const ServedModel& model, absl::Span<CallPtr> calls, const Outcome& outcome);
   void Fail(const ServedModel& model, absl::Span<CallPtr> calls, const absl::Status& why);

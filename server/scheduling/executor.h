@@ -33,8 +33,12 @@ enum class DropReason {
 template <typename Item>
 class Executor {
  public:
-  // Runs a batch in a bucket of so many images. False: what it took says nothing of the bucket.
-  using RunBatch = std::function<bool(std::vector<Item> batch, int bucket)>;
+  // To be called once by RunBatch when the device is done, before its answers are made: another
+  // batch may start. False: what it took says nothing of the bucket.
+  using DeviceDone = std::function<void(bool ok)>;
+  // Runs a batch in a bucket of so many images, and answers it.
+  using RunBatch =
+      std::function<void(std::vector<Item> batch, int bucket, const DeviceDone& device_done)>;
   using Drop = std::function<void(Item item, DropReason reason)>;
 
   struct Options {
@@ -205,13 +209,19 @@ class Executor {
     if (scheduler_.ready() > 0) changed_.notify_one();
     lock.unlock();
     for (Item& item : late) options_.drop(std::move(item), DropReason::kExpired);
-    const bool ok = run != nullptr && (*run)(std::move(items), batch.bucket);
+    std::vector<absl::Time> deadlines;
+    const auto device_done = [&](bool ok) {
+      std::lock_guard done(mutex_);
+      // The model may have gone with its last batch.
+      deadlines = scheduler_.Ended(batch.run, options_.now(), ok && run == run_[batch.model]);
+      // A runner that waits for the right moment may find that it has come.
+      if (scheduler_.ready() > 0) changed_.notify_all();
+    };
+    if (run != nullptr) (*run)(std::move(items), batch.bucket, device_done);
     lock.lock();
-    if (run == nullptr) return;
-    // The model may have gone with its last batch.
-    scheduler_.Ended(batch.run, options_.now(), ok && run == run_[batch.model]);
-    // A runner that waits for the right moment may find that it has come.
-    if (scheduler_.ready() > 0) changed_.notify_all();
+    if (run != nullptr && run == run_[batch.model]) {
+      scheduler_.Answered(batch.model, deadlines, options_.now());
+    }
   }
 
   std::vector<Item> TakeItems(const std::vector<int64_t>& tickets) {

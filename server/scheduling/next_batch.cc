@@ -193,7 +193,7 @@ void Scheduler::NextOnDevice(absl::Time now) {
   for (Run* run : in_order) now = run->until = now + run->takes;
 }
 
-void Scheduler::Ended(int number, absl::Time now, bool ok) {
+std::vector<absl::Time> Scheduler::Ended(int number, absl::Time now, bool ok) {
   Run& run = runs_[number];
   run.under_way = false;
   // On a shared device a batch has its turn when the one before it is done.
@@ -201,14 +201,19 @@ void Scheduler::Ended(int number, absl::Time now, bool ok) {
       options_.shared_device ? std::max(run.started, device_free_) : run.started;
   device_free_ = now;
   if (options_.shared_device) NextOnDevice(now);
-  if (run.model < 0 || !ok) return;
+  if (run.model < 0 || !ok) return std::move(run.deadlines);
   ModelQueue& queue = device_.models[run.model];
-  const auto late = std::count_if(run.deadlines.begin(), run.deadlines.end(),
-                                  [&](absl::Time deadline) { return deadline < now; });
-  queue.margin.Learn(static_cast<double>(late) / static_cast<double>(run.deadlines.size()));
   queue.used += now - started - queue.cost.Expected(std::min(run.bucket, queue.cost.max_batch()));
   queue.cost.Observe(run.bucket, now - started, now);
   queue.ChooseBatch(device_.servers, now);
+  return std::move(run.deadlines);
+}
+
+void Scheduler::Answered(int model, const std::vector<absl::Time>& deadlines, absl::Time now) {
+  const auto late = std::count_if(deadlines.begin(), deadlines.end(),
+                                  [&](absl::Time deadline) { return deadline < now; });
+  device_.models[model].margin.Learn(static_cast<double>(late) /
+                                     static_cast<double>(deadlines.size()));
 }
 
 }  // namespace patchserve

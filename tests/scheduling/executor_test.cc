@@ -28,10 +28,11 @@ CostModel Quick(const std::vector<int>& buckets) {
 class ExecutorTest : public ::testing::Test {
  protected:
   using Items = std::vector<int>;
+  using Done = Executor<int>::DeviceDone;
 
-  void Start(int runners = 1) {
+  void Start(int runners = 1, bool shared_device = false) {
     executor.emplace(
-        Executor<int>::Options{.scheduler = {.runners = runners},
+        Executor<int>::Options{.scheduler = {.runners = runners, .shared_device = shared_device},
                                .now = [this] { return t0 + absl::Nanoseconds(elapsed.load()); },
                                .drop =
                                    [this](int item, DropReason reason) {
@@ -44,15 +45,16 @@ class ExecutorTest : public ::testing::Test {
   // A model that calls `run` for each batch.
   int Add(
       CostModel cost, std::function<void(const Items&)> run = [](const Items&) {}) {
-    return executor->AddModel(10'000, std::move(cost), [this, run](Items items, int bucket) {
-      {
-        std::lock_guard lock(mutex);
-        batches.push_back(items);
-        buckets.push_back(bucket);
-      }
-      run(items);
-      return true;
-    });
+    return executor->AddModel(10'000, std::move(cost),
+                              [this, run](Items items, int bucket, const Done& done) {
+                                {
+                                  std::lock_guard lock(mutex);
+                                  batches.push_back(items);
+                                  buckets.push_back(bucket);
+                                }
+                                run(items);
+                                done(true);
+                              });
   }
   // A model whose batch that begins with item 0 waits inside until Release.
   int AddThatHolds(CostModel cost) {
@@ -159,7 +161,8 @@ TEST_F(ExecutorTest, CancelOfAnItemThatRunsDoesNothing) {
 
 TEST_F(ExecutorTest, CancelWhileAnItemIsDecodedFreesItsPlaceAndPushGivesItBack) {
   Start();
-  const int model = executor->AddModel(1, Quick({1}), [](Items, int) { return true; });
+  const int model =
+      executor->AddModel(1, Quick({1}), [](Items, int, const Done& done) { done(true); });
   const int64_t ticket = Admit(model);
   EXPECT_EQ(executor->Admit({.model = model, .deadline = t0 + absl::Hours(1)}).answer,
             Answer::kNoPlace);
@@ -198,9 +201,22 @@ TEST_F(ExecutorTest, WhatCanNotBeInTimeAnyMoreIsDroppedAndDoesNotRun) {
   EXPECT_THAT(batches, ElementsAre(ElementsAre(0)));
 }
 
+TEST_F(ExecutorTest, ABatchStartsWhileTheAnswersOfTheOneBeforeAreMade) {
+  std::latch second(1);
+  Start(2, /*shared_device=*/true);
+  const int model = executor->AddModel(10, Quick({1}), [&](Items items, int, const Done& done) {
+    done(true);
+    items.front() == 0 ? second.wait() : second.count_down();
+  });
+  AdmitAndPush(model, 0);
+  AdmitAndPush(model, 1);
+  executor->Stop();
+}
+
 TEST_F(ExecutorTest, APlaceThatIsGivenBackIsFree) {
   Start();
-  const int model = executor->AddModel(1, Quick({1}), [](Items, int) { return true; });
+  const int model =
+      executor->AddModel(1, Quick({1}), [](Items, int, const Done& done) { done(true); });
   for (int i = 0; i < 3; ++i) executor->GiveBack(Admit(model));
 }
 
@@ -220,10 +236,11 @@ TEST_F(ExecutorTest, StopRunsWhatIsQueuedAndRefusesWhatComesLater) {
 
 TEST_F(ExecutorTest, ABatchThatFailedTeachesNothingOfItsTime) {
   Start();
-  const int model = executor->AddModel(10, Known({1}, Flat(ms)), [this](Items, int) {
-    elapsed += absl::ToInt64Nanoseconds(absl::Seconds(5));
-    return false;
-  });
+  const int model =
+      executor->AddModel(10, Known({1}, Flat(ms)), [this](Items, int, const Done& done) {
+        elapsed += absl::ToInt64Nanoseconds(absl::Seconds(5));
+        done(false);
+      });
   for (int i = 0; i < 2; ++i) {
     AdmitAndPush(model, i);
     executor->RunBetween(
@@ -239,9 +256,9 @@ TEST_F(ExecutorTest, ManyThreadsPushAndCancelAndEveryItemComesOutOnce) {
   std::vector<std::atomic<int>> seen(kThreads * kItems);
   Executor<int> many(
       {.scheduler = {.runners = 3}, .drop = [&](int item, DropReason) { ++seen[item]; }});
-  const auto run = [&](const Items& batch, int) {
+  const auto run = [&](const Items& batch, int, const Done& done) {
     for (int item : batch) ++seen[item];
-    return true;
+    done(true);
   };
   const int models[] = {many.AddModel(100, Quick({1, 2, 4, 8}), run),
                         many.AddModel(100, Quick({1, 2, 3}), run)};
@@ -275,13 +292,13 @@ TEST_F(ExecutorTest, AModelMayGoWithItsLastBatch) {
   int next = -1;
   std::atomic<int> number = -1;
   std::latch added(1);
-  number = executor->AddModel(10, Quick({1}), [&](Items, int) {
+  number = executor->AddModel(10, Quick({1}), [&](Items, int, const Done& done) {
     added.wait();
     executor->RemoveModel(number);
-    next =
-        executor->AddModel(10, Known({1}, Flat(absl::Minutes(1))), [](Items, int) { return true; });
+    next = executor->AddModel(10, Known({1}, Flat(absl::Minutes(1))),
+                              [](Items, int, const Done& done) { done(true); });
     elapsed += absl::ToInt64Nanoseconds(absl::Seconds(1));
-    return true;
+    done(true);
   });
   added.count_down();
   AdmitAndPush(number, 1);

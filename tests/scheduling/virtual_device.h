@@ -76,7 +76,7 @@ class VirtualDevice {
   void Run(absl::Time until = absl::InfiniteFuture()) {
     while (true) {
       absl::Time next = StartBatches();
-      for (const auto& run : runs_) next = std::min(next, run.second);
+      for (const auto& run : runs_) next = std::min(next, run.end);
       if (next > until || next == absl::InfiniteFuture()) break;
       now = std::max(now, next);
       End();
@@ -92,7 +92,7 @@ class VirtualDevice {
     int images;
   };
   std::vector<Ran> batches;
-  std::vector<int64_t> late;                  // that were dropped, by ticket
+  std::vector<int64_t> late;              // that were dropped, by ticket
   std::function<void()> changed = [] {};  // called when a batch has started or ended
 
  private:
@@ -100,7 +100,7 @@ class VirtualDevice {
     const absl::Time start = options_.shared_device ? std::max(now, free_) : now;
     const absl::Time end = start + curves_[batch.model](batch.bucket);
     free_ = end;
-    runs_.push_back({batch.run, end});
+    runs_.push_back({batch.run, batch.model, end});
     for (int64_t ticket : batch.requests) ended[ticket] = end;
     batches.push_back({start, end, static_cast<int>(batch.requests.size())});
     changed();
@@ -108,17 +108,23 @@ class VirtualDevice {
 
   void End() {
     const auto over = std::stable_partition(runs_.begin(), runs_.end(),
-                                            [&](const auto& run) { return run.second > now; });
-    for (auto run = over; run != runs_.end(); ++run) scheduler.Ended(run->first, now);
+                                            [&](const auto& run) { return run.end > now; });
+    for (auto run = over; run != runs_.end(); ++run) {
+      scheduler.Answered(run->model, scheduler.Ended(run->number, now), now);
+    }
     const bool any = over != runs_.end();
     runs_.erase(over, runs_.end());
     if (any) changed();
   }
 
   const Scheduler::Options options_;
-  std::vector<Curve> curves_;                     // by model
-  std::vector<std::pair<int, absl::Time>> runs_;  // under way, and when each ends
-  absl::Time free_ = absl::InfinitePast();        // of a shared device
+  std::vector<Curve> curves_;  // by model
+  struct UnderWay {
+    int number, model;
+    absl::Time end;
+  };
+  std::vector<UnderWay> runs_;              // under way
+  absl::Time free_ = absl::InfinitePast();  // of a shared device
 };
 
 }  // namespace patchserve

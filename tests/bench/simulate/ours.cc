@@ -72,7 +72,8 @@ class OurPolicy : public Policy {
     const auto done = std::find_if(running_.begin(), running_.end(), [&](const Running& r) {
       return r.model == model && r.size == size;
     });
-    scheduler_.Ended(done->run, done->started + took);
+    const absl::Time now = done->started + took;
+    scheduler_.Answered(model, scheduler_.Ended(done->run, now), now);
     running_.erase(done);
   }
 
