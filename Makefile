@@ -6,7 +6,7 @@
 # make performance  measure and write docs/performance.md: 20 minutes on a quiet machine
 # make bench-overload  the live server under overload, bad clients, SIGTERM and swaps; 13 minutes
 # make bench-device  the real server over a simulated H100: throughput, deadlines, CPU an answer; 11 minutes
-# make simulate  the batching rule against its peers' policies, in virtual time; 2 minutes
+# make simulate  the scheduling against its peers' policies, in virtual time; 5 minutes
 # make simulate-plots  docs/scheduling-*.svg, from what that left
 # make fuzz      throw random bytes at what reads files: RUNS times at each parser
 # make conformance  compare every network, transform and decoder with timm and Pillow; writes docs/fidelity.md

@@ -34,7 +34,7 @@ ABSL_FLAG(bool, deterministic, false,
 ABSL_FLAG(int, runners, 0,
           "Batches that run at once on the device. 0: one a core on a CPU, 2 on a GPU.");
 ABSL_FLAG(int, decode_threads, 0, "Threads that decode images. 0: one a core.");
-ABSL_FLAG(int, max_batch, 0, "The most images that run together. 0: 8 on a CPU, 32 on a GPU.");
+ABSL_FLAG(int, max_batch, 0, "The most images that run together. 0: 8 on a CPU, 128 on a GPU.");
 ABSL_FLAG(int, max_queue, 512, "The most requests of a model that wait; more are refused.");
 ABSL_FLAG(int64_t, max_bytes_in_flight, 256 << 20,
           "Bytes of the images that wait for their answers; more are refused.");
