@@ -92,7 +92,7 @@ class VirtualDevice {
     int images;
   };
   std::vector<Ran> batches;
-  std::vector<int64_t> late;                  // that were dropped, by ticket
+  std::vector<int64_t> late;              // that were dropped, by ticket
   std::function<void()> changed = [] {};  // called when a batch has started or ended
 
  private:
