@@ -64,6 +64,28 @@ TEST_F(AdmissionTest, WhoWouldBeLateIsRefusedBeforeItIsDecoded) {
   EXPECT_TRUE(Shows("patchserve_stage_duration_seconds_count{model=\"fake\",stage=\"decode\"} 2"));
 }
 
+TEST_F(AdmissionTest, ADeadlineThatNoIdleServerKeepsIsExceededAtOnceAndNotShedAsLate) {
+  auto elapsed = std::make_shared<std::atomic<int>>(0);  // seconds
+  const absl::Time start = SteadyNow();
+  options.now = [elapsed, start] { return start + elapsed->load() * absl::Seconds(1); };
+  Start([](ServedModel& served) { served.measured = {{1, absl::Seconds(20)}}; });
+  model.fail = [elapsed](int) {  // a batch takes as long as was measured
+    *elapsed += 20;
+    return absl::OkStatus();
+  };
+  Classify();
+  answers.WaitFor(1);
+  classifier->RunBetweenBatches(0, absl::ZeroDuration(), [] {});  // the runner is free again
+  ClassifyRequest request = RequestFor(red);
+  request.deadline = options.now() + absl::Seconds(10);
+  const absl::Status refused = Refused(request);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("on an idle server"));
+  EXPECT_TRUE(Shows("patchserve_shed_total{model=\"fake\",reason=\"late\"} 0"));
+  EXPECT_TRUE(Shows("patchserve_shed_total{model=\"fake\",reason=\"expired\"} 1"));
+  EXPECT_EQ(RetryAfter(refused), std::nullopt);
+}
+
 TEST_F(AdmissionTest, TheLowerLevelIsRefusedFirst) {
   Start([](ServedModel& served) { served.max_queue = 10; });
   Busy(5);

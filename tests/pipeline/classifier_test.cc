@@ -64,6 +64,32 @@ TEST_F(ClassifierTest, RequestsThatComeWhileTheDeviceIsBusyRunTogether) {
   EXPECT_EQ(model.batch_sizes().front(), 1);
 }
 
+TEST_F(ClassifierTest, ABatchIsPaddedToABucketAndThePaddingIsNeitherAnsweredNorCounted) {
+  // Each batch takes a millisecond, as was measured.
+  auto ran = std::make_shared<std::atomic<int>>(0);
+  options.now = [ran, start = SteadyNow()] { return start + ran->load() * absl::Milliseconds(1); };
+  model.fail = [ran](int) {
+    ++*ran;
+    return absl::OkStatus();
+  };
+  Start([](ServedModel& served) { served.buckets = {1, 4}; });
+  model.Hold();
+  Classify();
+  model.WaitUntilBusy(1);
+  for (int i = 0; i < 3; ++i) Classify();
+  // The decoding thread finds this one's caller gone, after it has queued all the others.
+  Cancellation cancelled;
+  cancelled.Request();
+  ClassifyRequest last = RequestFor(red);
+  last.cancellation = &cancelled;
+  EXPECT_TRUE(absl::IsCancelled(ClassifyAndWait(last).status()));
+  model.Release();
+  EXPECT_EQ(answers.WaitFor(4).back()->batch_size, 3);
+  EXPECT_THAT(model.batch_sizes(), ElementsAre(1, 3));
+  EXPECT_THAT(model.buckets(), ElementsAre(1, 4));
+  EXPECT_TRUE(Shows("patchserve_images_total{model=\"fake\"} 4"));
+}
+
 TEST_F(ClassifierTest, AFullQueueRefusesBeforeAnythingIsDecoded) {
   Start([](ServedModel& served) { served.max_queue = 2; });
   model.Hold();
@@ -128,6 +154,25 @@ TEST_F(ClassifierTest, ACancelledRequestIsNotRun) {
   EXPECT_EQ(second.WaitFor(1)[0].status().code(), absl::StatusCode::kCancelled);
   EXPECT_TRUE(answers.WaitFor(1)[0].ok());
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
+}
+
+TEST_F(ClassifierTest, ACancelledRequestIsAnsweredWhileTheRunnerIsBusy) {
+  Start();
+  model.Hold();
+  Classify();
+  model.WaitUntilBusy(1);
+  Cancellation cancellation;
+  ClassifyRequest request = RequestFor(red);
+  request.cancellation = &cancellation;
+  Answers second;
+  classifier->Classify(request, second.Next());
+  while (!Shows("patchserve_stage_duration_seconds_count{model=\"fake\",stage=\"decode\"} 2")) {
+    std::this_thread::yield();
+  }
+  classifier->Cancel(cancellation);
+  EXPECT_TRUE(absl::IsCancelled(second.WaitFor(1)[0].status()));  // while the runner is busy
+  EXPECT_TRUE(Shows("patchserve_queue_depth{model=\"fake\"} 0"));
+  model.Release();
 }
 
 TEST_F(ClassifierTest, AfterDrainRequestsAreUnavailable) {
