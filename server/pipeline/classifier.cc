@@ -75,7 +75,7 @@ void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
       executor_->AddModel(model->max_queue, CostModel(model->buckets, model->measured),
                           [this](std::vector<CallPtr> batch, int bucket, const auto& device_done) {
                             const std::shared_ptr<const ServedModel> held = batch.front()->model;
-                            RunBatch(*held, absl::MakeSpan(batch), bucket, device_done);
+                            return RunBatch(*held, absl::MakeSpan(batch), bucket, device_done);
                           });
   model->queue = Hold([executor = std::weak_ptr(executor_), number = model->scheduled_as] {
     if (const auto there = executor.lock()) there->RemoveModel(number);
@@ -181,8 +181,8 @@ void Classifier::Drop(CallPtr call, DropReason reason) {
   }
 }
 
-void Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
-                          const Executor<CallPtr>::DeviceDone& device_done) {
+int Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
+                         const Executor<CallPtr>::DeviceDone& device_done) {
   const absl::Time now = options_.now();
   for (CallPtr& call : batch) {
     call->LeaveQueue();
@@ -199,11 +199,13 @@ void Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, i
   spdlog::warn("model {}: {}; batches are now at most {}", model.name,
                std::string(outcome.output.status().message()), half);
   executor_->LimitBatch(model.scheduled_as, half);
+  int late = 0;
   for (; !batch.empty(); batch.remove_prefix(std::min<size_t>(half, batch.size()))) {
     const absl::Span<CallPtr> part = batch.subspan(0, half);
-    Deliver(model, part, Forward(model, part, half));
+    late += Deliver(model, part, Forward(model, part, half));
   }
   device_done(false);
+  return late;
 }
 
 Classifier::Outcome Classifier::Forward(const ServedModel& model, absl::Span<const CallPtr> calls,
@@ -221,14 +223,18 @@ Classifier::Outcome Classifier::Forward(const ServedModel& model, absl::Span<con
   return {started, run, std::move(output)};
 }
 
-void Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
-                         const Outcome& outcome) {
-  if (!outcome.output.ok()) return Fail(model, calls, outcome.output.status());
+int Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
+                        const Outcome& outcome) {
+  if (!outcome.output.ok()) {
+    Fail(model, calls, outcome.output.status());
+    return 0;
+  }
   const int batch_size = static_cast<int>(calls.size());
   model.metrics->BatchRan(batch_size);
   const absl::Time ended = outcome.started + outcome.run;
   absl::Duration decode;  // the longest
   for (const CallPtr& call : calls) decode = std::max(decode, call->decode);
+  int late = 0;
   for (int row = 0; row < batch_size; ++row) {
     Call& call = *calls[row];
     auto answer = MakeAnswer(model, *outcome.output, row,
@@ -248,8 +254,13 @@ void Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
     if (row == batch_size - 1) {
       model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, SteadyNow() - ended);
     }
+    // A caller gives up at its own deadline, a little before this server's clock says so; one that
+    // gave up with time left says nothing of the forecast.
+    const absl::Duration left = call.request.deadline - options_.now();
+    late += left < (call.cancelled() ? outcome.run : absl::ZeroDuration());
     call.Finish(std::move(answer));
   }
+  return late;
 }
 
 void Classifier::Fail(const ServedModel& model, absl::Span<CallPtr> calls,

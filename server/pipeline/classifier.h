@@ -96,10 +96,11 @@ class Classifier {
     absl::Duration run;
     absl::StatusOr<BatchOutput> output;
   };
-  void RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
-                const Executor<CallPtr>::DeviceDone& device_done);
+  // Both return how many answers were late.
+  int RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
+               const Executor<CallPtr>::DeviceDone& device_done);
   Outcome Forward(const ServedModel& model, absl::Span<const CallPtr> calls, int bucket);
-  void Deliver(const ServedModel& model, absl::Span<CallPtr> calls, const Outcome& outcome);
+  int Deliver(const ServedModel& model, absl::Span<CallPtr> calls, const Outcome& outcome);
   void Fail(const ServedModel& model, absl::Span<CallPtr> calls, const absl::Status& why);
 
   const ClassifierOptions options_;

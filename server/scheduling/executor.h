@@ -36,9 +36,9 @@ class Executor {
   // To be called once by RunBatch when the device is done, before its answers are made: another
   // batch may start. False: what it took says nothing of the bucket.
   using DeviceDone = std::function<void(bool ok)>;
-  // Runs a batch in a bucket of so many images, and answers it.
+  // Runs a batch in a bucket of so many images, and answers it; returns how many were late.
   using RunBatch =
-      std::function<void(std::vector<Item> batch, int bucket, const DeviceDone& device_done)>;
+      std::function<int(std::vector<Item> batch, int bucket, const DeviceDone& device_done)>;
   using Drop = std::function<void(Item item, DropReason reason)>;
 
   struct Options {
@@ -209,18 +209,18 @@ class Executor {
     if (scheduler_.ready() > 0) changed_.notify_one();
     lock.unlock();
     for (Item& item : late) options_.drop(std::move(item), DropReason::kExpired);
-    std::vector<absl::Time> deadlines;
     const auto device_done = [&](bool ok) {
       std::lock_guard done(mutex_);
       // The model may have gone with its last batch.
-      deadlines = scheduler_.Ended(batch.run, options_.now(), ok && run == run_[batch.model]);
+      scheduler_.Ended(batch.run, options_.now(), ok && run == run_[batch.model]);
       // A runner that waits for the right moment may find that it has come.
       if (scheduler_.ready() > 0) changed_.notify_all();
     };
-    if (run != nullptr) (*run)(std::move(items), batch.bucket, device_done);
+    int late_answers = 0;
+    if (run != nullptr) late_answers = (*run)(std::move(items), batch.bucket, device_done);
     lock.lock();
     if (run != nullptr && run == run_[batch.model]) {
-      scheduler_.Answered(batch.model, deadlines, options_.now());
+      scheduler_.Answered(batch.model, late_answers / static_cast<double>(batch.requests.size()));
     }
   }
 

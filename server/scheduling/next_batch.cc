@@ -165,12 +165,11 @@ void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now,
   batch.run = static_cast<int>(free - runs_.begin());
   Run& run = *free;
   const absl::Duration takes = queue.cost.Expected(choice.images);
-  run = {choice.model, batch.bucket, now, takes, now + start + takes, {}, true};
+  run = {choice.model, batch.bucket, now, takes, now + start + takes, true};
   queue.used += takes;
   for (int i = 0; i < choice.images; ++i) {
     const int slot = queue.ready.begin()->second;
     batch.requests.push_back(entries_[slot].generation << 32 | slot);
-    run.deadlines.push_back(entries_[slot].deadline);
     Remove(slot);
   }
 }
@@ -178,7 +177,7 @@ void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now,
 int Scheduler::Occupy(absl::Duration expected, absl::Time now) {
   const auto free =
       std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return !r.under_way; });
-  *free = {-1, 0, now, expected, now + expected, {}, true};
+  *free = {-1, 0, now, expected, now + expected, true};
   return static_cast<int>(free - runs_.begin());
 }
 
@@ -193,7 +192,7 @@ void Scheduler::NextOnDevice(absl::Time now) {
   for (Run* run : in_order) now = run->until = now + run->takes;
 }
 
-std::vector<absl::Time> Scheduler::Ended(int number, absl::Time now, bool ok) {
+void Scheduler::Ended(int number, absl::Time now, bool ok) {
   Run& run = runs_[number];
   run.under_way = false;
   // On a shared device a batch has its turn when the one before it is done.
@@ -201,19 +200,11 @@ std::vector<absl::Time> Scheduler::Ended(int number, absl::Time now, bool ok) {
       options_.shared_device ? std::max(run.started, device_free_) : run.started;
   device_free_ = now;
   if (options_.shared_device) NextOnDevice(now);
-  if (run.model < 0 || !ok) return std::move(run.deadlines);
+  if (run.model < 0 || !ok) return;
   ModelQueue& queue = device_.models[run.model];
   queue.used += now - started - queue.cost.Expected(std::min(run.bucket, queue.cost.max_batch()));
   queue.cost.Observe(run.bucket, now - started, now);
   queue.ChooseBatch(device_.servers, now);
-  return std::move(run.deadlines);
-}
-
-void Scheduler::Answered(int model, const std::vector<absl::Time>& deadlines, absl::Time now) {
-  const auto late = std::count_if(deadlines.begin(), deadlines.end(),
-                                  [&](absl::Time deadline) { return deadline < now; });
-  device_.models[model].margin.Learn(static_cast<double>(late) /
-                                     static_cast<double>(deadlines.size()));
 }
 
 }  // namespace patchserve

@@ -83,10 +83,9 @@ class Scheduler {
   // What a free runner does. If `draining`, it doesn't wait for more.
   Batch Next(absl::Time now, bool draining = false);
   // The batch of that run is over. `ok`: it took the time of its bucket, which can be learned.
-  // Returns the deadlines of its requests.
-  std::vector<absl::Time> Ended(int run, absl::Time now, bool ok = true);
-  // The requests of a batch of the model, with these deadlines, are answered.
-  void Answered(int model, const std::vector<absl::Time>& deadlines, absl::Time now);
+  void Ended(int run, absl::Time now, bool ok = true);
+  // A batch of the model is answered, this share of its requests too late.
+  void Answered(int model, double late) { device_.models[model].margin.Learn(late); }
 
   // A runner does something else, and will for so long; returns the run, for Ended.
   int Occupy(absl::Duration expected, absl::Time now);
@@ -114,7 +113,6 @@ class Scheduler {
     absl::Time started;
     absl::Duration takes;  // expected
     absl::Time until;      // expected
-    std::vector<absl::Time> deadlines;
     bool under_way = false;
   };
   struct Choice {

@@ -54,6 +54,7 @@ class ExecutorTest : public ::testing::Test {
                                 }
                                 run(items);
                                 done(true);
+                                return 0;
                               });
   }
   // A model whose batch that begins with item 0 waits inside until Release.
@@ -161,8 +162,10 @@ TEST_F(ExecutorTest, CancelOfAnItemThatRunsDoesNothing) {
 
 TEST_F(ExecutorTest, CancelWhileAnItemIsDecodedFreesItsPlaceAndPushGivesItBack) {
   Start();
-  const int model =
-      executor->AddModel(1, Quick({1}), [](Items, int, const Done& done) { done(true); });
+  const int model = executor->AddModel(1, Quick({1}), [](Items, int, const Done& done) {
+    done(true);
+    return 0;
+  });
   const int64_t ticket = Admit(model);
   EXPECT_EQ(executor->Admit({.model = model, .deadline = t0 + absl::Hours(1)}).answer,
             Answer::kNoPlace);
@@ -207,6 +210,7 @@ TEST_F(ExecutorTest, ABatchStartsWhileTheAnswersOfTheOneBeforeAreMade) {
   const int model = executor->AddModel(10, Quick({1}), [&](Items items, int, const Done& done) {
     done(true);
     items.front() == 0 ? second.wait() : second.count_down();
+    return 0;
   });
   AdmitAndPush(model, 0);
   AdmitAndPush(model, 1);
@@ -215,8 +219,10 @@ TEST_F(ExecutorTest, ABatchStartsWhileTheAnswersOfTheOneBeforeAreMade) {
 
 TEST_F(ExecutorTest, APlaceThatIsGivenBackIsFree) {
   Start();
-  const int model =
-      executor->AddModel(1, Quick({1}), [](Items, int, const Done& done) { done(true); });
+  const int model = executor->AddModel(1, Quick({1}), [](Items, int, const Done& done) {
+    done(true);
+    return 0;
+  });
   for (int i = 0; i < 3; ++i) executor->GiveBack(Admit(model));
 }
 
@@ -240,6 +246,7 @@ TEST_F(ExecutorTest, ABatchThatFailedTeachesNothingOfItsTime) {
       executor->AddModel(10, Known({1}, Flat(ms)), [this](Items, int, const Done& done) {
         elapsed += absl::ToInt64Nanoseconds(absl::Seconds(5));
         done(false);
+        return 0;
       });
   for (int i = 0; i < 2; ++i) {
     AdmitAndPush(model, i);
@@ -259,6 +266,7 @@ TEST_F(ExecutorTest, ManyThreadsPushAndCancelAndEveryItemComesOutOnce) {
   const auto run = [&](const Items& batch, int, const Done& done) {
     for (int item : batch) ++seen[item];
     done(true);
+    return 0;
   };
   const int models[] = {many.AddModel(100, Quick({1, 2, 4, 8}), run),
                         many.AddModel(100, Quick({1, 2, 3}), run)};
@@ -296,9 +304,13 @@ TEST_F(ExecutorTest, AModelMayGoWithItsLastBatch) {
     added.wait();
     executor->RemoveModel(number);
     next = executor->AddModel(10, Known({1}, Flat(absl::Minutes(1))),
-                              [](Items, int, const Done& done) { done(true); });
+                              [](Items, int, const Done& done) {
+                                done(true);
+                                return 0;
+                              });
     elapsed += absl::ToInt64Nanoseconds(absl::Seconds(1));
     done(true);
+    return 0;
   });
   added.count_down();
   AdmitAndPush(number, 1);

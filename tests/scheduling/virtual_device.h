@@ -57,6 +57,7 @@ class VirtualDevice {
   // Takes in a request that needs no decoding.
   Admission Admit(int model, absl::Time deadline) {
     const Admission admission = scheduler.Admit({.model = model, .deadline = deadline}, now);
+    deadlines_[admission.ticket] = deadline;
     if (admission.answer == Admission::Answer::kAdmitted) scheduler.Ready(admission.ticket, now);
     return admission;
   }
@@ -100,8 +101,13 @@ class VirtualDevice {
     const absl::Time start = options_.shared_device ? std::max(now, free_) : now;
     const absl::Time end = start + curves_[batch.model](batch.bucket);
     free_ = end;
-    runs_.push_back({batch.run, batch.model, end});
-    for (int64_t ticket : batch.requests) ended[ticket] = end;
+    double late_ones = 0;
+    for (int64_t ticket : batch.requests) {
+      ended[ticket] = end;
+      late_ones += deadlines_[ticket] < end;
+    }
+    const auto all = static_cast<double>(batch.requests.size());
+    runs_.push_back({batch.run, batch.model, end, late_ones / all});
     batches.push_back({start, end, static_cast<int>(batch.requests.size())});
     changed();
   }
@@ -110,7 +116,8 @@ class VirtualDevice {
     const auto over = std::stable_partition(runs_.begin(), runs_.end(),
                                             [&](const auto& run) { return run.end > now; });
     for (auto run = over; run != runs_.end(); ++run) {
-      scheduler.Answered(run->model, scheduler.Ended(run->number, now), now);
+      scheduler.Ended(run->number, now);
+      scheduler.Answered(run->model, run->late);
     }
     const bool any = over != runs_.end();
     runs_.erase(over, runs_.end());
@@ -122,9 +129,11 @@ class VirtualDevice {
   struct UnderWay {
     int number, model;
     absl::Time end;
+    double late;  // share of its requests
   };
-  std::vector<UnderWay> runs_;              // under way
-  absl::Time free_ = absl::InfinitePast();  // of a shared device
+  std::vector<UnderWay> runs_;               // under way
+  std::map<int64_t, absl::Time> deadlines_;  // by ticket
+  absl::Time free_ = absl::InfinitePast();   // of a shared device
 };
 
 }  // namespace patchserve

@@ -60,11 +60,14 @@ class OurPolicy : public Policy {
         .model = batch.model, .dropped = static_cast<int>(batch.late.size()), .wake = batch.wake};
     for (int64_t ticket : batch.late) requests_.erase(ticket);
     if (batch.model < 0) return decision;
+    std::vector<absl::Time> deadlines;
     for (int64_t ticket : batch.requests) {
       decision.batch.push_back(requests_.extract(ticket).mapped());
+      deadlines.push_back(decision.batch.back().deadline);
     }
     if (!warmed_[batch.model]) decision.run_as = batch.bucket;
-    running_.push_back({batch.run, batch.model, static_cast<int>(batch.requests.size()), now});
+    running_.push_back({batch.run, batch.model, static_cast<int>(batch.requests.size()), now,
+                        std::move(deadlines)});
     return decision;
   }
 
@@ -73,7 +76,10 @@ class OurPolicy : public Policy {
       return r.model == model && r.size == size;
     });
     const absl::Time now = done->started + took;
-    scheduler_.Answered(model, scheduler_.Ended(done->run, now), now);
+    const auto late = std::count_if(done->deadlines.begin(), done->deadlines.end(),
+                                    [&](absl::Time deadline) { return deadline < now; });
+    scheduler_.Ended(done->run, now);
+    scheduler_.Answered(model, static_cast<double>(late) / size);
     running_.erase(done);
   }
 
@@ -83,6 +89,7 @@ class OurPolicy : public Policy {
     int model;
     int size;
     absl::Time started;
+    std::vector<absl::Time> deadlines;
   };
 
   Scheduler scheduler_;
