@@ -19,7 +19,7 @@ class SafetyMargin {
 
  private:
   static constexpr double kInTime = 0.993;
-  static constexpr double kStep = 0.01;
+  static constexpr double kStep = 0.02;
 
   double share_ = 0.05;
 };

@@ -221,6 +221,7 @@ void ThroughExecutor(benchmark::State& state, CostModel (*cost)()) {
       executor.AddModel(kMaxQueued, cost(), [](auto batch, int, const auto& device_done) {
         device_done(true);
         for (std::latch* done : batch) done->count_down();
+        return 0;
       });
   for (auto _ : state) {
     std::latch done(state.range(0));
