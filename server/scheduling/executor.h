@@ -103,7 +103,8 @@ class Executor {
   [[nodiscard]] std::optional<Item> Push(int64_t ticket, Item item) {
     {
       std::lock_guard lock(mutex_);
-      if (stopping_ || !scheduler_.Ready(ticket, options_.now())) return item;
+      if (stopping_) scheduler_.Leave(ticket, options_.now());
+      if (!scheduler_.Ready(ticket, options_.now())) return item;
       items_.emplace(ticket, std::move(item));
     }
     changed_.notify_one();
@@ -220,7 +221,7 @@ class Executor {
     if (run != nullptr) late_answers = (*run)(std::move(items), batch.bucket, device_done);
     lock.lock();
     if (run != nullptr && run == run_[batch.model]) {
-      scheduler_.Answered(batch.model, late_answers / static_cast<double>(batch.requests.size()));
+      scheduler_.Answered(batch.model, static_cast<int>(batch.requests.size()), late_answers);
     }
   }
 

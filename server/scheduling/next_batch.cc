@@ -95,7 +95,8 @@ Scheduler::Choice Scheduler::Choose(const Forecast& forecast, bool last, bool dr
       const int with_them = std::min(front.images + hold.requests, queue.cost.max_batch());
       const absl::Duration end = hold.until + queue.cost.Expected(with_them);
       if (hold.until > start && now + end + queue.Margin(with_them) <= front.deadline) {
-        batch.wake = std::min(batch.wake, now + hold.until - start);
+        const absl::Duration wait = start > absl::ZeroDuration() ? start : hold.until;
+        batch.wake = std::min(batch.wake, now + wait);
         continue;
       }
     }
@@ -164,7 +165,7 @@ void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now,
   batch.bucket = choice.bucket;
   batch.run = static_cast<int>(free - runs_.begin());
   Run& run = *free;
-  const absl::Duration takes = queue.cost.Expected(choice.images);
+  const absl::Duration takes = queue.cost.Expected(std::min(choice.bucket, queue.cost.max_batch()));
   run = {choice.model, batch.bucket, now, takes, now + start + takes, true};
   queue.used += takes;
   for (int i = 0; i < choice.images; ++i) {
@@ -172,6 +173,12 @@ void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now,
     batch.requests.push_back(entries_[slot].generation << 32 | slot);
     Remove(slot);
   }
+}
+
+void Scheduler::Answered(int model, int requests, int late) {
+  ModelQueue& queue = device_.models[model];
+  const int dropped = std::exchange(queue.late, 0);
+  queue.margin.Learn(static_cast<double>(late + dropped) / (requests + dropped));
 }
 
 int Scheduler::Occupy(absl::Duration expected, absl::Time now) {
@@ -195,14 +202,15 @@ void Scheduler::NextOnDevice(absl::Time now) {
 void Scheduler::Ended(int number, absl::Time now, bool ok) {
   Run& run = runs_[number];
   run.under_way = false;
+  if (run.model < 0) return;
   // On a shared device a batch has its turn when the one before it is done.
   const absl::Time started =
       options_.shared_device ? std::max(run.started, device_free_) : run.started;
   device_free_ = now;
   if (options_.shared_device) NextOnDevice(now);
-  if (run.model < 0 || !ok) return;
   ModelQueue& queue = device_.models[run.model];
-  queue.used += now - started - queue.cost.Expected(std::min(run.bucket, queue.cost.max_batch()));
+  queue.used += now - started - run.takes;
+  if (!ok) return;
   queue.cost.Observe(run.bucket, now - started, now);
   queue.ChooseBatch(device_.servers, now);
 }

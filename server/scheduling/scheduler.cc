@@ -51,8 +51,10 @@ Forecast Scheduler::Now(absl::Time now) const {
   std::vector<absl::Duration> free;
   absl::Duration last;
   for (const Run& run : runs_) {
+    // What isn't a batch keeps a runner, but not a shared device.
+    const bool keeps = run.under_way && (run.model >= 0 || !options_.shared_device);
     const absl::Duration left =
-        run.under_way ? std::max(run.until - now, absl::ZeroDuration()) : absl::ZeroDuration();
+        keeps ? std::max(run.until - now, absl::ZeroDuration()) : absl::ZeroDuration();
     free.push_back(left);
     last = std::max(last, left);
   }
@@ -61,8 +63,9 @@ Forecast Scheduler::Now(absl::Time now) const {
 }
 
 int Scheduler::UnderWay() const {
-  return static_cast<int>(
-      std::count_if(runs_.begin(), runs_.end(), [](const Run& run) { return run.under_way; }));
+  return static_cast<int>(std::count_if(runs_.begin(), runs_.end(), [&](const Run& run) {
+    return run.under_way && (run.model >= 0 || !options_.shared_device);
+  }));
 }
 
 bool Scheduler::Idle() const {
@@ -181,7 +184,7 @@ bool Scheduler::Leave(int64_t ticket, absl::Time now) {
   if (slot < 0) return false;
   // It waited in vain, whoever noticed first.
   ModelQueue& queue = device_.models[entries_[slot].model];
-  if (!InTime(ticket, now)) queue.margin.Learn(1.0 / queue.batch);
+  if (!InTime(ticket, now)) ++queue.late;
   Remove(slot);
   return true;
 }
@@ -190,6 +193,8 @@ bool Scheduler::InTime(int64_t ticket, absl::Time now) const {
   const int slot = Find(ticket);
   if (slot < 0) return false;
   const ModelQueue& queue = device_.models[entries_[slot].model];
+  // A price that isn't trusted mustn't keep from running what would put it right.
+  if (!queue.cost.Trusted(now)) return now <= entries_[slot].deadline;
   return now + queue.cost.Expected(1) - queue.Margin(1) <= entries_[slot].deadline;
 }
 

@@ -84,8 +84,8 @@ class Scheduler {
   Batch Next(absl::Time now, bool draining = false);
   // The batch of that run is over. `ok`: it took the time of its bucket, which can be learned.
   void Ended(int run, absl::Time now, bool ok = true);
-  // A batch of the model is answered, this share of its requests too late.
-  void Answered(int model, double late) { device_.models[model].margin.Learn(late); }
+  // A batch of the model is answered: so many requests, of which so many too late.
+  void Answered(int model, int requests, int late);
 
   // A runner does something else, and will for so long; returns the run, for Ended.
   int Occupy(absl::Duration expected, absl::Time now);

@@ -135,6 +135,13 @@ TEST_F(SchedulerTest, APriceThatIsNotTrustedLocksNobodyOutOfAnIdleDevice) {
   EXPECT_EQ(Ask(50 * ms).answer, Answer::kHopeless);  // one is enough to learn the price
 }
 
+TEST_F(SchedulerTest, WhatIsAdmittedAtAPriceThatIsNotTrustedRuns) {
+  Add(CostModel({1, 128}, {{1, absl::Seconds(1)}}));
+  const int64_t request = Push(50 * ms);
+  EXPECT_TRUE(scheduler->InTime(request, now));
+  EXPECT_THAT(scheduler->Next(now).requests, ElementsAre(request));
+}
+
 TEST_F(SchedulerTest, AFullQueueHasNoPlaceUntilOneLeaves) {
   Add(Known(kEight, Flat(10 * ms)), /*max_queued=*/2);
   const int64_t first = Push(absl::Seconds(1));
@@ -260,8 +267,19 @@ TEST_F(SchedulerTest, ARequestThatCanNotBeInTimeAnyMoreLeavesAndDoesNotRun) {
   const Scheduler::Batch batch = scheduler->Next(now);
   EXPECT_THAT(batch.late, ElementsAre(late));
   EXPECT_THAT(batch.requests, ElementsAre(other));
+  scheduler->Answered(0, /*requests=*/1, /*late=*/0);
   EXPECT_GT(scheduler->queue(0).margin.share(), margin);
   EXPECT_FALSE(scheduler->InTime(late, now));
+}
+
+TEST_F(SchedulerTest, RequestsThatLeaveLateRaiseTheMarginHoweverLargeBatchesAre) {
+  Add(Known({1, 512}, Flat(10 * ms)));
+  const double margin = scheduler->queue(0).margin.share();
+  for (int i = 0; i < 400; ++i) Push(15 * ms);
+  now += 10 * ms;
+  scheduler->Next(now);
+  scheduler->Answered(0, /*requests=*/1, /*late=*/0);
+  EXPECT_GT(scheduler->queue(0).margin.share(), margin);
 }
 
 TEST_F(SchedulerTest, ACancelledRequestLeavesOnce) {
@@ -349,6 +367,13 @@ TEST_F(SharedDeviceTest, ABatchThatWaitedForTheDeviceTookTheTimeSinceTheOneBefor
   scheduler->Ended(first.run, now + 17 * ms);
   scheduler->Ended(second.run, now + 34 * ms);
   EXPECT_EQ(scheduler->queue(0).cost.Expected(8), 17 * ms);
+}
+
+TEST_F(SharedDeviceTest, WorkBetweenBatchesKeepsARunnerAndNotTheDevice) {
+  scheduler->Ended(first.run, now += 17 * ms);
+  scheduler->Occupy(absl::Seconds(1), now);
+  const int64_t request = Push(absl::Seconds(1));
+  EXPECT_THAT(scheduler->Next(now).requests, ElementsAre(request));
 }
 
 TEST_F(SharedDeviceTest, ANewcomerStartsWhenTheDeviceIsFree) {

@@ -101,13 +101,13 @@ class VirtualDevice {
     const absl::Time start = options_.shared_device ? std::max(now, free_) : now;
     const absl::Time end = start + curves_[batch.model](batch.bucket);
     free_ = end;
-    double late_ones = 0;
+    int late_ones = 0;
     for (int64_t ticket : batch.requests) {
       ended[ticket] = end;
       late_ones += deadlines_[ticket] < end;
     }
-    const auto all = static_cast<double>(batch.requests.size());
-    runs_.push_back({batch.run, batch.model, end, late_ones / all});
+    const auto all = static_cast<int>(batch.requests.size());
+    runs_.push_back({batch.run, batch.model, end, all, late_ones});
     batches.push_back({start, end, static_cast<int>(batch.requests.size())});
     changed();
   }
@@ -117,7 +117,7 @@ class VirtualDevice {
                                             [&](const auto& run) { return run.end > now; });
     for (auto run = over; run != runs_.end(); ++run) {
       scheduler.Ended(run->number, now);
-      scheduler.Answered(run->model, run->late);
+      scheduler.Answered(run->model, run->requests, run->late);
     }
     const bool any = over != runs_.end();
     runs_.erase(over, runs_.end());
@@ -129,7 +129,7 @@ class VirtualDevice {
   struct UnderWay {
     int number, model;
     absl::Time end;
-    double late;  // share of its requests
+    int requests, late;
   };
   std::vector<UnderWay> runs_;               // under way
   std::map<int64_t, absl::Time> deadlines_;  // by ticket

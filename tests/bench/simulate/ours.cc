@@ -79,7 +79,7 @@ class OurPolicy : public Policy {
     const auto late = std::count_if(done->deadlines.begin(), done->deadlines.end(),
                                     [&](absl::Time deadline) { return deadline < now; });
     scheduler_.Ended(done->run, now);
-    scheduler_.Answered(model, static_cast<double>(late) / size);
+    scheduler_.Answered(model, size, static_cast<int>(late));
     running_.erase(done);
   }
 
