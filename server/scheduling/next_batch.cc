@@ -17,8 +17,7 @@ constexpr double kFewLost = 0.1;
 void Scheduler::TakeLate(absl::Time earliest, Batch& batch) {
   for (ModelQueue& queue : device_.models) {
     while (!queue.ready.empty()) {
-      const int slot = queue.ready.begin()->second;
-      const int64_t ticket = entries_[slot].generation << 32 | slot;
+      const int64_t ticket = TicketOf(queue.ready.begin()->second);
       if (InTime(ticket, earliest)) break;
       Leave(ticket, earliest);
       batch.late.push_back(ticket);
@@ -159,18 +158,15 @@ void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now,
     if (other.waiting() > 0) least = std::min(least, other.used);
   }
   turn_ = std::max(turn_, least);
-  const auto free =
-      std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return !r.under_way; });
   batch.model = choice.model;
   batch.bucket = choice.bucket;
-  batch.run = static_cast<int>(free - runs_.begin());
-  Run& run = *free;
+  batch.run = FreeRunner();
   const absl::Duration takes = queue.cost.Expected(std::min(choice.bucket, queue.cost.max_batch()));
-  run = {choice.model, batch.bucket, now, takes, now + start + takes, true};
+  runs_[batch.run] = {choice.model, batch.bucket, now, takes, now + start + takes, true};
   queue.used += takes;
   for (int i = 0; i < choice.images; ++i) {
     const int slot = queue.ready.begin()->second;
-    batch.requests.push_back(entries_[slot].generation << 32 | slot);
+    batch.requests.push_back(TicketOf(slot));
     Remove(slot);
   }
 }
@@ -181,18 +177,23 @@ void Scheduler::Answered(int model, int requests, int late) {
   queue.margin.Learn(static_cast<double>(late + dropped) / (requests + dropped));
 }
 
-int Scheduler::Occupy(absl::Duration expected, absl::Time now) {
+int Scheduler::FreeRunner() const {
   const auto free =
-      std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return !r.under_way; });
-  *free = {-1, 0, now, expected, now + expected, true};
+      std::find_if(runs_.begin(), runs_.end(), [](const Run& run) { return !run.under_way; });
   return static_cast<int>(free - runs_.begin());
+}
+
+int Scheduler::Occupy(absl::Duration expected, absl::Time now) {
+  const int run = FreeRunner();
+  runs_[run] = {-1, 0, now, expected, now + expected, true};
+  return run;
 }
 
 // The batches that were handed over follow each other from now on.
 void Scheduler::NextOnDevice(absl::Time now) {
   std::vector<Run*> in_order;
   for (Run& run : runs_) {
-    if (run.under_way) in_order.push_back(&run);
+    if (Keeps(run)) in_order.push_back(&run);
   }
   std::sort(in_order.begin(), in_order.end(),
             [](const Run* a, const Run* b) { return a->started < b->started; });

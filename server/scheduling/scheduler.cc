@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 #include <utility>
 
 namespace patchserve {
@@ -51,10 +50,8 @@ Forecast Scheduler::Now(absl::Time now) const {
   std::vector<absl::Duration> free;
   absl::Duration last;
   for (const Run& run : runs_) {
-    // What isn't a batch keeps a runner, but not a shared device.
-    const bool keeps = run.under_way && (run.model >= 0 || !options_.shared_device);
     const absl::Duration left =
-        keeps ? std::max(run.until - now, absl::ZeroDuration()) : absl::ZeroDuration();
+        Keeps(run) ? std::max(run.until - now, absl::ZeroDuration()) : absl::ZeroDuration();
     free.push_back(left);
     last = std::max(last, left);
   }
@@ -63,9 +60,8 @@ Forecast Scheduler::Now(absl::Time now) const {
 }
 
 int Scheduler::UnderWay() const {
-  return static_cast<int>(std::count_if(runs_.begin(), runs_.end(), [&](const Run& run) {
-    return run.under_way && (run.model >= 0 || !options_.shared_device);
-  }));
+  return static_cast<int>(
+      std::count_if(runs_.begin(), runs_.end(), [&](const Run& run) { return Keeps(run); }));
 }
 
 bool Scheduler::Idle() const {
@@ -116,7 +112,7 @@ Admission Scheduler::Admit(const Asking& asking, absl::Time now) {
   if (queue.waiting() == 0) queue.used = std::max(queue.used, turn_);
   queue.admitted.insert({entry.deadline, slot});
   queue.decoding.insert({{entry.deadline, slot}, entry.ready_at});
-  admission.ticket = entry.generation << 32 | slot;
+  admission.ticket = TicketOf(slot);
   return admission;
 }
 

@@ -123,6 +123,13 @@ class Scheduler {
   };
 
   int Find(int64_t ticket) const;  // -1: it doesn't wait
+  int64_t TicketOf(int entry) const { return entries_[entry].generation << 32 | entry; }
+  // Whether it keeps others from running: what isn't a batch keeps a runner, but not a shared
+  // device.
+  bool Keeps(const Run& run) const {
+    return run.under_way && (run.model >= 0 || !options_.shared_device);
+  }
+  int FreeRunner() const;
   void Remove(int entry);
   Forecast Now(absl::Time now) const;
   int UnderWay() const;
