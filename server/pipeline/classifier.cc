@@ -256,7 +256,7 @@ int Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
       model.metrics->StageTook(Stage::kQueue, answer->queue);
       model.metrics->StageTook(Stage::kRun, answer->run);
     }
-    // Before the last answer: who has it finds the batch counted.
+    // Before the last answer: a client that has it finds the batch counted.
     if (row == batch_size - 1) {
       model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, SteadyNow() - ended);
     }
