@@ -73,6 +73,12 @@ absl::StatusOr<Image> DecodeDeepGray(absl::Span<const uint8_t> file, const Image
   return image;
 }
 
+absl::StatusOr<Image> DecodePngPixels(absl::Span<const uint8_t> file, const PngHeader& header,
+                                      const ImageInfo& info) {
+  const bool deep_gray = header.bit_depth == 16 && header.color_type == 0;
+  return deep_gray ? DecodeDeepGray(file, info) : DecodeColor(file, info);
+}
+
 absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> file, const ImageInfo& info) {
   const PngHeader header = ReadPngHeader(file);
   if (header.damaged) return Damaged();
@@ -82,8 +88,11 @@ absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> file, const ImageInfo&
     only_pixels = OnlyPixels(file);
     file = only_pixels;
   }
-  const bool deep_gray = header.bit_depth == 16 && header.color_type == 0;
-  return deep_gray ? DecodeDeepGray(file, info) : DecodeColor(file, info);
+  absl::StatusOr<Image> image = DecodePngPixels(file, header, info);
+  if (image.ok()) return image;
+  const std::vector<uint8_t> mended = WithStreamEnd(file, header);
+  if (mended.empty()) return image;
+  return DecodePngPixels(mended, header, info);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "server/image/png_header.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include "server/image/bytes.h"
 #include "server/image/orientation.h"
 #include "server/image/png_text.h"
+#include "server/image/repacked_stream.h"
 #include "zlib.h"
 
 namespace patchserve {
@@ -68,6 +70,13 @@ class Chunks {
   bool pixels_ = false;
 };
 
+// Of one pixel; 0 for a colour type that doesn't exist.
+int64_t PixelBits(const PngHeader& header) {
+  constexpr std::array<int, 7> kSamples = {1, 0, 3, 1, 2, 0, 4};
+  const size_t type = header.color_type;
+  return type < kSamples.size() ? int64_t{kSamples[type]} * header.bit_depth : 0;
+}
+
 void AppendBigEndian32(std::vector<uint8_t>& bytes, uint32_t value) {
   for (int shift : {24, 16, 8, 0}) bytes.push_back(value >> shift);
 }
@@ -79,6 +88,13 @@ void AppendChunk(std::vector<uint8_t>& file, std::string_view name,
   file.insert(file.end(), name.begin(), name.end());
   file.insert(file.end(), data.begin(), data.end());
   AppendBigEndian32(file, crc32(0, &file[checked], file.size() - checked));
+}
+
+// At least as much as the pixels of the picture take before they are packed, with the filter's byte
+// and a rounded one for each row; interlaced pictures have less than twice as many rows.
+int64_t MostRawBytes(const PngHeader& header) {
+  const int64_t row = PixelBits(header) * header.width / 8;
+  return (row + 6) * header.height + 64;
 }
 
 // What a file's chunks say of the orientation; of several chunks of a kind the last counts.
@@ -142,6 +158,23 @@ std::vector<uint8_t> OnlyPixels(absl::Span<const uint8_t> file) {
       AppendChunk(result, chunks.name(), chunks.data());
     }
   }
+  AppendChunk(result, "IEND", {});
+  return result;
+}
+
+std::vector<uint8_t> WithStreamEnd(absl::Span<const uint8_t> file, const PngHeader& header) {
+  RepackedStream pixels(MostRawBytes(header));
+  std::vector<uint8_t> result(file.begin(), file.begin() + kSignature);
+  for (Chunks chunks(file); chunks.Next();) {
+    if (chunks.name() == "IDAT") {
+      pixels.Add(chunks.data());
+    } else if (chunks.MakesPixels() && chunks.HasCrc()) {
+      result.insert(result.end(), chunks.whole().begin(), chunks.whole().end());
+    }
+  }
+  const int64_t least = PixelBits(header) * header.width * header.height / 8;
+  if (!pixels.broke_off() || pixels.unpacked_bytes() < least) return {};
+  AppendChunk(result, "IDAT", pixels.Finish());
   AppendChunk(result, "IEND", {});
   return result;
 }

@@ -31,4 +31,9 @@ PngHeader ReadPngHeader(absl::Span<const uint8_t> file);
 // missing IEND is added: what follows the pixels may be lost, as for Pillow.
 std::vector<uint8_t> OnlyPixels(absl::Span<const uint8_t> file);
 
+// The same file with a zlib stream that ends as it should, if its own lacks nothing but the end: it
+// has a whole picture's bytes, of `header`'s size, and then breaks off. Empty: that isn't so.
+// Inflates all of it: for files that can't be decoded otherwise.
+std::vector<uint8_t> WithStreamEnd(absl::Span<const uint8_t> file, const PngHeader& header);
+
 }  // namespace patchserve

@@ -8,7 +8,9 @@
 #include "server/image/decode.h"
 #include "server/image/header.h"
 #include "server/image/png_header.h"
+#include "server/image/repacked_stream.h"
 #include "tests/image/file_parts.h"
+#include "zlib.h"
 
 namespace patchserve {
 namespace {
@@ -55,18 +57,38 @@ TEST(DamagedFileTest, APngWithAWrongChecksumIsRefused) {
   EXPECT_FALSE(ReadAndDecode(file).ok());
 }
 
-// Of IEND, or of the checksum before it: every pixel is there.
+// Of IEND, or of the two checksums before it: every pixel is there.
 TEST(DamagedFileTest, APngThatLacksItsLastBytesIsDecoded) {
-  constexpr size_t kEnd = 12, kChecksum = 4;
+  constexpr size_t kEnd = 12, kChecksum = 4, kAdler32 = 4;
   for (const auto& row : ReadTable(TestImagePath("decode.tsv"))) {
     if (!absl::EndsWith(row[0], ".png")) continue;
     const File whole = ReadTestImage(row[0]);
-    for (size_t lost = 1; lost <= kEnd + kChecksum; ++lost) {
+    for (size_t lost = 1; lost <= kEnd + kChecksum + kAdler32; ++lost) {
       const auto image = ReadAndDecode(File(whole.begin(), whole.end() - lost));
       ASSERT_TRUE(image.ok()) << row[0] << " without " << lost << ": " << image.status();
       EXPECT_EQ(Sha256(*image), row[4]) << row[0] << " without " << lost;
     }
   }
+}
+
+// The code at the end of its pixels has one to fifteen bits.
+TEST(DamagedFileTest, APngIsDecodedIfItLacksTheEndOfItsPixelsButNoPixel) {
+  const File whole = ReadTestImage("rgb.png");
+  EXPECT_EQ(Sha256(ReadAndDecode(File(whole.begin(), whole.end() - 21)).value()),
+            Sha256(DecodeTestImage("rgb.png")));
+  EXPECT_FALSE(ReadAndDecode(File(whole.begin(), whole.end() - 24)).ok());
+}
+
+// What a small file unpacks to must cost no more than its picture.
+TEST(DamagedFileTest, NoMoreOfABrokenStreamIsUnpackedThanThePictureNeeds) {
+  const File zeros(1'000'000);
+  File packed(10'000);
+  uLongf size = packed.size();
+  ASSERT_EQ(compress(packed.data(), &size, zeros.data(), zeros.size()), Z_OK);
+  RepackedStream stream(1000);
+  stream.Add(absl::MakeConstSpan(packed).first(size - 4));
+  EXPECT_TRUE(stream.broke_off());
+  EXPECT_LT(stream.unpacked_bytes(), 100'000);
 }
 
 TEST(DamagedFileTest, WhatStandsInPlaceOfAPngsEndIsIgnored) {
