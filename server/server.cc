@@ -63,6 +63,7 @@ Server::Server(const Config& config, Backend backend,
       device_lost_(std::move(device_lost)),
       metrics_(Metrics::Create(PATCHSERVE_VERSION)),
       registry_(ModelNames(config_), config_.default_model),
+      health_([this] { metrics_->UnknownModelAnswered(absl::StatusCode::kInvalidArgument); }),
       classifier_(
           {.limits = {.max_bytes = config_.max_image_bytes, .max_pixels = config_.max_image_pixels},
            .decode_threads = config_.decode_threads > 0 ? config_.decode_threads : Cores(),
