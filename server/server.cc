@@ -83,7 +83,7 @@ Server::Server(const Config& config, Backend backend,
       classification_(classifier_, registry_, open_calls_, access_log_, config_.stream_window),
       inference_(classifier_, registry_, health_, open_calls_, access_log_,
                  config_.repository_control ? &changes_ : nullptr, config_.stream_window,
-                 PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
+                 config_.server_name, PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
   for (const char* name : kReadinessNames) health_.Set(name, false);

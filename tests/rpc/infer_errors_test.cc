@@ -257,6 +257,20 @@ TEST_F(BadNameTest, AnUnknownModelOrVersionIsNotFound) {
   EXPECT_THAT(Codes("fake", "2"), Each(StatusCode::NOT_FOUND));
 }
 
+TEST_F(BadNameTest, AnUnknownModelIsNamedInTheWordsThatTritonsClientsLookFor) {
+  inference::ModelInferRequest request = FileRequest({ColourFile(1, 2, 3)});
+  request.set_model_name("nobody");
+  EXPECT_THAT(
+      Infer(request).error_message(),
+      HasSubstr("Request for unknown model: there is no model \"nobody\"; there is fake, "));
+  grpc::ClientContext context;
+  inference::ModelMetadataRequest metadata;
+  metadata.set_name("nobody");
+  inference::ModelMetadataResponse ignored;
+  EXPECT_THAT(oip->ModelMetadata(&context, metadata, &ignored).error_message(),
+              HasSubstr("Request for unknown model"));
+}
+
 TEST_F(BadNameTest, AModelThatLoadsIsUnavailable) {
   EXPECT_THAT(Codes("slow", ""), ::testing::Each(StatusCode::UNAVAILABLE));
 }
