@@ -10,7 +10,7 @@
 #include "server/image/bytes.h"
 #include "server/image/orientation.h"
 #include "server/image/png_text.h"
-#include "server/image/repacked_stream.h"
+#include "server/image/zlib_stream.h"
 #include "zlib.h"
 
 namespace patchserve {
@@ -49,7 +49,13 @@ class Chunks {
   absl::Span<const uint8_t> data() const { return data_; }
   bool HasAllData() const { return data_.size() == size(); }
   bool HasCrc() const { return bytes_.Has(at_, kAroundData + size()); }
-  // Of the chunk with its length, name and CRC; needs the latter.
+  // Needs HasCrc, as the next.
+  bool HasRightCrc() const {
+    const size_t checked = 4 + size();  // name and data
+    return crc32(0, bytes_.Part(at_ + 4, checked).data(), checked) ==
+           bytes_.BigEndian32(at_ + 4 + checked);
+  }
+  // Of the chunk with its length, name and CRC.
   absl::Span<const uint8_t> whole() const { return bytes_.Part(at_, kAroundData + size()); }
   // After Next() was false.
   bool AtWholeEnd() const { return name_ == "IEND" && size() == 0 && HasCrc(); }
@@ -162,19 +168,26 @@ std::vector<uint8_t> OnlyPixels(absl::Span<const uint8_t> file) {
   return result;
 }
 
-std::vector<uint8_t> WithStreamEnd(absl::Span<const uint8_t> file, const PngHeader& header) {
-  RepackedStream pixels(MostRawBytes(header));
+std::vector<uint8_t> WithUnpackedPixels(absl::Span<const uint8_t> file, const PngHeader& header) {
+  UnpackedStream pixels(MostRawBytes(header));
+  StoredStream stored;
+  bool right_crcs = true;
   std::vector<uint8_t> result(file.begin(), file.begin() + kSignature);
+  auto append = [&](absl::Span<const uint8_t> piece) { AppendChunk(result, "IDAT", piece); };
   for (Chunks chunks(file); chunks.Next();) {
     if (chunks.name() == "IDAT") {
-      pixels.Add(chunks.data());
+      right_crcs &= chunks.HasCrc() && chunks.HasRightCrc();
+      pixels.Add(chunks.data(),
+                 [&](absl::Span<const uint8_t> bytes) { stored.Add(bytes, append); });
     } else if (chunks.MakesPixels() && chunks.HasCrc()) {
       result.insert(result.end(), chunks.whole().begin(), chunks.whole().end());
     }
   }
   const int64_t least = PixelBits(header) * header.width * header.height / 8;
-  if (!pixels.broke_off() || pixels.unpacked_bytes() < least) return {};
-  AppendChunk(result, "IDAT", pixels.Finish());
+  // Where the end was lost, what stands in place of the checksum says nothing.
+  const bool undamaged = pixels.goes_on() || (pixels.ended() && right_crcs);
+  if (!undamaged || pixels.bytes() < least) return {};
+  stored.Finish(append);
   AppendChunk(result, "IEND", {});
   return result;
 }

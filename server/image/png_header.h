@@ -31,9 +31,10 @@ PngHeader ReadPngHeader(absl::Span<const uint8_t> file);
 // missing IEND is added: what follows the pixels may be lost, as for Pillow.
 std::vector<uint8_t> OnlyPixels(absl::Span<const uint8_t> file);
 
-// The same file with a zlib stream that ends as it should, if its own lacks nothing but the end: it
-// has a whole picture's bytes, of `header`'s size, and then breaks off. Empty: that isn't so.
-// Inflates all of it: for files that can't be decoded otherwise.
-std::vector<uint8_t> WithStreamEnd(absl::Span<const uint8_t> file, const PngHeader& header);
+// The same as OnlyPixels, with the pixels unpacked, in a zlib stream that stores bytes as they are.
+// It ends after a picture of `header`'s size, whether the file's own breaks off there, which a
+// decoder would refuse, or goes on, which a decoder would unpack for two seconds a megabyte. As
+// large as the pixels, up to 8 bytes each. Empty: the stream is damaged, or lacks pixels.
+std::vector<uint8_t> WithUnpackedPixels(absl::Span<const uint8_t> file, const PngHeader& header);
 
 }  // namespace patchserve
