@@ -244,7 +244,8 @@ int Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
   for (int row = 0; row < batch_size; ++row) {
     Call& call = *calls[row];
     auto answer = MakeAnswer(model, *outcome.output, row,
-                             {call.top_k, call.request.embedding, call.request.logits});
+                             {call.top_k, call.request.embedding, call.request.logits,
+                              /*any_logits=*/call.image.format == ImageFormat::kTensor});
     if (answer.ok()) {
       answer->model = call.model;
       answer->image = call.image;

@@ -1,6 +1,7 @@
 // Requests that are wrong, and models and devices that fail.
 
 #include <atomic>
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <string>
@@ -80,6 +81,24 @@ TEST_F(FailureTest, LogitsThatAreNotFiniteAreAnInternalError) {
   model.factor = std::numeric_limits<float>::quiet_NaN();
   Start();
   ExpectError(ClassifyAndWait(RequestFor(red)), absl::StatusCode::kInternal, "aren't finite");
+}
+
+TEST_F(FailureTest, ATensorIsAnsweredWithWhatComesOutOfItAndItsBatchIsNotChanged) {
+  Start();
+  model.Hold();
+  Classify();
+  model.WaitUntilBusy(1);
+  const std::vector<uint8_t> not_numbers(48, 0xff);
+  ClassifyRequest tensor = RequestFor(red);
+  tensor.image = TensorImage{not_numbers};
+  Answers ones;
+  classifier->Classify(tensor, ones.Next());
+  Classify();
+  model.Release();
+  const auto answer = ones.WaitFor(1).front();
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_TRUE(std::isnan(answer->predictions[0].probability));
+  for (const auto& photo : answers.WaitFor(2)) EXPECT_EQ(photo->predictions[0].logit, 9);
 }
 
 class OutOfMemoryTest : public FailureTest {
