@@ -3,12 +3,17 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "google/protobuf/stubs/logging.h"
 #include "grpc/support/log.h"
+#include "server/base/line_limit.h"
+#include "server/base/quote.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -63,16 +68,36 @@ struct Loggers {
 };
 Loggers* loggers = nullptr;
 
-void LogGrpc(gpr_log_func_args* line) {
-  const std::string text = absl::StrCat(line->message, " (", line->file, ":", line->line, ")");
-  switch (line->severity) {
+spdlog::level::level_enum LevelOf(gpr_log_severity severity) {
+  switch (severity) {
     case GPR_LOG_SEVERITY_ERROR:
-      return loggers->grpc->error("{}", text);
+      return spdlog::level::err;
     case GPR_LOG_SEVERITY_INFO:
-      return loggers->grpc->info("{}", text);
+      return spdlog::level::info;
     case GPR_LOG_SEVERITY_DEBUG:
-      return loggers->grpc->debug("{}", text);
+      return spdlog::level::debug;
   }
+  return spdlog::level::err;
+}
+
+// Clients cause most of its lines, with bytes of theirs in them, as fast as they connect.
+void LogGrpc(gpr_log_func_args* line) {
+  static std::mutex mutex;
+  static LineLimit limit(10);
+  std::optional<int64_t> left_out;
+  {
+    std::lock_guard lock(mutex);
+    left_out = limit.Take(absl::Now());
+  }
+  if (!left_out) return;
+  if (*left_out > 0) loggers->grpc->error("{} more lines of gRPC's were left out", *left_out);
+  loggers->grpc->log(LevelOf(line->severity), "{} ({}:{})", OneLine(line->message), line->file,
+                     line->line);
+}
+
+// Of messages that can't be parsed, which is their sender's fault: the access log has them.
+void LogProtobuf(google::protobuf::LogLevel, const char*, int, const std::string& text) {
+  loggers->grpc->debug("{}", OneLine(text));
 }
 
 double Milliseconds(absl::Duration duration) {
@@ -114,6 +139,7 @@ void SetUpLog(const std::string& format, const std::string& level) {
     sink->set_pattern(kTextPattern);
   }
   gpr_set_log_function(LogGrpc);
+  google::protobuf::SetLogHandler(LogProtobuf);
 }
 
 void LogTorch(const std::string& text) { loggers->torch->warn("{}", text); }
