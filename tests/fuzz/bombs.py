@@ -53,7 +53,7 @@ def webp(width, height):
     for _ in range(5):
         value |= 1 << length  # a simple code of one symbol, 0
         length += 4
-    data = b"\x2f" + value.to_bytes(-(-length // 8), "little")
+    data = b"\x2f" + value.to_bytes(-(-length // 8), "little") + bytes(16)
     body = b"WEBPVP8L" + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
