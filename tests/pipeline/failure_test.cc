@@ -82,28 +82,43 @@ TEST_F(FailureTest, LogitsThatAreNotFiniteAreAnInternalError) {
   ExpectError(ClassifyAndWait(RequestFor(red)), absl::StatusCode::kInternal, "aren't finite");
 }
 
-TEST_F(FailureTest, OutOfMemoryHalvesTheBatchOnceAndEverybodyIsAnswered) {
-  // Each batch takes a millisecond, as was measured.
-  auto ran = std::make_shared<std::atomic<int>>(0);
-  options.now = [ran, start = SteadyNow()] { return start + ran->load() * absl::Milliseconds(1); };
-  model.fail = [ran](int batch) {
-    ++*ran;
-    return batch > 2 ? absl::ResourceExhaustedError("CUDA out of memory") : absl::OkStatus();
-  };
-  Start();
-  model.Hold();
-  Classify();
-  model.WaitUntilBusy(1);
-  for (int i = 0; i < 8; ++i) Classify();
-  // The decoding thread finds this one's caller gone, after it has queued all the others.
-  Cancellation cancelled;
-  cancelled.Request();
-  ClassifyRequest last = RequestFor(red);
-  last.cancellation = &cancelled;
-  ExpectError(ClassifyAndWait(last), absl::StatusCode::kCancelled, "cancelled");
-  model.Release();
-  for (const auto& answer : answers.WaitFor(9)) EXPECT_TRUE(answer.ok()) << answer.status();
+class OutOfMemoryTest : public FailureTest {
+ protected:
+  // Eight requests wait for a model whose device has memory for so many images at once.
+  void RunEight(int most) {
+    // Each batch takes a millisecond, as was measured.
+    auto ran = std::make_shared<std::atomic<int>>(0);
+    options.now = [ran, start = SteadyNow()] {
+      return start + ran->load() * absl::Milliseconds(1);
+    };
+    model.fail = [ran, most](int batch) {
+      ++*ran;
+      return batch > most ? absl::ResourceExhaustedError("CUDA out of memory") : absl::OkStatus();
+    };
+    Start();
+    model.Hold();
+    Classify();
+    model.WaitUntilBusy(1);
+    for (int i = 0; i < 8; ++i) Classify();
+    // The decoding thread finds this one's caller gone, after it has queued all the others.
+    Cancellation cancelled;
+    cancelled.Request();
+    ClassifyRequest last = RequestFor(red);
+    last.cancellation = &cancelled;
+    ExpectError(ClassifyAndWait(last), absl::StatusCode::kCancelled, "cancelled");
+    model.Release();
+    for (const auto& answer : answers.WaitFor(9)) EXPECT_TRUE(answer.ok()) << answer.status();
+  }
+};
+
+TEST_F(OutOfMemoryTest, TheBatchIsHalvedOnceAndEverybodyIsAnswered) {
+  RunEight(2);
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1, 2, 4, 2, 2, 2));
+}
+
+TEST_F(OutOfMemoryTest, AHalfThatIsTooLargeIsHalvedAgain) {
+  RunEight(1);
+  EXPECT_THAT(model.batch_sizes(), ElementsAre(1, 2, 1, 1, 1, 1, 1, 1, 1, 1));
 }
 
 TEST_F(FailureTest, OutOfMemoryForOneImageIsReported) {
