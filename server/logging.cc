@@ -11,8 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "google/protobuf/stubs/logging.h"
 #include "grpc/support/log.h"
 #include "server/base/line_limit.h"
+#include "server/base/quote.h"
 #include "server/base/steady_clock.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
@@ -79,19 +81,30 @@ std::optional<int64_t> ShowGrpc(const gpr_log_func_args& line) {
   return loggers->errors[{line.file, line.line}].Show(SteadyNow());
 }
 
+spdlog::level::level_enum LevelOf(gpr_log_severity severity) {
+  switch (severity) {
+    case GPR_LOG_SEVERITY_ERROR:
+      return spdlog::level::err;
+    case GPR_LOG_SEVERITY_INFO:
+      return spdlog::level::info;
+    case GPR_LOG_SEVERITY_DEBUG:
+      return spdlog::level::debug;
+  }
+  return spdlog::level::err;
+}
+
+// Clients cause most of its lines, with bytes of theirs in them.
 void LogGrpc(gpr_log_func_args* line) {
   const std::optional<int64_t> left_out = ShowGrpc(*line);
   if (!left_out) return;
-  std::string text = absl::StrCat(line->message, " (", line->file, ":", line->line, ")");
+  std::string text = absl::StrCat(OneLine(line->message), " (", line->file, ":", line->line, ")");
   if (*left_out > 0) absl::StrAppend(&text, " (and ", *left_out, " like it before)");
-  switch (line->severity) {
-    case GPR_LOG_SEVERITY_ERROR:
-      return loggers->grpc->error("{}", text);
-    case GPR_LOG_SEVERITY_INFO:
-      return loggers->grpc->info("{}", text);
-    case GPR_LOG_SEVERITY_DEBUG:
-      return loggers->grpc->debug("{}", text);
-  }
+  loggers->grpc->log(LevelOf(line->severity), "{}", text);
+}
+
+// Of messages that can't be parsed, which is their sender's fault: the access log has them.
+void LogProtobuf(google::protobuf::LogLevel, const char*, int, const std::string& text) {
+  loggers->grpc->debug("{}", OneLine(text));
 }
 
 double Milliseconds(absl::Duration duration) {
@@ -136,6 +149,7 @@ void SetUpLog(const std::string& format, const std::string& level) {
     sink->set_pattern(kTextPattern);
   }
   gpr_set_log_function(LogGrpc);
+  google::protobuf::SetLogHandler(LogProtobuf);
 }
 
 void LogTorch(const std::string& text) { loggers->torch->warn("{}", text); }

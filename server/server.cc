@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/base/free_memory.h"
 #include "server/base/status.h"
 #include "server/base/steady_clock.h"
 #include "server/base/usable_cores.h"
@@ -109,7 +110,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
 }
 
 void Server::WatchPort() {
-  auto answers = [this] { return ports_.acceptor->Answers(ports_.greeting, kAnswerWithin); };
+  auto answers = [this] {
+    // Here because this thread looks every few seconds, and nothing waits for it.
+    GiveBackFreeMemory();
+    return ports_.acceptor->Answers(ports_.greeting, kAnswerWithin);
+  };
   watch_ = std::make_unique<PortWatch>(kAskEvery, answers, [this](bool alive) {
     if (alive) {
       spdlog::warn("the port answers again");
