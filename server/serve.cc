@@ -53,7 +53,8 @@ int ServeUntilStopped(const Config& config, Backend backend, ProcessEvents& even
   (*server)->CancelLoading();
   loader.join();
   const bool asked = event.kind == EventKind::kSignal;
-  (*server)->Stop(asked ? config.lame_duck : absl::ZeroDuration());
+  const absl::Duration none;
+  (*server)->Stop(asked ? config.lame_duck : none, asked ? config.refuse_for : none);
   // The process ends here: what is left are libraries' threads, of which gRPC's
   // take ten seconds to join at times.
   static_cast<void>(server->release());

@@ -43,7 +43,7 @@ int Runners(const Config& config, const Backend& backend) {
 // How often the main port is asked whether it takes connections, and how long it may take.
 constexpr absl::Duration kAskEvery = absl::Seconds(5), kAnswerWithin = absl::Seconds(5);
 
-// For the last bytes of the last answers.
+// For gRPC to see that the connections have ended.
 constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 
 // A batch that is expected to take longer isn't measured at warm-up: what it takes is extrapolated,
@@ -182,7 +182,7 @@ void Server::DeviceLost(const absl::Status& why) {
   device_lost_(why);
 }
 
-void Server::Stop(absl::Duration lame_duck) {
+void Server::Stop(absl::Duration lame_duck, absl::Duration refuse_for) {
   watch_->Stop();
   health_.EndServing(kLiveness);
   if (lame_duck > absl::ZeroDuration()) {
@@ -197,16 +197,19 @@ void Server::Stop(absl::Duration lame_duck) {
     spdlog::warn("requests are still open after {}: they are cancelled",
                  absl::FormatDuration(config_.drain_timeout));
   }
-  // What is open now isn't ours to finish, such as an idle reflection stream: gRPC ends it.
-  ports_.acceptor->Stop();
+  spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(SteadyNow() - start));
+  // Who hasn't heard of the end yet is told to go elsewhere.
+  absl::SleepFor(refuse_for);
+  // gRPC's Shutdown cancels what still comes, and callers don't repeat what was CANCELLED. Where
+  // the connection has ended they find the server UNAVAILABLE.
+  ports_.acceptor->EndAll();
   ports_.server->Shutdown(absl::ToChronoTime(absl::Now() + kFarewell));
   if (ports_.health != nullptr) {
-    ports_.health_acceptor->Stop();
+    ports_.health_acceptor->EndAll();
     ports_.health->Shutdown(absl::ToChronoTime(absl::Now()));
   }
   changes_.Stop();
   classifier_.Stop();
-  spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(SteadyNow() - start));
   // What happened since Prometheus last came would be lost.
   spdlog::debug("the last figures\n{}", metrics_->Scrape());
 }

@@ -45,8 +45,9 @@ class Server {
   void CancelLoading() { cancel_loading_ = true; }
 
   // Says NOT_SERVING, serves on for lame_duck, then takes nothing more and finishes
-  // what was accepted, for at most drain_timeout. LoadModels must have returned.
-  void Stop(absl::Duration lame_duck);
+  // what was accepted, for at most drain_timeout. New calls are UNAVAILABLE meanwhile and for
+  // refuse_for more: then the connections end. LoadModels must have returned.
+  void Stop(absl::Duration lame_duck, absl::Duration refuse_for);
 
   int port() const { return ports_.port; }
   // 0 without --health_address.

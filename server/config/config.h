@@ -39,6 +39,7 @@ struct Config {
   absl::Duration max_batch_delay;     // >= 0
   absl::Duration lame_duck;           // >= 0
   absl::Duration drain_timeout;       // >= 0
+  absl::Duration refuse_for;          // >= 0
   bool skip_broken_models = false;
   bool repository_control = false;  // clients may load, replace and unload models
   bool triton_metrics = false;      // nv_inference_* too

@@ -52,6 +52,9 @@ ABSL_FLAG(absl::Duration, lame_duck, absl::Seconds(5),
           "On SIGTERM: how long to go on serving after health has turned to NOT_SERVING.");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(30),
           "On SIGTERM, after --lame_duck: how long accepted requests may take to finish.");
+ABSL_FLAG(absl::Duration, refuse_for, absl::Seconds(1),
+          "After that: how long calls that still come are answered UNAVAILABLE, before the "
+          "connections end.");
 ABSL_FLAG(bool, skip_broken_models, false,
           "Serve the models that load, instead of ending when one doesn't.");
 ABSL_FLAG(bool, repository_control, false,
