@@ -14,7 +14,6 @@
 #include "server/config/config.h"
 #include "server/config/flags.h"
 #include "server/logging.h"
-#include "server/probe.h"
 #include "server/process_events.h"
 #include "server/server.h"
 #include "spdlog/spdlog.h"
@@ -66,9 +65,6 @@ int ServeUntilStopped(const Config& config, Backend backend, ProcessEvents& even
 void Serve(int argc, char** argv,
            const std::function<absl::StatusOr<Backend>(const std::string& device)>& open) {
   ParseFlags(argc, argv);
-  if (const std::string address = absl::GetFlag(FLAGS_probe); !address.empty()) {
-    _exit(Probe(address, absl::GetFlag(FLAGS_probe_service)));
-  }
   SetUpLog(absl::GetFlag(FLAGS_log_format), absl::GetFlag(FLAGS_log_level));
   ProcessEvents events;  // before any other thread: it blocks the signals
   const auto serve = [&]() -> absl::StatusOr<int> {

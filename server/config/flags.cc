@@ -66,11 +66,6 @@ ABSL_FLAG(std::string, log_format, "text", "text or json: a line, or an object, 
 ABSL_FLAG(double, access_log, 0,
           "The share of the requests, 0 to 1, that get a line in the log: status, timings, the "
           "caller's traceparent.");
-ABSL_FLAG(std::string, probe, "",
-          "Don't serve: ask the server at this HOST:PORT (its --health_address, or --address "
-          "without TLS) for its health, and exit with 0 if it serves, else with 1.");
-ABSL_FLAG(std::string, probe_service, "",
-          "What --probe asks for: empty (all models are ready), liveness, or a model's name.");
 
 namespace patchserve {
 

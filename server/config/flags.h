@@ -35,8 +35,6 @@ ABSL_DECLARE_FLAG(bool, triton_metrics);
 ABSL_DECLARE_FLAG(std::string, log_level);
 ABSL_DECLARE_FLAG(std::string, log_format);
 ABSL_DECLARE_FLAG(double, access_log);
-ABSL_DECLARE_FLAG(std::string, probe);
-ABSL_DECLARE_FLAG(std::string, probe_service);
 
 namespace patchserve {
 

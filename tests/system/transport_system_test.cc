@@ -1,5 +1,7 @@
 #include <signal.h>
+#include <sys/wait.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,10 +18,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// The exit code of `patchserve --probe`.
+// The exit code of patchserve_probe.
 int Probe(const std::string& address, const std::string& service = "") {
-  ServerProcess probe({"--probe=" + address, "--probe_service=" + service});
-  return probe.WaitForExit();
+  return WEXITSTATUS(std::system((PROBE_PROGRAM " " + address + " '" + service + "'").c_str()));
 }
 
 // What a plaintext call of `method`, with an empty message, is answered.
