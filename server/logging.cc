@@ -14,6 +14,7 @@
 #include "grpc/support/log.h"
 #include "server/base/line_limit.h"
 #include "server/base/steady_clock.h"
+#include "server/rpc/handshake_failure.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -67,7 +68,8 @@ struct Loggers {
   bool json = false;
   std::mutex mutex;
   // By the place in gRPC's source, of which there are some hundred.
-  std::map<std::pair<std::string, int>, LineLimit> errors;  // guarded by mutex
+  std::map<std::pair<std::string, int>, LineLimit> errors;          // guarded by mutex
+  std::function<void(const std::string& reason)> count_handshakes;  // guarded by mutex
 };
 Loggers* loggers = nullptr;
 
@@ -79,7 +81,15 @@ std::optional<int64_t> ShowGrpc(const gpr_log_func_args& line) {
   return loggers->errors[{line.file, line.line}].Show(SteadyNow());
 }
 
+void CountHandshake(const gpr_log_func_args& line) {
+  const char* reason = HandshakeFailure(line.file, line.message);
+  if (reason == nullptr) return;
+  std::lock_guard lock(loggers->mutex);
+  if (loggers->count_handshakes) loggers->count_handshakes(reason);
+}
+
 void LogGrpc(gpr_log_func_args* line) {
+  CountHandshake(*line);
   const std::optional<int64_t> left_out = ShowGrpc(*line);
   if (!left_out) return;
   std::string text = absl::StrCat(line->message, " (", line->file, ":", line->line, ")");
@@ -111,6 +121,7 @@ Json Fields(const AccessEntry& entry) {
   } else {
     fields["error"] = std::string(entry.status.message());
   }
+  if (!entry.token.empty()) fields["token"] = entry.token;
   if (!entry.traceparent.empty()) fields["traceparent"] = entry.traceparent;
   return fields;
 }
@@ -136,6 +147,11 @@ void SetUpLog(const std::string& format, const std::string& level) {
     sink->set_pattern(kTextPattern);
   }
   gpr_set_log_function(LogGrpc);
+}
+
+void CountHandshakeFailures(std::function<void(const std::string& reason)> count) {
+  std::lock_guard lock(loggers->mutex);
+  loggers->count_handshakes = std::move(count);
 }
 
 void LogTorch(const std::string& text) { loggers->torch->warn("{}", text); }

@@ -55,7 +55,8 @@ class Server {
   int metrics_port() const { return metrics_->port(); }
 
  private:
-  Server(const Config& config, Backend backend,
+  // `tokens`: null where none are wanted.
+  Server(const Config& config, Backend backend, std::shared_ptr<TokenFile> tokens,
          std::function<void(const absl::Status&)> device_lost);
   absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name);
   // Of the model's three names in the Open Inference Protocol.

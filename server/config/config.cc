@@ -223,6 +223,7 @@ absl::StatusOr<Config> ReadConfig() {
   config.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
   config.refuse_for = absl::GetFlag(FLAGS_refuse_for);
   config.repository_control = absl::GetFlag(FLAGS_repository_control);
+  config.reflection = absl::GetFlag(FLAGS_reflection);
   config.triton_metrics = absl::GetFlag(FLAGS_triton_metrics);
   config.skip_broken_models = absl::GetFlag(FLAGS_skip_broken_models);
   RETURN_IF_ERROR(CheckServer(config));

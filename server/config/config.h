@@ -43,6 +43,7 @@ struct Config {
   bool skip_broken_models = false;
   bool repository_control = false;  // clients may load, replace and unload models
   bool triton_metrics = false;      // nv_inference_* too
+  bool reflection = true;           // of gRPC's services
   std::string log_level;            // "debug", "info", "warn" or "error"
   std::string log_format;           // "text" or "json"
   double access_log = 0;            // 0 to 1: the share of the requests that the access log shows

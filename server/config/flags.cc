@@ -55,10 +55,14 @@ ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(30),
 ABSL_FLAG(absl::Duration, refuse_for, absl::Seconds(1),
           "After that: how long calls that still come are answered UNAVAILABLE, before the "
           "connections end.");
-ABSL_FLAG(bool, skip_broken_models, false,
-          "Serve the models that load, instead of ending when one doesn't.");
+ABSL_FLAG(
+    bool, skip_broken_models, false,
+    "Serve the models that load, instead of ending when one doesn't; readiness doesn't ask for "
+    "the others.");
 ABSL_FLAG(bool, repository_control, false,
           "Whether clients may load, replace and unload the models of --models and --config.");
+ABSL_FLAG(bool, reflection, true,
+          "Whether clients may ask which services and methods there are (gRPC's reflection).");
 ABSL_FLAG(bool, triton_metrics, false,
           "Also show the nv_inference_* metrics that dashboards for Triton use.");
 ABSL_FLAG(std::string, log_level, "info", "debug, info, warn or error.");
