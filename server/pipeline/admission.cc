@@ -57,8 +57,9 @@ void AdmissionControl::SetBudgets(const Budgets& budgets) {
 
 absl::Status AdmissionControl::Admit(Call& call, absl::Time now) {
   absl::Status decision = Decide(call, now);
-  // A retry that is refused was counted when it came first. What no server can do isn't demand.
-  const bool refused_first = absl::IsResourceExhausted(decision) && !call.request.retried;
+  // A retry that is refused was counted when it came first. What no idle server could do counts too:
+  // under load prices rise, and with them what seems so.
+  const bool refused_first = !call.request.retried && !absl::IsInvalidArgument(decision);
   if (decision.ok() || refused_first) CountDemand(call);
   return decision;
 }

@@ -155,11 +155,11 @@ TEST_F(AdmissionTest, WhatComesIsDemandOnceThoughItIsRefusedAndComesBack) {
   request.retried = true;
   EXPECT_EQ(Refused(request).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(Shows(demand + "60"));
-  // No number of servers could answer this one.
+  // It is too urgent for any server, at today's price.
   request = RequestFor(red);
   request.deadline = SteadyNow() + absl::Seconds(10);
   EXPECT_EQ(Refused(request).code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_TRUE(Shows(demand + "60"));
+  EXPECT_TRUE(Shows(demand + "80"));
   model.Release();
 }
 
