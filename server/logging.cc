@@ -16,6 +16,7 @@
 #include "server/base/line_limit.h"
 #include "server/base/quote.h"
 #include "server/base/steady_clock.h"
+#include "server/rpc/handshake_failure.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -69,7 +70,8 @@ struct Loggers {
   bool json = false;
   std::mutex mutex;
   // By the place in gRPC's source, of which there are some hundred.
-  std::map<std::pair<std::string, int>, LineLimit> errors;  // guarded by mutex
+  std::map<std::pair<std::string, int>, LineLimit> errors;          // guarded by mutex
+  std::function<void(const std::string& reason)> count_handshakes;  // guarded by mutex
 };
 Loggers* loggers = nullptr;
 
@@ -93,8 +95,16 @@ spdlog::level::level_enum LevelOf(gpr_log_severity severity) {
   return spdlog::level::err;
 }
 
+void CountHandshake(const gpr_log_func_args& line) {
+  const char* reason = HandshakeFailure(line.file, line.message);
+  if (reason == nullptr) return;
+  std::lock_guard lock(loggers->mutex);
+  if (loggers->count_handshakes) loggers->count_handshakes(reason);
+}
+
 // Clients cause most of its lines, with bytes of theirs in them.
 void LogGrpc(gpr_log_func_args* line) {
+  CountHandshake(*line);
   const std::optional<int64_t> left_out = ShowGrpc(*line);
   if (!left_out) return;
   std::string text = absl::StrCat(OneLine(line->message), " (", line->file, ":", line->line, ")");
@@ -124,6 +134,7 @@ Json Fields(const AccessEntry& entry) {
   } else {
     fields["error"] = std::string(entry.status.message());
   }
+  if (!entry.token.empty()) fields["token"] = entry.token;
   if (!entry.traceparent.empty()) fields["traceparent"] = entry.traceparent;
   return fields;
 }
@@ -150,6 +161,11 @@ void SetUpLog(const std::string& format, const std::string& level) {
   }
   gpr_set_log_function(LogGrpc);
   google::protobuf::SetLogHandler(LogProtobuf);
+}
+
+void CountHandshakeFailures(std::function<void(const std::string& reason)> count) {
+  std::lock_guard lock(loggers->mutex);
+  loggers->count_handshakes = std::move(count);
 }
 
 void LogTorch(const std::string& text) { loggers->torch->warn("{}", text); }

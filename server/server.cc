@@ -2,16 +2,20 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/base/free_memory.h"
+#include "server/base/memory.h"
 #include "server/base/status.h"
 #include "server/base/steady_clock.h"
 #include "server/base/usable_cores.h"
+#include "server/config/memory_plan.h"
 #include "server/logging.h"
 #include "server/model_loader.h"
 #include "server/net/descriptor_limit.h"
@@ -44,7 +48,7 @@ int Runners(const Config& config, const Backend& backend) {
 // How often the main port is asked whether it takes connections, and how long it may take.
 constexpr absl::Duration kAskEvery = absl::Seconds(5), kAnswerWithin = absl::Seconds(5);
 
-// For the last bytes of the last answers.
+// For gRPC to see that the connections have ended.
 constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 
 // A batch that is expected to take longer isn't measured at warm-up: what it takes is extrapolated,
@@ -52,12 +56,22 @@ constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 constexpr absl::Duration kLongestBatch = absl::Milliseconds(500);
 constexpr absl::Duration kLongestBatchBetween = absl::Milliseconds(100);
 
+// Bytes of its file; 0 where there is none, for a device that needs none.
+int64_t WeightsOf(const std::string& folder) {
+  std::error_code error;
+  const uintmax_t bytes = std::filesystem::file_size(folder + "/model.safetensors", error);
+  return error ? 0 : static_cast<int64_t>(bytes);
+}
+
+// What a model takes beside its weights, where that isn't measured.
+constexpr int64_t kModelNeeds = 64 << 20;
+
 // On a CPU larger batches only add to the latency.
 int DefaultMaxBatch(const Backend& backend) { return backend.runners_share ? 128 : 8; }
 
 }  // namespace
 
-Server::Server(const Config& config, Backend backend,
+Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile> tokens,
                std::function<void(const absl::Status&)> device_lost)
     : config_(config),
       backend_(std::move(backend)),
@@ -68,8 +82,6 @@ Server::Server(const Config& config, Backend backend,
       classifier_(
           {.limits = {.max_bytes = config_.max_image_bytes, .max_pixels = config_.max_image_pixels},
            .decode_threads = config_.decode_threads > 0 ? config_.decode_threads : Cores(),
-           .max_bytes_in_flight = config_.max_bytes_in_flight,
-           .max_pixels_in_flight = config_.max_pixels_in_flight,
            .max_batch_delay = config_.max_batch_delay,
            .device = backend_.device,
            .runners = Runners(config_, backend_),
@@ -80,7 +92,7 @@ Server::Server(const Config& config, Backend backend,
       changes_(
           registry_, [this](const std::string& name) { return Load(name); },
           [this](const std::string& name) { ShowState(name); }),
-      access_log_(config_.access_log, LogAccess),
+      access_log_(config_.access_log, LogAccess, std::move(tokens)),
       classification_(classifier_, registry_, open_calls_, access_log_, config_.stream_window),
       inference_(classifier_, registry_, health_, open_calls_, access_log_,
                  config_.repository_control ? &changes_ : nullptr, config_.stream_window,
@@ -96,15 +108,21 @@ Server::Server(const Config& config, Backend backend,
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     const Config& config, Backend backend, std::function<void(const absl::Status&)> device_lost) {
-  std::unique_ptr<Server> server(new Server(config, std::move(backend), std::move(device_lost)));
+  std::shared_ptr<TokenFile> tokens;
+  if (const std::string& file = config.transport.auth_tokens; !file.empty()) {
+    ASSIGN_OR_RETURN(tokens, TokenFile::Open(file));
+  }
+  std::unique_ptr<Server> server(
+      new Server(config, std::move(backend), tokens, std::move(device_lost)));
   if (!config.metrics_address.empty()) {
     RETURN_IF_ERROR(server->metrics_->Expose(config.metrics_address));
   }
   const DescriptorLimit descriptors = RaiseDescriptorLimit();
+  server->expected_ = ReadResidentMemory().now;
   spdlog::info("at most {} file descriptors, raised from {}", descriptors.now, descriptors.before);
   ASSIGN_OR_RETURN(server->ports_,
                    Listen(config, {&server->classification_, &server->inference_}, server->health_,
-                          server->other_methods_, descriptors.now, *server->metrics_));
+                          server->other_methods_, tokens, descriptors.now, *server->metrics_));
   server->WatchPort();
   return server;
 }
@@ -132,6 +150,7 @@ absl::Status Server::LoadModels() {
     if (absl::IsCancelled(loaded)) return loaded;
     if (loaded.ok()) {
       ++ready;
+      RETURN_IF_ERROR(DivideMemory());
     } else if (config_.skip_broken_models) {
       spdlog::error("{}", std::string(loaded.message()));
     } else {
@@ -150,7 +169,35 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::strin
   const bool others_serve = std::any_of(
       models.begin(), models.end(), [](const ModelEntry& entry) { return entry.model != nullptr; });
   const absl::Duration longest = others_serve ? kLongestBatchBetween : kLongestBatch;
-  return LoadModel(settings, backend_, classifier_, longest, cancel_loading_);
+  const ResidentMemory before = ReadResidentMemory();
+  auto model = LoadModel(settings, backend_, classifier_, longest, cancel_loading_);
+  const ResidentMemory after = ReadResidentMemory();  // with the peak of the warm-up
+  most_running_ = std::max<int64_t>(most_running_, after.peak - after.now);
+  most_kept_ = std::max<int64_t>(most_kept_, after.now - before.now);
+  expected_ += WeightsOf(settings.folder) + kModelNeeds;
+  return model;
+}
+
+absl::Status Server::DivideMemory() {
+  // A model is loaded beside the one that it replaces.
+  int64_t process = ReadResidentMemory().now + most_running_ +
+                    (config_.repository_control ? most_kept_.load() : 0);
+  // Who calls while models load is refused, but the messages are in memory, and would be measured.
+  if (ports_.acceptor->counts().open > 0) process = std::min<int64_t>(process, expected_);
+  ASSIGN_OR_RETURN(const MemoryPlan plan, PlanMemory(config_, process));
+  classifier_.SetBudgets({.images = plan.images, .decoding = plan.decoding});
+  metrics_->SetMemory(plan.limit, {{"process", plan.process},
+                                   {"grpc", plan.grpc},
+                                   {"images", plan.images},
+                                   {"decoding", plan.decoding},
+                                   {"spare", plan.spare}});
+  constexpr int64_t kMiB = 1 << 20;
+  spdlog::info(
+      "memory, MiB of {}: {} for the process and its models, {} for gRPC, {} for images in flight, "
+      "{} for decoding, {} to spare",
+      plan.limit / kMiB, plan.process / kMiB, plan.grpc / kMiB, plan.images / kMiB,
+      plan.decoding / kMiB, plan.spare / kMiB);
+  return absl::OkStatus();
 }
 
 void Server::SetHealth(const std::string& model, bool serving) {
@@ -176,8 +223,10 @@ void Server::ShowState(const std::string& name) {
         metrics.ClearInfo();
       }
     }
-    // Who unloads a model wants the others to serve on.
-    all &= ready || entry.state == ModelState::kUnloaded;
+    // Who unloads a model wants the others to serve on, and so does who lets broken ones be
+    // skipped.
+    const bool skipped = config_.skip_broken_models && entry.state == ModelState::kFailed;
+    all &= ready || skipped || entry.state == ModelState::kUnloaded;
     any |= ready;
   }
   for (const char* readiness : kReadinessNames) health_.Set(readiness, all && any);
@@ -188,7 +237,7 @@ void Server::DeviceLost(const absl::Status& why) {
   device_lost_(why);
 }
 
-void Server::Stop(absl::Duration lame_duck) {
+void Server::Stop(absl::Duration lame_duck, absl::Duration refuse_for) {
   watch_->Stop();
   health_.EndServing(kLiveness);
   if (lame_duck > absl::ZeroDuration()) {
@@ -203,16 +252,19 @@ void Server::Stop(absl::Duration lame_duck) {
     spdlog::warn("requests are still open after {}: they are cancelled",
                  absl::FormatDuration(config_.drain_timeout));
   }
-  // What is open now isn't ours to finish, such as an idle reflection stream: gRPC ends it.
-  ports_.acceptor->Stop();
+  spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(SteadyNow() - start));
+  // Who hasn't heard of the end yet is told to go elsewhere.
+  absl::SleepFor(refuse_for);
+  // gRPC's Shutdown cancels what still comes, and callers don't repeat what was CANCELLED. Where
+  // the connection has ended they find the server UNAVAILABLE.
+  ports_.acceptor->EndAll();
   ports_.server->Shutdown(absl::ToChronoTime(absl::Now() + kFarewell));
   if (ports_.health != nullptr) {
-    ports_.health_acceptor->Stop();
+    ports_.health_acceptor->EndAll();
     ports_.health->Shutdown(absl::ToChronoTime(absl::Now()));
   }
   changes_.Stop();
   classifier_.Stop();
-  spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(SteadyNow() - start));
   // What happened since Prometheus last came would be lost.
   spdlog::debug("the last figures\n{}", metrics_->Scrape());
 }

@@ -36,10 +36,15 @@ ABSL_FLAG(int, runners, 0,
 ABSL_FLAG(int, decode_threads, 0, "Threads that decode images. 0: one a core.");
 ABSL_FLAG(int, max_batch, 0, "The most images that run together. 0: 8 on a CPU, 128 on a GPU.");
 ABSL_FLAG(int, max_queue, 512, "The most requests of a model that wait; more are refused.");
-ABSL_FLAG(int64_t, max_bytes_in_flight, 256 << 20,
-          "Bytes of the images that wait for their answers; more are refused.");
-ABSL_FLAG(int64_t, max_pixels_in_flight, 200'000'000,
-          "Pixels of the images that wait to be decoded; more are refused.");
+ABSL_FLAG(int64_t, memory_limit, 0,
+          "Bytes that the process may take in all, from which the next two and --max_grpc_memory "
+          "follow. 0: its cgroup's limit, or the machine's memory.");
+ABSL_FLAG(
+    int64_t, max_bytes_in_flight, 0,
+    "Bytes of the images that wait for their answers; more are refused. 0: by --memory_limit.");
+ABSL_FLAG(int64_t, max_decoding_bytes, 0,
+          "Bytes that decoding takes of the images that wait for it; more are refused. 0: by "
+          "--memory_limit.");
 ABSL_FLAG(absl::Duration, max_batch_delay, absl::InfiniteDuration(),
           "The longest that a request waits for others to join its batch, while a runner is free. "
           "inf: as long as more are answered in time so.");
@@ -52,10 +57,17 @@ ABSL_FLAG(absl::Duration, lame_duck, absl::Seconds(5),
           "On SIGTERM: how long to go on serving after health has turned to NOT_SERVING.");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(30),
           "On SIGTERM, after --lame_duck: how long accepted requests may take to finish.");
-ABSL_FLAG(bool, skip_broken_models, false,
-          "Serve the models that load, instead of ending when one doesn't.");
+ABSL_FLAG(absl::Duration, refuse_for, absl::Seconds(1),
+          "After that: how long calls that still come are answered UNAVAILABLE, before the "
+          "connections end.");
+ABSL_FLAG(
+    bool, skip_broken_models, false,
+    "Serve the models that load, instead of ending when one doesn't; readiness doesn't ask for "
+    "the others.");
 ABSL_FLAG(bool, repository_control, false,
           "Whether clients may load, replace and unload the models of --models and --config.");
+ABSL_FLAG(bool, reflection, true,
+          "Whether clients may ask which services and methods there are (gRPC's reflection).");
 ABSL_FLAG(bool, triton_metrics, false,
           "Also show the nv_* metrics that dashboards for Triton use.");
 ABSL_FLAG(
@@ -66,11 +78,6 @@ ABSL_FLAG(std::string, log_format, "text", "text or json: a line, or an object, 
 ABSL_FLAG(double, access_log, 0,
           "The share of the requests, 0 to 1, that get a line in the log: status, timings, the "
           "caller's traceparent.");
-ABSL_FLAG(std::string, probe, "",
-          "Don't serve: ask the server at this HOST:PORT (its --health_address, or --address "
-          "without TLS) for its health, and exit with 0 if it serves, else with 1.");
-ABSL_FLAG(std::string, probe_service, "",
-          "What --probe asks for: empty (all models are ready), liveness, or a model's name.");
 
 namespace patchserve {
 

@@ -19,8 +19,9 @@ ABSL_DECLARE_FLAG(int, runners);
 ABSL_DECLARE_FLAG(int, decode_threads);
 ABSL_DECLARE_FLAG(int, max_batch);
 ABSL_DECLARE_FLAG(int, max_queue);
+ABSL_DECLARE_FLAG(int64_t, memory_limit);
 ABSL_DECLARE_FLAG(int64_t, max_bytes_in_flight);
-ABSL_DECLARE_FLAG(int64_t, max_pixels_in_flight);
+ABSL_DECLARE_FLAG(int64_t, max_decoding_bytes);
 ABSL_DECLARE_FLAG(absl::Duration, max_batch_delay);
 ABSL_DECLARE_FLAG(int, stream_window);
 ABSL_DECLARE_FLAG(int64_t, max_image_bytes);
@@ -28,15 +29,15 @@ ABSL_DECLARE_FLAG(int64_t, max_image_pixels);
 ABSL_DECLARE_FLAG(absl::Duration, default_deadline);
 ABSL_DECLARE_FLAG(absl::Duration, lame_duck);
 ABSL_DECLARE_FLAG(absl::Duration, drain_timeout);
+ABSL_DECLARE_FLAG(absl::Duration, refuse_for);
 ABSL_DECLARE_FLAG(bool, skip_broken_models);
 ABSL_DECLARE_FLAG(bool, repository_control);
+ABSL_DECLARE_FLAG(bool, reflection);
 ABSL_DECLARE_FLAG(bool, triton_metrics);
 ABSL_DECLARE_FLAG(std::string, server_name);
 ABSL_DECLARE_FLAG(std::string, log_level);
 ABSL_DECLARE_FLAG(std::string, log_format);
 ABSL_DECLARE_FLAG(double, access_log);
-ABSL_DECLARE_FLAG(std::string, probe);
-ABSL_DECLARE_FLAG(std::string, probe_service);
 
 namespace patchserve {
 

@@ -31,8 +31,10 @@ using prometheus::Histogram;
 
 constexpr int kStatusCodes = 17;  // absl::StatusCode's 0 to 16 are gRPC's
 constexpr std::array<const char*, 4> kStages = {"decode", "queue", "run", "respond"};
-constexpr std::array<const char*, 6> kShedReasons = {"queue_full", "bytes",   "pixels",
+constexpr std::array<const char*, 6> kShedReasons = {"queue_full", "bytes",   "decoding",
                                                      "late",       "expired", "draining"};
+
+constexpr std::array<const char*, 3> kCriticalities = {"sheddable", "default", "critical"};
 
 // Of Prometheus' text format.
 constexpr char kContentType[] = "text/plain; version=0.0.4; charset=utf-8";
@@ -77,6 +79,10 @@ struct Families {
                  .Name("patchserve_shed_total")
                  .Help("Good requests that were not served, by reason.")
                  .Register(r)),
+        demand(prometheus::BuildCounter()
+                   .Name("patchserve_demand_seconds_total")
+                   .Help("Time of all decoding threads, or all runners, that requests asked for.")
+                   .Register(r)),
         predicted_wait(prometheus::BuildGauge()
                            .Name("patchserve_predicted_queue_delay_seconds")
                            .Help("How long a request would wait before it runs, if it came now.")
@@ -105,6 +111,26 @@ struct Families {
                       .Name("patchserve_in_flight")
                       .Help("Requests that are not answered yet.")
                       .Register(r)),
+        memory_limit(prometheus::BuildGauge()
+                         .Name("patchserve_memory_limit_bytes")
+                         .Help("What the process may take in all.")
+                         .Register(r)),
+        memory_budget(prometheus::BuildGauge()
+                          .Name("patchserve_memory_budget_bytes")
+                          .Help("How that is divided.")
+                          .Register(r)),
+        unauthenticated(prometheus::BuildCounter()
+                            .Name("patchserve_unauthenticated_total")
+                            .Help("Calls refused for want of a token that is known, by reason.")
+                            .Register(r)),
+        handshakes_failed(prometheus::BuildCounter()
+                              .Name("patchserve_handshakes_failed_total")
+                              .Help("TLS handshakes that failed, by reason.")
+                              .Register(r)),
+        certificate_end(prometheus::BuildGauge()
+                            .Name("patchserve_certificate_expiry_timestamp_seconds")
+                            .Help("When the server's certificate ends, in seconds since 1970.")
+                            .Register(r)),
         build_info(prometheus::BuildGauge()
                        .Name("patchserve_build_info")
                        .Help("1, labelled with the version.")
@@ -118,6 +144,7 @@ struct Families {
   Family<Counter>& images_in_time;
   Family<Counter>& dead_images;
   Family<Counter>& shed;
+  Family<Counter>& demand;
   Family<Gauge>& predicted_wait;
   Family<Gauge>& queue_depth;
   Family<Gauge>& model_info;
@@ -125,17 +152,36 @@ struct Families {
   Family<Counter>& device_busy;
   Family<Gauge>& device_runners;
   Family<Gauge>& in_flight;
+  Family<Gauge>& memory_limit;
+  Family<Gauge>& memory_budget;
+  Family<Counter>& unauthenticated;
+  Family<Counter>& handshakes_failed;
+  Family<Gauge>& certificate_end;
   Family<Gauge>& build_info;
 };
 
-// patchserve_requests_total of one model. A code's counter is made when it is first
-// seen: most codes never are.
+// The codes that alerts ask for: from 0, else the first of a kind would be no increase.
+constexpr absl::StatusCode kUsualCodes[] = {
+    absl::StatusCode::kOk,          absl::StatusCode::kInvalidArgument,
+    absl::StatusCode::kCancelled,   absl::StatusCode::kDeadlineExceeded,
+    absl::StatusCode::kInternal,    absl::StatusCode::kResourceExhausted,
+    absl::StatusCode::kUnavailable,
+};
+
+// patchserve_requests_total of one model. The counter of a code that isn't usual is made when it is
+// first seen: most never are.
 class RequestCounters {
  public:
   RequestCounters(std::string model, Families& families)
       : model_(std::move(model)), families_(families) {}
 
-  void Increment(absl::StatusCode code) {
+  void ShowUsual() {
+    for (absl::StatusCode code : kUsualCodes) Counted(code);
+  }
+  void Increment(absl::StatusCode code) { Counted(code).Increment(); }
+
+ private:
+  Counter& Counted(absl::StatusCode code) {
     std::atomic<Counter*>& counter = by_code_[static_cast<size_t>(code) % kStatusCodes];
     Counter* found = counter.load(std::memory_order_acquire);
     if (found == nullptr) {  // two threads at once get the same one from the family
@@ -143,10 +189,9 @@ class RequestCounters {
           &families_.requests.Add({{"model", model_}, {"code", absl::StatusCodeToString(code)}});
       counter.store(found, std::memory_order_release);
     }
-    found->Increment();
+    return *found;
   }
 
- private:
   const std::string model_;
   Families& families_;
   std::array<std::atomic<Counter*>, kStatusCodes> by_code_{};
@@ -166,15 +211,22 @@ class PrometheusModelMetrics : public ModelMetrics {
         images_(families.images.Add({{"model", model_}})),
         images_in_time_(families.images_in_time.Add({{"model", model_}})),
         dead_images_(families.dead_images.Add({{"model", model_}})),
+        decode_demand_(families.demand.Add({{"model", model_}, {"stage", "decode"}})),
+        run_demand_(families.demand.Add({{"model", model_}, {"stage", "run"}})),
         predicted_wait_(families.predicted_wait.Add({{"model", model_}})),
         queue_depth_(families.queue_depth.Add({{"model", model_}})),
         ready_(families.model_ready.Add({{"model", model_}})) {
+    requests_.ShowUsual();
     for (size_t stage = 0; stage < kStages.size(); ++stage) {
       stages_[stage] =
           &families.stage_duration.Add({{"model", model_}, {"stage", kStages[stage]}}, kSeconds);
     }
     for (size_t reason = 0; reason < kShedReasons.size(); ++reason) {
-      shed_[reason] = &families.shed.Add({{"model", model_}, {"reason", kShedReasons[reason]}});
+      for (size_t level = 0; level < kCriticalities.size(); ++level) {
+        shed_[reason][level] = &families.shed.Add({{"model", model_},
+                                                   {"reason", kShedReasons[reason]},
+                                                   {"criticality", kCriticalities[level]}});
+      }
     }
   }
 
@@ -184,7 +236,13 @@ class PrometheusModelMetrics : public ModelMetrics {
     durations.Observe(absl::ToDoubleSeconds(duration));
   }
   void AnsweredInTime() override { images_in_time_.Increment(); }
-  void Shed(ShedReason reason) override { shed_[static_cast<size_t>(reason)]->Increment(); }
+  void Shed(ShedReason reason, Criticality criticality) override {
+    shed_[static_cast<size_t>(reason)][static_cast<size_t>(criticality)]->Increment();
+  }
+  void Demanded(absl::Duration decode, absl::Duration run) override {
+    decode_demand_.Increment(absl::ToDoubleSeconds(decode));
+    run_demand_.Increment(absl::ToDoubleSeconds(run));
+  }
   void StageTook(Stage stage, absl::Duration duration) override {
     stages_[static_cast<size_t>(stage)]->Observe(absl::ToDoubleSeconds(duration));
   }
@@ -236,7 +294,9 @@ class PrometheusModelMetrics : public ModelMetrics {
   Counter& images_;
   Counter& images_in_time_;
   Counter& dead_images_;
-  std::array<Counter*, kShedReasons.size()> shed_;
+  std::array<std::array<Counter*, kCriticalities.size()>, kShedReasons.size()> shed_;
+  Counter& decode_demand_;
+  Counter& run_demand_;
   Gauge& predicted_wait_;
   Gauge& queue_depth_;
   Gauge& ready_;
@@ -285,6 +345,14 @@ class PrometheusMetrics : public Metrics {
         unknown_model_("", families_),
         in_flight_(families_.in_flight.Add({})) {
     families_.build_info.Add({{"version", version}}).Set(1);
+    // From 0: else the first of a kind would be no increase.
+    for (const char* reason : {"no_token", "unknown_token"}) {
+      families_.unauthenticated.Add({{"reason", reason}});
+    }
+    for (const char* reason :
+         {"not_tls", "no_certificate", "bad_certificate", "refused_by_client", "other"}) {
+      families_.handshakes_failed.Add({{"reason", reason}});
+    }
   }
 
   ModelMetrics& Model(const std::string& name) override {
@@ -315,6 +383,25 @@ class PrometheusMetrics : public Metrics {
     connections_.Show(port, std::move(counts));
   }
 
+  void SetMemory(int64_t limit, const std::map<std::string, int64_t>& parts) override {
+    families_.memory_limit.Add({}).Set(static_cast<double>(limit));
+    for (const auto& [use, bytes] : parts) {
+      families_.memory_budget.Add({{"for", use}}).Set(static_cast<double>(bytes));
+    }
+  }
+  void CallRefused(const std::string& reason) override {
+    families_.unauthenticated.Add({{"reason", reason}}).Increment();
+  }
+  void HandshakeFailed(const std::string& reason) override {
+    families_.handshakes_failed.Add({{"reason", reason}}).Increment();
+  }
+  void ShowCertificateEnd(std::function<std::optional<absl::Time>()> end) override {
+    Gauge& gauge = families_.certificate_end.Add({});
+    certificate_.Set([&gauge, end = std::move(end)] {
+      if (const auto known = end()) gauge.Set(absl::ToDoubleSeconds(*known - absl::UnixEpoch()));
+    });
+  }
+
   absl::Status Expose(const std::string& address) override {
     absl::StatusOr<ListeningSockets> sockets = ListenOn(address);
     if (!sockets.ok()) {
@@ -332,6 +419,7 @@ class PrometheusMetrics : public Metrics {
 
   std::string Scrape() const override {
     before_scrape_.Collect();
+    certificate_.Collect();
     std::vector<prometheus::MetricFamily> families = registry_->Collect();
     std::vector<const prometheus::Collectable*> others = {&process_, &connections_};
     if (show_triton_names_) others.insert(others.end(), {&triton_, &machine_, &gpus_});
@@ -358,6 +446,7 @@ class PrometheusMetrics : public Metrics {
   const GpuMetrics gpus_;
   ConnectionMetrics connections_;
   ScrapeCallback before_scrape_;
+  ScrapeCallback certificate_;
   const TritonMetrics triton_{[this] { return ForTriton(); }};
   std::atomic<bool> show_triton_names_ = false;
   Families families_;
