@@ -122,7 +122,7 @@ def main():
     parser.add_argument("--draw")
     parser.add_argument("--seconds", type=int, default=60)
     arguments = parser.parse_args()
-    dashboard = board.load(ROOT / "deploy/grafana/patchserve.json")
+    dashboard = board.load(ROOT / "deploy/helm/patchserve/files/dashboard.json")
     with Stack(arguments.programs, arguments.prometheus) as stack:
         if arguments.draw:
             return draw(dashboard, stack, arguments.draw, arguments.seconds)
