@@ -2,6 +2,7 @@
 """What the chart makes of its values. Run by the Python that has Helm's engine: see install_tools.sh."""
 
 import pathlib
+import re
 import unittest
 
 import helm_python as helm
@@ -9,7 +10,8 @@ import yaml
 
 from chart import merge, templates
 
-CHART = pathlib.Path(__file__).resolve().parents[2] / "deploy/helm/patchserve"
+DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
+CHART = DEPLOY / "helm/patchserve"
 
 
 def render(values="", settings="", name="patchserve", namespace="patchserve"):
@@ -191,6 +193,41 @@ class MonitoringTest(unittest.TestCase):
         self.assertEqual(found["metadata"]["labels"]["grafana_dashboard"], "1")
         self.assertEqual(yaml.safe_load(found["data"]["patchserve.json"]),
                          yaml.safe_load((CHART / "files/dashboard.json").read_text()))
+
+
+def rules(objects):
+    return [rule for group in objects["PrometheusRule"][0]["spec"]["groups"] for rule in group["rules"]]
+
+
+class RulesTest(unittest.TestCase):
+    def test_the_rules_of_two_releases_select_nothing_of_each_other(self):
+        for rule in rules(render(name="b", namespace="vision")):
+            selectors = re.findall(r"\{([^}]*)\}", rule["expr"])
+            if rule["expr"].startswith("vector"):
+                self.assertEqual(rule["labels"], {"namespace": "vision", "job": "b-patchserve"})
+            else:
+                self.assertTrue(selectors, rule)
+            for selector in selectors:
+                self.assertRegex(selector, r'namespace="vision", (job="b-patchserve"|horizontalpodautoscaler="b-patchserve"|pod=~"b-patchserve-)')
+            # A metric without a selector would be everybody's.
+            self.assertNotRegex(rule["expr"], r"\b(patchserve|model|kube|container|process)[a-z_:0-9]*[a-z0-9](?=[\s)\[]|$)")
+
+    def test_every_alert_has_a_page_that_says_what_to_do(self):
+        pages = {page.stem for page in (DEPLOY / "runbooks").glob("*.md")}
+        alerts = {rule["alert"]: rule for rule in rules(render()) if "alert" in rule}
+        self.assertEqual(pages, set(alerts))
+        for name, alert in alerts.items():
+            page = (DEPLOY.parent / alert["annotations"]["runbook"]).read_text()
+            self.assertTrue(page.startswith(f"# {name}\n"))
+            self.assertIn(f"Severity **{alert['labels']['severity']}**", page)
+            self.assertEqual(re.findall(r"^## (.*)$", page, re.M), ["What it means", "Look", "Do", "Afterwards"])
+            for link in re.findall(r"\]\(([^)#]+)\)", page):
+                self.assertTrue((DEPLOY / "runbooks" / link).resolve().exists(), f"{name}: {link}")
+
+    def test_the_pages_can_be_linked_to_where_they_are_published(self):
+        for rule in rules(render("prometheusRule: {runbookUrl: 'https://wiki.example.com/ps/'}")):
+            if "alert" in rule:
+                self.assertEqual(rule["annotations"]["runbook_url"], f"https://wiki.example.com/ps/{rule['alert']}.md")
 
 
 if __name__ == "__main__":
