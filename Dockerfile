@@ -31,16 +31,16 @@ RUN --mount=type=secret,id=ca,mode=0444 \
 FROM deps AS build-cpu
 COPY . .
 RUN cmake -S . -B build -G Ninja -DPATCHSERVE_DEPS=/opt/patchserve >/dev/null && \
-    cmake --build build --target patchserve && \
-    deploy/collect_image.sh build/bin/patchserve /opt/patchserve cpu /image
+    cmake --build build --target patchserve patchserve_probe && \
+    deploy/collect_image.sh build/bin /opt/patchserve cpu /image
 
 FROM deps AS build-cuda
 RUN --mount=type=secret,id=ca,mode=0444 \
     PATCHSERVE_DEPS=/opt/patchserve PATCHSERVE_CUDA=1 tools/install_deps.sh
 COPY . .
 RUN cmake -S . -B build -G Ninja -DPATCHSERVE_DEPS=/opt/patchserve >/dev/null && \
-    cmake --build build --target patchserve && \
-    deploy/collect_image.sh build/bin/patchserve /opt/patchserve cuda /image
+    cmake --build build --target patchserve patchserve_probe && \
+    deploy/collect_image.sh build/bin /opt/patchserve cuda /image
 
 # --- What both images share. `make image` says what it is built from, and when.
 FROM scratch AS runtime
@@ -61,7 +61,7 @@ ENTRYPOINT ["/opt/patchserve/bin/patchserve", "--address=0.0.0.0:8001", "--metri
 CMD ["--models=/models"]
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
-  CMD ["/opt/patchserve/bin/patchserve", "--probe=127.0.0.1:8003"]
+  CMD ["/opt/patchserve/bin/patchserve_probe", "127.0.0.1:8003"]
 
 # --- For NVIDIA GPUs: driver 580 or newer (CUDA 13.0), and the NVIDIA container runtime.
 FROM runtime AS cuda

@@ -33,7 +33,7 @@ constexpr char kServiceConfig[] = R"({
       "initialBackoff": "0.05s",
       "maxBackoff": "2s",
       "backoffMultiplier": 2,
-      "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
+      "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"]
     }
   }]
 })";
@@ -109,7 +109,7 @@ class ClassifierClient::Call {
 
  private:
   void Finished(const grpc::Status& status) {
-    const auto code = static_cast<absl::StatusCode>(status.error_code());
+    const absl::StatusCode code = CodeOfUncancelled(status.error_code());
     if (client_.options_.retry && !status.ok()) {
       const absl::Time next = absl::Now() + RetryDelay(code, Pushback(*context_), tries_, Jitter());
       if (next < deadline_) {

@@ -70,7 +70,7 @@ struct ClientOptions {
 // Errors of both calls are the server's status, code and message unchanged (the
 // codes and what to do about each: patchserve/v1/classification.proto), or
 // gRPC's own: UNAVAILABLE if there is no server, DEADLINE_EXCEEDED if no answer
-// came in time.
+// came in time. CANCELLED, which nobody here asked for, is UNAVAILABLE: a server ended.
 class ClassifierClient {
  public:
   using Answer = absl::StatusOr<v1::ClassifyResponse>;

@@ -14,6 +14,11 @@ absl::Duration Backoff(int n, double jitter) {
 
 }  // namespace
 
+absl::StatusCode CodeOfUncancelled(int code) {
+  const auto same = static_cast<absl::StatusCode>(code);
+  return same == absl::StatusCode::kCancelled ? absl::StatusCode::kUnavailable : same;
+}
+
 absl::Duration RetryDelay(absl::StatusCode code, std::optional<absl::Duration> server_says,
                           int tries, double jitter) {
   // The server foresees milliseconds, and callers whom it told the same come back together.

@@ -8,6 +8,10 @@
 
 namespace patchserve {
 
+// The code of a call that its caller didn't cancel: so CANCELLED is UNAVAILABLE. A gRPC server
+// that shuts down answers calls so that come too late for it, and so does a proxy on its behalf.
+absl::StatusCode CodeOfUncancelled(int code);
+
 // How long to wait before the next try of a request that was answered `code` at its try
 // number `tries` (from 1); absl::InfiniteDuration(): there is none.
 //

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/retry_policy.h"
 
 namespace patchserve {
 namespace {
@@ -17,7 +18,7 @@ using Bidi = grpc::ClientBidiReactor<v1::ClassifyStreamRequest, v1::ClassifyStre
 absl::Status ToStatus(const grpc::Status& status) {
   // Requests were open, so an end in good order is as bad as a broken connection.
   if (status.ok()) return absl::UnavailableError("the server ended the stream");
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  return absl::Status(CodeOfUncancelled(status.error_code()), status.error_message());
 }
 
 absl::Status Result(const v1::ClassifyStreamResponse& response) {

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Collects what the image is made of, and nothing else: the program, stripped, the libraries that it
-# and they load, their licences, and an SBOM. Wants a Debian with the packages of tools/install_deps.sh.
+# Collects what the image is made of, and nothing else: the server and its probe, stripped, the libraries that
+# they load, their licences, and an SBOM. Wants a Debian with the packages of tools/install_deps.sh.
 #
-# usage: collect_image.sh PROGRAM DEPS cpu|cuda INTO
+# usage: collect_image.sh BUILD/bin DEPS cpu|cuda INTO
 #   INTO/system      the root file system: Debian's libraries, what scanners and lawyers read
 #   INTO/libraries   LibTorch, CUDA and OpenCV, in the same folders as under DEPS
-#   INTO/program     bin/patchserve
+#   INTO/program     bin/patchserve, bin/patchserve_probe
 set -euo pipefail
-readonly program=$1 deps=$2 flavour=$3 into=$4
+readonly programs=$1 deps=$2 flavour=$3 into=$4
 source=$(cd "$(dirname "$0")/.." && pwd)
 readonly source
 readonly system="$into/system" licences="$into/system/usr/share/doc"
@@ -39,18 +39,18 @@ collect_libraries() (
   find opencv-*/lib -maxdepth 1 -name 'libopencv_*.so.*' -type l -exec cp -a --parents {} "$into/libraries/" \;
 )
 
-collect_program() {
-  install -D -m 755 "$program" "$into/program/bin/patchserve"
-  strip "$into/program/bin/patchserve"
+collect_programs() {
+  install -D -m 755 -t "$into/program/bin" "$programs"/patchserve{,_probe}
+  strip "$into"/program/bin/*
 }
 
-# What ldd finds, outside of DEPS, for the program and every library that goes with it. A library that a
+# What ldd finds, outside of DEPS, for the programs and every library that goes with them. A library that a
 # GPU's driver brings isn't found; of any other the lack is an error.
 debian_libraries() {
   local files
   mapfile -t files < <(find "$deps" -path "$deps/libtorch-*-$flavour/*" -name '*.so*' -type f \
     -exec test -e "$into/libraries/{}" \; -print)
-  ldd "$program" "${files[@]}" >"$into/ldd"
+  ldd "$programs"/patchserve{,_probe} "${files[@]}" >"$into/ldd"
   if [[ $flavour == cpu ]] && grep 'not found' "$into/ldd" >&2; then return 1; fi
   sed -n -e 's/.* => \(\/[^ ]*\) (.*/\1/p' -e 's/^\s*\(\/[^ ]*ld-linux[^ ]*\) (.*/\1/p' "$into/ldd" |
     grep -v "^$deps/" | sort -u
@@ -104,7 +104,7 @@ collect_licences() {
 
 mkdir -p "$into"
 collect_libraries
-collect_program
+collect_programs
 collect_system
 collect_licences
 mkdir -p "$system/usr/share/sbom"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "grpcpp/impl/server_builder_option.h"
 #include "grpcpp/server_builder.h"
 #include "server/base/status.h"
+#include "server/logging.h"
 #include "server/net/greeting.h"
 #include "server/net/listening_sockets.h"
 #include "server/rpc/credentials.h"
@@ -31,6 +33,16 @@ ConnectionLimits Limits(const Transport& transport, int64_t max_message_bytes) {
           .age_grace = transport.connection_age_grace,
           .min_ping_interval = transport.min_ping_interval,
           .max_memory_bytes = transport.max_grpc_memory};
+}
+
+void ShowTls(const std::string& certificate, Metrics& metrics) {
+  metrics.ShowCertificateEnd([certificate]() -> std::optional<absl::Time> {
+    const auto end = CertificateEnd(certificate);
+    if (!end.ok()) return std::nullopt;
+    return *end;
+  });
+  CountHandshakeFailures(
+      [&metrics](const std::string& reason) { metrics.HandshakeFailed(reason); });
 }
 
 // Reflection is a plugin of every server of the process: of this one it isn't.
@@ -95,20 +107,25 @@ absl::StatusOr<Started> Start(grpc::ServerBuilder& builder, const std::string& a
 int64_t MaxMessageBytes(const Config& config) { return 2 * config.max_image_bytes + (1 << 20); }
 
 absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Service*>& services,
-                             HealthService& health, OtherMethods& others, int64_t max_descriptors,
+                             HealthService& health, OtherMethods& others,
+                             std::shared_ptr<TokenFile> tokens, int64_t max_descriptors,
                              Metrics& metrics) {
   const Transport& transport = config.transport;
+  const auto refused = [&metrics](const std::string& reason) { metrics.CallRefused(reason); };
   ASSIGN_OR_RETURN(const auto credentials,
                    MakeServerCredentials({.certificate = transport.tls_cert,
                                           .key = transport.tls_key,
                                           .client_ca = transport.tls_client_ca,
-                                          .tokens = transport.auth_tokens}));
+                                          .tokens = std::move(tokens),
+                                          .refused = refused}));
+  if (!transport.tls_cert.empty()) ShowTls(transport.tls_cert, metrics);
   Ports ports;
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   for (grpc::Service* service : services) builder.RegisterService(service);
   builder.RegisterService(&health);
   builder.RegisterCallbackGenericService(&others);
+  if (!config.reflection) builder.SetOption(std::make_unique<NoReflection>());
   SetLimits(Limits(transport, MaxMessageBytes(config)), builder);
   const PortLimits connections = ConnectionsOf(transport, max_descriptors);
   ASSIGN_OR_RETURN(Started main, Start(builder, config.address, credentials, connections));

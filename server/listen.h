@@ -13,6 +13,7 @@
 #include "server/net/acceptor.h"
 #include "server/rpc/health_service.h"
 #include "server/rpc/other_methods.h"
+#include "server/rpc/token_file.h"
 
 namespace patchserve {
 
@@ -32,11 +33,12 @@ int64_t MaxMessageBytes(const Config& config);
 
 // Serves `services`, health, reflection and the `others` with the transport security and the limits
 // of `config`, and health again on its own port; `metrics` shows the connections. All must outlive
-// the servers. `max_descriptors`: the process's file descriptors, from which the limit of
-// connections follows. Errors: ALREADY_EXISTS, FAILED_PRECONDITION: a port can't be had. Those of
-// MakeServerCredentials.
+// the servers. `tokens`: null if none are wanted. `max_descriptors`: the process's file
+// descriptors, from which the limit of connections follows. Errors: ALREADY_EXISTS,
+// FAILED_PRECONDITION: a port can't be had. Those of MakeServerCredentials.
 absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Service*>& services,
-                             HealthService& health, OtherMethods& others, int64_t max_descriptors,
+                             HealthService& health, OtherMethods& others,
+                             std::shared_ptr<TokenFile> tokens, int64_t max_descriptors,
                              Metrics& metrics);
 
 }  // namespace patchserve

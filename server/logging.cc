@@ -1,14 +1,20 @@
 #include "server/logging.h"
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "grpc/support/log.h"
+#include "server/base/line_limit.h"
+#include "server/base/steady_clock.h"
+#include "server/rpc/handshake_failure.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -60,11 +66,34 @@ spdlog::level::level_enum LevelOf(const std::string& name) {
 struct Loggers {
   std::shared_ptr<spdlog::logger> grpc, torch, access;
   bool json = false;
+  std::mutex mutex;
+  // By the place in gRPC's source, of which there are some hundred.
+  std::map<std::pair<std::string, int>, LineLimit> errors;          // guarded by mutex
+  std::function<void(const std::string& reason)> count_handshakes;  // guarded by mutex
 };
 Loggers* loggers = nullptr;
 
+// How many lines like this were left out before it; nothing: this one is left out too. Each
+// connection that sends garbage, and each message that is compressed, makes an error line.
+std::optional<int64_t> ShowGrpc(const gpr_log_func_args& line) {
+  if (line.severity != GPR_LOG_SEVERITY_ERROR) return 0;
+  std::lock_guard lock(loggers->mutex);
+  return loggers->errors[{line.file, line.line}].Show(SteadyNow());
+}
+
+void CountHandshake(const gpr_log_func_args& line) {
+  const char* reason = HandshakeFailure(line.file, line.message);
+  if (reason == nullptr) return;
+  std::lock_guard lock(loggers->mutex);
+  if (loggers->count_handshakes) loggers->count_handshakes(reason);
+}
+
 void LogGrpc(gpr_log_func_args* line) {
-  const std::string text = absl::StrCat(line->message, " (", line->file, ":", line->line, ")");
+  CountHandshake(*line);
+  const std::optional<int64_t> left_out = ShowGrpc(*line);
+  if (!left_out) return;
+  std::string text = absl::StrCat(line->message, " (", line->file, ":", line->line, ")");
+  if (*left_out > 0) absl::StrAppend(&text, " (and ", *left_out, " like it before)");
   switch (line->severity) {
     case GPR_LOG_SEVERITY_ERROR:
       return loggers->grpc->error("{}", text);
@@ -92,6 +121,7 @@ Json Fields(const AccessEntry& entry) {
   } else {
     fields["error"] = std::string(entry.status.message());
   }
+  if (!entry.token.empty()) fields["token"] = entry.token;
   if (!entry.traceparent.empty()) fields["traceparent"] = entry.traceparent;
   return fields;
 }
@@ -106,7 +136,10 @@ void SetUpLog(const std::string& format, const std::string& level) {
     return logger;
   };
   spdlog::set_default_logger(make("patchserve"));
-  loggers = new Loggers{make("grpc"), make("torch"), make(kAccess), format == "json"};
+  loggers = new Loggers{.grpc = make("grpc"),
+                        .torch = make("torch"),
+                        .access = make(kAccess),
+                        .json = format == "json"};
   loggers->access->set_level(spdlog::level::info);
   if (loggers->json) {
     sink->set_formatter(std::make_unique<JsonFormatter>());
@@ -114,6 +147,11 @@ void SetUpLog(const std::string& format, const std::string& level) {
     sink->set_pattern(kTextPattern);
   }
   gpr_set_log_function(LogGrpc);
+}
+
+void CountHandshakeFailures(std::function<void(const std::string& reason)> count) {
+  std::lock_guard lock(loggers->mutex);
+  loggers->count_handshakes = std::move(count);
 }
 
 void LogTorch(const std::string& text) { loggers->torch->warn("{}", text); }

@@ -1,6 +1,7 @@
 // The log: one line an event on stderr, as text or as JSON, gRPC's and LibTorch's lines among them.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "server/rpc/access_log.h"
@@ -14,6 +15,10 @@ namespace patchserve {
 // thread starts. `format` and `level` are those of the flags; gRPC speaks of errors only, unless
 // its own GRPC_VERBOSITY is set.
 void SetUpLog(const std::string& format, const std::string& level);
+
+// Calls `count` with the reason (rpc/handshake_failure.h) of each TLS handshake that fails from
+// now on, on a thread of gRPC's.
+void CountHandshakeFailures(std::function<void(const std::string& reason)> count);
 
 // Of `logger` torch: a warning of LibTorch's.
 void LogTorch(const std::string& text);

@@ -1,12 +1,13 @@
-// `patchserve --probe`: what a container's health check runs, where there is no shell.
+// What a container's health check runs, where there is no shell: a program of its own, since
+// loading LibTorch, or only gRPC, costs more CPU than everything else about a probe.
 #pragma once
 
 #include <string>
 
 namespace patchserve {
 
-// Asks the server at `address`, in plaintext, whether `service` ("": everything) is SERVING.
-// 0 if it is; otherwise 1, and stderr says why. Takes at most two seconds.
-int Probe(const std::string& address, const std::string& service);
+// Asks the server at `address` ("HOST:PORT", in plaintext) by grpc.health.v1.Health.Check whether
+// `service` ("": everything) is SERVING. Empty if it is; else why not. Takes at most two seconds.
+std::string Probe(const std::string& address, const std::string& service);
 
 }  // namespace patchserve

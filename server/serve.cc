@@ -14,7 +14,6 @@
 #include "server/config/config.h"
 #include "server/config/flags.h"
 #include "server/logging.h"
-#include "server/probe.h"
 #include "server/process_events.h"
 #include "server/server.h"
 #include "spdlog/spdlog.h"
@@ -53,7 +52,8 @@ int ServeUntilStopped(const Config& config, Backend backend, ProcessEvents& even
   (*server)->CancelLoading();
   loader.join();
   const bool asked = event.kind == EventKind::kSignal;
-  (*server)->Stop(asked ? config.lame_duck : absl::ZeroDuration());
+  const absl::Duration none;
+  (*server)->Stop(asked ? config.lame_duck : none, asked ? config.refuse_for : none);
   // The process ends here: what is left are libraries' threads, of which gRPC's
   // take ten seconds to join at times.
   static_cast<void>(server->release());
@@ -65,9 +65,6 @@ int ServeUntilStopped(const Config& config, Backend backend, ProcessEvents& even
 void Serve(int argc, char** argv,
            const std::function<absl::StatusOr<Backend>(const std::string& device)>& open) {
   ParseFlags(argc, argv);
-  if (const std::string address = absl::GetFlag(FLAGS_probe); !address.empty()) {
-    _exit(Probe(address, absl::GetFlag(FLAGS_probe_service)));
-  }
   SetUpLog(absl::GetFlag(FLAGS_log_format), absl::GetFlag(FLAGS_log_level));
   ProcessEvents events;  // before any other thread: it blocks the signals
   const auto serve = [&]() -> absl::StatusOr<int> {

@@ -43,7 +43,7 @@ int Runners(const Config& config, const Backend& backend) {
 // How often the main port is asked whether it takes connections, and how long it may take.
 constexpr absl::Duration kAskEvery = absl::Seconds(5), kAnswerWithin = absl::Seconds(5);
 
-// For the last bytes of the last answers.
+// For gRPC to see that the connections have ended.
 constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 
 // A batch that is expected to take longer isn't measured at warm-up: what it takes is extrapolated,
@@ -56,7 +56,7 @@ int DefaultMaxBatch(const Backend& backend) { return backend.runners_share ? 128
 
 }  // namespace
 
-Server::Server(const Config& config, Backend backend,
+Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile> tokens,
                std::function<void(const absl::Status&)> device_lost)
     : config_(config),
       backend_(std::move(backend)),
@@ -78,7 +78,7 @@ Server::Server(const Config& config, Backend backend,
       changes_(
           registry_, [this](const std::string& name) { return Load(name); },
           [this](const std::string& name) { ShowState(name); }),
-      access_log_(config_.access_log, LogAccess),
+      access_log_(config_.access_log, LogAccess, std::move(tokens)),
       classification_(classifier_, registry_, open_calls_, access_log_, config_.stream_window),
       inference_(classifier_, registry_, health_, open_calls_, access_log_,
                  config_.repository_control ? &changes_ : nullptr, config_.stream_window,
@@ -94,7 +94,12 @@ Server::Server(const Config& config, Backend backend,
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     const Config& config, Backend backend, std::function<void(const absl::Status&)> device_lost) {
-  std::unique_ptr<Server> server(new Server(config, std::move(backend), std::move(device_lost)));
+  std::shared_ptr<TokenFile> tokens;
+  if (const std::string& file = config.transport.auth_tokens; !file.empty()) {
+    ASSIGN_OR_RETURN(tokens, TokenFile::Open(file));
+  }
+  std::unique_ptr<Server> server(
+      new Server(config, std::move(backend), tokens, std::move(device_lost)));
   if (!config.metrics_address.empty()) {
     RETURN_IF_ERROR(server->metrics_->Expose(config.metrics_address));
   }
@@ -102,7 +107,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   spdlog::info("at most {} file descriptors, raised from {}", descriptors.now, descriptors.before);
   ASSIGN_OR_RETURN(server->ports_,
                    Listen(config, {&server->classification_, &server->inference_}, server->health_,
-                          server->other_methods_, descriptors.now, *server->metrics_));
+                          server->other_methods_, tokens, descriptors.now, *server->metrics_));
   server->WatchPort();
   return server;
 }
@@ -170,8 +175,10 @@ void Server::ShowState(const std::string& name) {
         metrics.ClearInfo();
       }
     }
-    // Who unloads a model wants the others to serve on.
-    all &= ready || entry.state == ModelState::kUnloaded;
+    // Who unloads a model wants the others to serve on, and so does who lets broken ones be
+    // skipped.
+    const bool skipped = config_.skip_broken_models && entry.state == ModelState::kFailed;
+    all &= ready || skipped || entry.state == ModelState::kUnloaded;
     any |= ready;
   }
   for (const char* readiness : kReadinessNames) health_.Set(readiness, all && any);
@@ -182,7 +189,7 @@ void Server::DeviceLost(const absl::Status& why) {
   device_lost_(why);
 }
 
-void Server::Stop(absl::Duration lame_duck) {
+void Server::Stop(absl::Duration lame_duck, absl::Duration refuse_for) {
   watch_->Stop();
   health_.EndServing(kLiveness);
   if (lame_duck > absl::ZeroDuration()) {
@@ -197,16 +204,19 @@ void Server::Stop(absl::Duration lame_duck) {
     spdlog::warn("requests are still open after {}: they are cancelled",
                  absl::FormatDuration(config_.drain_timeout));
   }
-  // What is open now isn't ours to finish, such as an idle reflection stream: gRPC ends it.
-  ports_.acceptor->Stop();
+  spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(SteadyNow() - start));
+  // Who hasn't heard of the end yet is told to go elsewhere.
+  absl::SleepFor(refuse_for);
+  // gRPC's Shutdown cancels what still comes, and callers don't repeat what was CANCELLED. Where
+  // the connection has ended they find the server UNAVAILABLE.
+  ports_.acceptor->EndAll();
   ports_.server->Shutdown(absl::ToChronoTime(absl::Now() + kFarewell));
   if (ports_.health != nullptr) {
-    ports_.health_acceptor->Stop();
+    ports_.health_acceptor->EndAll();
     ports_.health->Shutdown(absl::ToChronoTime(absl::Now()));
   }
   changes_.Stop();
   classifier_.Stop();
-  spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(SteadyNow() - start));
   // What happened since Prometheus last came would be lost.
   spdlog::debug("the last figures\n{}", metrics_->Scrape());
 }

@@ -45,8 +45,9 @@ class Server {
   void CancelLoading() { cancel_loading_ = true; }
 
   // Says NOT_SERVING, serves on for lame_duck, then takes nothing more and finishes
-  // what was accepted, for at most drain_timeout. LoadModels must have returned.
-  void Stop(absl::Duration lame_duck);
+  // what was accepted, for at most drain_timeout. New calls are UNAVAILABLE meanwhile and for
+  // refuse_for more: then the connections end. LoadModels must have returned.
+  void Stop(absl::Duration lame_duck, absl::Duration refuse_for);
 
   int port() const { return ports_.port; }
   // 0 without --health_address.
@@ -54,7 +55,8 @@ class Server {
   int metrics_port() const { return metrics_->port(); }
 
  private:
-  Server(const Config& config, Backend backend,
+  // `tokens`: null where none are wanted.
+  Server(const Config& config, Backend backend, std::shared_ptr<TokenFile> tokens,
          std::function<void(const absl::Status&)> device_lost);
   absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name);
   // Of the model's three names in the Open Inference Protocol.

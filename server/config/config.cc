@@ -189,8 +189,10 @@ absl::Status CheckServer(const Config& config) {
   if (config.max_batch_delay < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--max_batch_delay can't be negative");
   }
-  if (config.lame_duck < absl::ZeroDuration() || config.drain_timeout < absl::ZeroDuration()) {
-    return absl::InvalidArgumentError("--lame_duck and --drain_timeout can't be negative");
+  for (const absl::Duration part : {config.lame_duck, config.drain_timeout, config.refuse_for}) {
+    if (part >= absl::ZeroDuration()) continue;
+    return absl::InvalidArgumentError(
+        "--lame_duck, --drain_timeout and --refuse_for can't be negative");
   }
   return absl::OkStatus();
 }
@@ -219,7 +221,9 @@ absl::StatusOr<Config> ReadConfig() {
   config.max_batch_delay = absl::GetFlag(FLAGS_max_batch_delay);
   config.lame_duck = absl::GetFlag(FLAGS_lame_duck);
   config.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
+  config.refuse_for = absl::GetFlag(FLAGS_refuse_for);
   config.repository_control = absl::GetFlag(FLAGS_repository_control);
+  config.reflection = absl::GetFlag(FLAGS_reflection);
   config.triton_metrics = absl::GetFlag(FLAGS_triton_metrics);
   config.skip_broken_models = absl::GetFlag(FLAGS_skip_broken_models);
   RETURN_IF_ERROR(CheckServer(config));

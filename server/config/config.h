@@ -39,9 +39,11 @@ struct Config {
   absl::Duration max_batch_delay;     // >= 0
   absl::Duration lame_duck;           // >= 0
   absl::Duration drain_timeout;       // >= 0
+  absl::Duration refuse_for;          // >= 0
   bool skip_broken_models = false;
   bool repository_control = false;  // clients may load, replace and unload models
   bool triton_metrics = false;      // nv_inference_* too
+  bool reflection = true;           // of gRPC's services
   std::string log_level;            // "debug", "info", "warn" or "error"
   std::string log_format;           // "text" or "json"
   double access_log = 0;            // 0 to 1: the share of the requests that the access log shows

@@ -52,10 +52,17 @@ ABSL_FLAG(absl::Duration, lame_duck, absl::Seconds(5),
           "On SIGTERM: how long to go on serving after health has turned to NOT_SERVING.");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(30),
           "On SIGTERM, after --lame_duck: how long accepted requests may take to finish.");
-ABSL_FLAG(bool, skip_broken_models, false,
-          "Serve the models that load, instead of ending when one doesn't.");
+ABSL_FLAG(absl::Duration, refuse_for, absl::Seconds(1),
+          "After that: how long calls that still come are answered UNAVAILABLE, before the "
+          "connections end.");
+ABSL_FLAG(
+    bool, skip_broken_models, false,
+    "Serve the models that load, instead of ending when one doesn't; readiness doesn't ask for "
+    "the others.");
 ABSL_FLAG(bool, repository_control, false,
           "Whether clients may load, replace and unload the models of --models and --config.");
+ABSL_FLAG(bool, reflection, true,
+          "Whether clients may ask which services and methods there are (gRPC's reflection).");
 ABSL_FLAG(bool, triton_metrics, false,
           "Also show the nv_inference_* metrics that dashboards for Triton use.");
 ABSL_FLAG(std::string, log_level, "info", "debug, info, warn or error.");
@@ -63,11 +70,6 @@ ABSL_FLAG(std::string, log_format, "text", "text or json: a line, or an object, 
 ABSL_FLAG(double, access_log, 0,
           "The share of the requests, 0 to 1, that get a line in the log: status, timings, the "
           "caller's traceparent.");
-ABSL_FLAG(std::string, probe, "",
-          "Don't serve: ask the server at this HOST:PORT (its --health_address, or --address "
-          "without TLS) for its health, and exit with 0 if it serves, else with 1.");
-ABSL_FLAG(std::string, probe_service, "",
-          "What --probe asks for: empty (all models are ready), liveness, or a model's name.");
 
 namespace patchserve {
 

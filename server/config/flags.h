@@ -28,14 +28,14 @@ ABSL_DECLARE_FLAG(int64_t, max_image_pixels);
 ABSL_DECLARE_FLAG(absl::Duration, default_deadline);
 ABSL_DECLARE_FLAG(absl::Duration, lame_duck);
 ABSL_DECLARE_FLAG(absl::Duration, drain_timeout);
+ABSL_DECLARE_FLAG(absl::Duration, refuse_for);
 ABSL_DECLARE_FLAG(bool, skip_broken_models);
 ABSL_DECLARE_FLAG(bool, repository_control);
+ABSL_DECLARE_FLAG(bool, reflection);
 ABSL_DECLARE_FLAG(bool, triton_metrics);
 ABSL_DECLARE_FLAG(std::string, log_level);
 ABSL_DECLARE_FLAG(std::string, log_format);
 ABSL_DECLARE_FLAG(double, access_log);
-ABSL_DECLARE_FLAG(std::string, probe);
-ABSL_DECLARE_FLAG(std::string, probe_service);
 
 namespace patchserve {
 

@@ -12,7 +12,8 @@ ABSL_FLAG(std::string, tls_key, "", "The certificate's key, PEM.");
 ABSL_FLAG(std::string, tls_client_ca, "",
           "Clients must have a certificate that this one signed, PEM. Empty: they need none.");
 ABSL_FLAG(std::string, auth_tokens, "",
-          "A file with a token a line: calls must send one as \"authorization: Bearer TOKEN\". "
+          "A file with a line TOKEN or NAME TOKEN each: calls must send one as \"authorization: "
+          "Bearer TOKEN\". "
           "Wants --tls_cert. Read again when it changes.");
 ABSL_FLAG(std::string, health_address, "",
           "Where grpc.health.v1 alone is served, in plaintext, for probes. Empty: only where "

@@ -101,6 +101,18 @@ struct Families {
                       .Name("patchserve_in_flight")
                       .Help("Requests that are not answered yet.")
                       .Register(r)),
+        unauthenticated(prometheus::BuildCounter()
+                            .Name("patchserve_unauthenticated_total")
+                            .Help("Calls refused for want of a token that is known, by reason.")
+                            .Register(r)),
+        handshakes_failed(prometheus::BuildCounter()
+                              .Name("patchserve_handshakes_failed_total")
+                              .Help("TLS handshakes that failed, by reason.")
+                              .Register(r)),
+        certificate_end(prometheus::BuildGauge()
+                            .Name("patchserve_certificate_expiry_timestamp_seconds")
+                            .Help("When the server's certificate ends, in seconds since 1970.")
+                            .Register(r)),
         build_info(prometheus::BuildGauge()
                        .Name("patchserve_build_info")
                        .Help("1, labelled with the version.")
@@ -121,17 +133,34 @@ struct Families {
   Family<Counter>& device_busy;
   Family<Gauge>& device_runners;
   Family<Gauge>& in_flight;
+  Family<Counter>& unauthenticated;
+  Family<Counter>& handshakes_failed;
+  Family<Gauge>& certificate_end;
   Family<Gauge>& build_info;
 };
 
-// patchserve_requests_total of one model. A code's counter is made when it is first
-// seen: most codes never are.
+// The codes that alerts ask for: from 0, else the first of a kind would be no increase.
+constexpr absl::StatusCode kUsualCodes[] = {
+    absl::StatusCode::kOk,          absl::StatusCode::kInvalidArgument,
+    absl::StatusCode::kCancelled,   absl::StatusCode::kDeadlineExceeded,
+    absl::StatusCode::kInternal,    absl::StatusCode::kResourceExhausted,
+    absl::StatusCode::kUnavailable,
+};
+
+// patchserve_requests_total of one model. The counter of a code that isn't usual is made when it is
+// first seen: most never are.
 class RequestCounters {
  public:
   RequestCounters(std::string model, Families& families)
       : model_(std::move(model)), families_(families) {}
 
-  void Increment(absl::StatusCode code) {
+  void ShowUsual() {
+    for (absl::StatusCode code : kUsualCodes) Counted(code);
+  }
+  void Increment(absl::StatusCode code) { Counted(code).Increment(); }
+
+ private:
+  Counter& Counted(absl::StatusCode code) {
     std::atomic<Counter*>& counter = by_code_[static_cast<size_t>(code) % kStatusCodes];
     Counter* found = counter.load(std::memory_order_acquire);
     if (found == nullptr) {  // two threads at once get the same one from the family
@@ -139,10 +168,9 @@ class RequestCounters {
           &families_.requests.Add({{"model", model_}, {"code", absl::StatusCodeToString(code)}});
       counter.store(found, std::memory_order_release);
     }
-    found->Increment();
+    return *found;
   }
 
- private:
   const std::string model_;
   Families& families_;
   std::array<std::atomic<Counter*>, kStatusCodes> by_code_{};
@@ -165,6 +193,7 @@ class PrometheusModelMetrics : public ModelMetrics {
         predicted_wait_(families.predicted_wait.Add({{"model", model_}})),
         queue_depth_(families.queue_depth.Add({{"model", model_}})),
         ready_(families.model_ready.Add({{"model", model_}})) {
+    requests_.ShowUsual();
     for (size_t stage = 0; stage < kStages.size(); ++stage) {
       stages_[stage] =
           &families.stage_duration.Add({{"model", model_}, {"stage", kStages[stage]}}, kSeconds);
@@ -272,6 +301,14 @@ class PrometheusMetrics : public Metrics {
         unknown_model_("", families_),
         in_flight_(families_.in_flight.Add({})) {
     families_.build_info.Add({{"version", version}}).Set(1);
+    // From 0: else the first of a kind would be no increase.
+    for (const char* reason : {"no_token", "unknown_token"}) {
+      families_.unauthenticated.Add({{"reason", reason}});
+    }
+    for (const char* reason :
+         {"not_tls", "no_certificate", "bad_certificate", "refused_by_client", "other"}) {
+      families_.handshakes_failed.Add({{"reason", reason}});
+    }
   }
 
   ModelMetrics& Model(const std::string& name) override {
@@ -302,6 +339,19 @@ class PrometheusMetrics : public Metrics {
     connections_->Show(port, std::move(counts));
   }
 
+  void CallRefused(const std::string& reason) override {
+    families_.unauthenticated.Add({{"reason", reason}}).Increment();
+  }
+  void HandshakeFailed(const std::string& reason) override {
+    families_.handshakes_failed.Add({{"reason", reason}}).Increment();
+  }
+  void ShowCertificateEnd(std::function<std::optional<absl::Time>()> end) override {
+    Gauge& gauge = families_.certificate_end.Add({});
+    certificate_->Set([&gauge, end = std::move(end)] {
+      if (const auto known = end()) gauge.Set(absl::ToDoubleSeconds(*known - absl::UnixEpoch()));
+    });
+  }
+
   absl::Status Expose(const std::string& address) override {
     absl::StatusOr<ListeningSockets> sockets = ListenOn(address);
     if (!sockets.ok()) {
@@ -319,6 +369,7 @@ class PrometheusMetrics : public Metrics {
 
   std::string Scrape() const override {
     before_scrape_->Collect();
+    certificate_->Collect();
     std::vector<prometheus::MetricFamily> families = registry_->Collect();
     for (const prometheus::Collectable* more : {Of(process_), Of(triton_), Of(connections_)}) {
       for (auto& family : more->Collect()) families.push_back(std::move(family));
@@ -345,6 +396,7 @@ class PrometheusMetrics : public Metrics {
   const std::shared_ptr<ProcessMetrics> process_;
   const std::shared_ptr<ConnectionMetrics> connections_ = std::make_shared<ConnectionMetrics>();
   const std::shared_ptr<ScrapeCallback> before_scrape_ = std::make_shared<ScrapeCallback>();
+  const std::shared_ptr<ScrapeCallback> certificate_ = std::make_shared<ScrapeCallback>();
   const std::shared_ptr<TritonMetrics> triton_ =
       std::make_shared<TritonMetrics>([this] { return ForTriton(); });
   std::atomic<bool> show_triton_names_ = false;

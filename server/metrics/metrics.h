@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -94,6 +95,14 @@ class Metrics {
   // now on each scrape asks `counts`.
   virtual void ShowConnections(const std::string& port,
                                std::function<ConnectionCounts()> counts) = 0;
+
+  // patchserve_unauthenticated_total: a call was refused for `reason`, no_token or unknown_token.
+  virtual void CallRefused(const std::string& reason) = 0;
+  // patchserve_handshakes_failed_total: of TLS, by the reasons of rpc/handshake_failure.h.
+  virtual void HandshakeFailed(const std::string& reason) = 0;
+  // patchserve_certificate_expiry_timestamp_seconds: from now on each scrape asks `end`, which may
+  // not know.
+  virtual void ShowCertificateEnd(std::function<std::optional<absl::Time>()> end) = 0;
 
   // Serves /metrics on "host:port" (port 0: any) until this is destroyed (http_server.h).
   // Errors: those of ListenOn.

@@ -41,6 +41,12 @@ void Acceptor::Stop() {
   sockets_.sockets.clear();
 }
 
+void Acceptor::EndAll() {
+  Stop();
+  std::lock_guard lock(mutex_);
+  table_.EndAll();
+}
+
 void Acceptor::Run() {
   std::vector<pollfd> watched = {{.fd = stop_.get(), .events = POLLIN}};
   for (const FileDescriptor& socket : sockets_.sockets) {

@@ -37,6 +37,10 @@ class Acceptor {
   // Closes the port; those that are connected stay so.
   void Stop();
 
+  // Closes the port and ends the connections, for both sides: what was sent arrives, and nothing
+  // more is taken.
+  void EndAll();
+
   // Looks at each connection: for a scrape.
   ConnectionCounts counts();
 

@@ -76,6 +76,10 @@ Verdict ConnectionTable::Admit(const Connection& connection, absl::Time now) {
   return verdict;
 }
 
+void ConnectionTable::EndAll() {
+  for (const auto& [fd, connection] : open_) connections_.End(connection);
+}
+
 int ConnectionTable::CountOpen() {
   ForgetClosed();
   return static_cast<int>(open_.size());

@@ -51,6 +51,8 @@ class ConnectionTable {
   Verdict Admit(const Connection& connection, absl::Time now);
   // Those that are open, and what it costs to see that: a system call each.
   int CountOpen();
+  // Ends all that are open.
+  void EndAll();
   int64_t ended() const { return ended_; }
 
  private:

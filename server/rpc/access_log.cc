@@ -29,8 +29,16 @@ std::string TraceparentOf(const grpc::CallbackServerContext& context) {
   return IsTraceparent(text) ? std::string(text) : "";
 }
 
-AccessLog::AccessLog(double share, std::function<void(const AccessEntry&)> write)
-    : share_(share), write_(std::move(write)) {}
+AccessLog::AccessLog(double share, std::function<void(const AccessEntry&)> write,
+                     std::shared_ptr<TokenFile> tokens)
+    : share_(share), write_(std::move(write)), tokens_(std::move(tokens)) {}
+
+std::string AccessLog::TokenOf(const grpc::CallbackServerContext& call) const {
+  if (tokens_ == nullptr) return "";
+  const auto found = call.client_metadata().find("authorization");
+  if (found == call.client_metadata().end()) return "";
+  return tokens_->NameOf({found->second.data(), found->second.size()}).value_or("");
+}
 
 bool AccessLog::Sampled() {
   if (share_ <= 0) return false;
@@ -43,6 +51,7 @@ void AccessLog::Note(const grpc::CallbackServerContext& call, absl::Time arrival
   if (!Sampled()) return;
   AccessEntry entry{.model = std::string(outcome.model),
                     .traceparent = TraceparentOf(call),
+                    .token = TokenOf(call),
                     .status = outcome.status,
                     .total = SteadyNow() - arrival,
                     .images = static_cast<int>(outcome.answers.size())};

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,14 @@
 #include "absl/types/span.h"
 #include "grpcpp/server_context.h"
 #include "server/pipeline/answer.h"
+#include "server/rpc/token_file.h"
 
 namespace patchserve {
 
 struct AccessEntry {
   std::string model;        // of an error: as the caller named it
   std::string traceparent;  // W3C's, empty if the call had none or a malformed one
+  std::string token;        // its name; empty where none is wanted
   absl::Status status;
   absl::Duration total;  // from arrival to answer
   // Of the slowest image; zero where the request failed.
@@ -53,17 +56,20 @@ std::string TraceparentOf(const grpc::CallbackServerContext& context);
 class AccessLog {
  public:
   // Logs `share` of the requests, 0 to 1, evenly: every fourth of them at 0.25. `write` is called
-  // on the thread that answers, which waits for it.
-  AccessLog(double share, std::function<void(const AccessEntry&)> write);
+  // on the thread that answers, which waits for it. `tokens`: which calls have; null: none.
+  AccessLog(double share, std::function<void(const AccessEntry&)> write,
+            std::shared_ptr<TokenFile> tokens = nullptr);
 
   // To be called once a request, before its answer is sent. `call` is the one that brought it.
   void Note(const grpc::CallbackServerContext& call, absl::Time arrival, const Outcome& outcome);
 
  private:
   bool Sampled();
+  std::string TokenOf(const grpc::CallbackServerContext& call) const;
 
   const double share_;
   const std::function<void(const AccessEntry&)> write_;
+  const std::shared_ptr<TokenFile> tokens_;
   std::atomic<uint64_t> seen_ = 0;
 };
 

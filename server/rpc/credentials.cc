@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <ctime>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,7 +13,6 @@
 #include "grpcpp/security/tls_credentials_options.h"
 #include "server/base/read_file.h"
 #include "server/base/status.h"
-#include "server/rpc/token_file.h"
 
 namespace patchserve {
 namespace {
@@ -94,7 +94,7 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     if (!files.client_ca.empty()) {
       return absl::InvalidArgumentError("a client CA needs a server certificate");
     }
-    if (!files.tokens.empty()) {
+    if (files.tokens != nullptr) {
       return absl::InvalidArgumentError(
           "tokens need a server certificate: they would travel in the open");
     }
@@ -102,12 +102,19 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
   }
   RETURN_IF_ERROR(CheckFiles(files));
   std::shared_ptr<grpc::ServerCredentials> credentials = MakeTls(files);
-  if (!files.tokens.empty()) {
-    ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(files.tokens));
-    ASSIGN_OR_RETURN(TokenDigests tokens, ParseTokens(text));
-    credentials->SetAuthMetadataProcessor(CheckTokens(files.tokens, std::move(tokens)));
+  if (files.tokens != nullptr) {
+    credentials->SetAuthMetadataProcessor(CheckTokens(files.tokens, files.refused));
   }
   return credentials;
+}
+
+absl::StatusOr<absl::Time> CertificateEnd(const std::string& path) {
+  ASSIGN_OR_RETURN(const X509Pointer certificate, ReadCertificate(path));
+  std::tm end{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " doesn't say when it ends"));
+  }
+  return absl::FromTM(end, absl::UTCTimeZone());
 }
 
 }  // namespace patchserve

@@ -1,21 +1,26 @@
 // Who may speak to the server: TLS, mutual TLS, bearer tokens.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "grpcpp/security/server_credentials.h"
+#include "server/rpc/token_file.h"
 
 namespace patchserve {
 
-// Paths of PEM files. All empty: plaintext, for everybody.
+// The strings are paths of PEM files. All empty: plaintext, for everybody.
 struct Credentials {
-  std::string certificate;  // the server's, its chain after it
-  std::string key;          // the certificate's
-  std::string client_ca;    // not empty: clients must have a certificate that it signed
-  std::string tokens;       // not empty: calls must carry one of its tokens (token_file.h)
+  std::string certificate;            // the server's, its chain after it
+  std::string key;                    // the certificate's
+  std::string client_ca;              // not empty: clients must have a certificate that it signed
+  std::shared_ptr<TokenFile> tokens;  // not null: calls must carry one of its tokens
+  // Of a call without; see CheckTokens.
+  std::function<void(const std::string& reason)> refused = [](const std::string&) {};
 };
 
 // Certificate, key and CA are read again within two seconds of a change, for connections that
@@ -26,5 +31,9 @@ struct Credentials {
 // be; a key that isn't the certificate's. PERMISSION_DENIED, NOT_FOUND: a file that can't be read.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const Credentials& files);
+
+// When the certificate at `path` ends to be valid.
+// Errors: as MakeServerCredentials.
+absl::StatusOr<absl::Time> CertificateEnd(const std::string& path);
 
 }  // namespace patchserve

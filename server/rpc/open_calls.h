@@ -22,9 +22,13 @@ class OpenStream {
 // Thread-safe.
 class OpenCalls {
  public:
-  void Opened() {
+  // The call's end is to be told by Closed(). False: nobody waits for it, since it came after
+  // DrainStreams and will be refused.
+  [[nodiscard]] bool Opened() {
     std::lock_guard lock(mutex_);
+    if (draining_) return false;
     ++open_;
+    return true;
   }
   void Closed() {
     std::lock_guard lock(mutex_);
@@ -34,14 +38,14 @@ class OpenCalls {
   // Of a stream: a call that DrainStreams reaches.
   void Opened(OpenStream* stream) {
     std::lock_guard lock(mutex_);
+    if (draining_) return stream->Drain();
     ++open_;
     streams_.insert(stream);
-    if (draining_) stream->Drain();
   }
   void Closed(OpenStream* stream) {
     {
       std::lock_guard lock(mutex_);
-      streams_.erase(stream);
+      if (streams_.erase(stream) == 0) return;
     }
     Closed();
   }
@@ -53,7 +57,8 @@ class OpenCalls {
     for (OpenStream* stream : streams_) stream->Drain();
   }
 
-  // Blocks until no call is open, for at most `timeout`; whether none is.
+  // Blocks until none is open of those that came before DrainStreams, for at most `timeout`;
+  // whether none is.
   bool WaitUntilNone(absl::Duration timeout) {
     std::unique_lock lock(mutex_);
     return none_.wait_for(lock, absl::ToChronoNanoseconds(timeout), [this] { return open_ == 0; });

@@ -19,7 +19,7 @@ class UnaryCall : public grpc::ServerUnaryReactor {
   // Also when the client's deadline has passed.
   void OnCancel() final { classifier_.Cancel(cancellation_); }
   void OnDone() final {
-    open_calls_.Closed();
+    if (waited_for_) open_calls_.Closed();
     delete this;
   }
 
@@ -31,9 +31,8 @@ class UnaryCall : public grpc::ServerUnaryReactor {
         open_calls_(open_calls),
         access_log_(access_log),
         context_(context),
-        arrival_(SteadyNow()) {
-    open_calls_.Opened();
-  }
+        arrival_(SteadyNow()),
+        waited_for_(open_calls.Opened()) {}
   ~UnaryCall() override = default;
 
   // This may be gone when it returns.
@@ -53,6 +52,7 @@ class UnaryCall : public grpc::ServerUnaryReactor {
   AccessLog& access_log_;
   grpc::CallbackServerContext& context_;
   const absl::Time arrival_;
+  const bool waited_for_;  // by a shutdown
   Cancellation cancellation_;
 };
 

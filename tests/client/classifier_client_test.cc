@@ -54,6 +54,21 @@ TEST(ClassifierClientTest, TheServersErrorComesUnchanged) {
   EXPECT_EQ(answer.status(), absl::NotFoundError("no model 'x'"));
 }
 
+TEST(ClassifierClientTest, ACallThatTheServerCancelsIsTriedAgainAsOneThatItRefuses) {
+  std::atomic<int> calls = 0;
+  FakeServer server(RefuseFirst(calls, 2, grpc::StatusCode::CANCELLED, /*pushback=*/""));
+  const ClassifierClient client(Connect(server.address()));
+  EXPECT_TRUE(client.Classify("photo", {}).ok());
+  EXPECT_EQ(calls, 3);
+}
+
+TEST(ClassifierClientTest, WithoutRetriesACallThatTheServerCancelsIsUnavailable) {
+  std::atomic<int> calls = 0;
+  FakeServer server(RefuseFirst(calls, 1, grpc::StatusCode::CANCELLED, /*pushback=*/""));
+  const ClassifierClient client(Connect(server.address()), {.retry = false});
+  EXPECT_EQ(client.Classify("photo", {}).status(), absl::UnavailableError("later"));
+}
+
 TEST(ClassifierClientTest, AnAsynchronousCallHandsItsAnswerToItsCallback) {
   FakeServer server;
   ClassifierClient::Answer got = absl::UnknownError("not called");

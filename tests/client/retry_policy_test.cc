@@ -39,6 +39,11 @@ TEST(RetryDelayTest, AServerThatNamesNoTimeOrSaysNoIsNotAskedAgain) {
   EXPECT_EQ(RetryDelay(kUnavailable, kNever, 1, 0), kNever);
 }
 
+TEST(CodeOfUncancelledTest, CancelledMeansThatTheServerIsGone) {
+  EXPECT_EQ(CodeOfUncancelled(1), kUnavailable);
+  EXPECT_EQ(CodeOfUncancelled(8), kFull);
+}
+
 TEST(RetryDelayTest, OtherErrorsStand) {
   EXPECT_EQ(RetryDelay(absl::StatusCode::kInvalidArgument, 10 * ms, 1, 0), kNever);
   EXPECT_EQ(RetryDelay(absl::StatusCode::kDeadlineExceeded, std::nullopt, 1, 0), kNever);

@@ -65,6 +65,17 @@ TEST(StreamClassifierTest, ModelTopKAndTimeoutReachTheServer) {
   EXPECT_EQ(seen.timeout().seconds(), 99);
 }
 
+TEST(StreamClassifierTest, RequestsOfAStreamThatTheServerCancelsAreSentOnANewOne) {
+  std::atomic<bool> first = true;
+  FakeServer server(FakeServer::PictureOfItsBytes,
+                    [&](const v1::ClassifyStreamRequest&) -> std::optional<grpc::Status> {
+                      if (first.exchange(false)) return grpc::Status::CANCELLED;
+                      return std::nullopt;
+                    });
+  StreamClassifier stream(Connect(server.address()));
+  EXPECT_EQ(Label(Classify(stream, "a").get()), "a");
+}
+
 TEST(StreamClassifierTest, ABadImageFailsAloneWithTheServersError) {
   FakeServer server([](grpc::ServerContext& context, const v1::ClassifyRequest& request,
                        v1::ClassifyResponse& response) {

@@ -32,7 +32,7 @@ serve() {
   container=$("${engine[@]}" run -d "${run[@]}" --read-only --cap-drop ALL --security-opt no-new-privileges \
     --tmpfs /tmp:rw,size=16m --memory 2g --pids-limit 256 "$@" "$image")
 }
-probe() { "${engine[@]}" exec "$container" /opt/patchserve/bin/patchserve --probe=127.0.0.1:8003; }
+probe() { "${engine[@]}" exec "$container" /opt/patchserve/bin/patchserve_probe 127.0.0.1:8003; }
 wait_until_healthy() {
   local try
   for try in $(seq 120); do

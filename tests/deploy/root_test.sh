@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
 
-deploy/collect_image.sh "$programs/patchserve" "$deps" cpu "$work/image"
+deploy/collect_image.sh "$programs" "$deps" cpu "$work/image"
 # As the Dockerfile puts it together, but for the folder of the libraries, which is built in.
 readonly root="$work/image/system"
 mkdir -p "$root$deps" "$root/opt" "$root"/{proc,dev}
@@ -26,7 +26,8 @@ printf '%s bytes, %s Debian packages\n' "$size" "$(find "$root/var/lib/dpkg/stat
 
 [[ -z $(find "$root" -perm /6000) ]] || fail "setuid or setgid: $(find "$root" -perm /6000)"
 mapfile -t executables < <(find "$root" -type f -perm /111 ! -name '*.so*' -printf '/%P\n')
-[[ ${executables[*]} == "$program" ]] || fail "programs beside the server: ${executables[*]}"
+mapfile -t executables < <(printf '%s\n' "${executables[@]}" | sort)
+[[ ${executables[*]} == "$program ${program}_probe" ]] || fail "other programs than the server and its probe: ${executables[*]}"
 [[ -z $(find "$root" -name 'libgrpc*unsecure*.so*' -o -name 'libprotoc.so*') ]] || fail "libraries that the server doesn't load"
 
 for text in patchserve/LICENSE patchserve/NOTICE opencv/LICENSE libgomp/copyright libgrpc++1.51/copyright \
@@ -46,11 +47,13 @@ unshare -m --fork --kill-child bash -c '
   --models=/models --address=127.0.0.1:0 --metrics_address= --health_address=127.0.0.1:0 --lame_duck=0s >"$work/log" 2>&1 &
 server=$!
 for _ in $(seq 600); do
+  health=$(sed -n 's/.*health on port \([0-9]*\).*/\1/p' "$work/log")
   port=$(sed -n 's/.*gRPC on port \([0-9]*\).*/\1/p' "$work/log")
   if grep -q ' serving$' "$work/log" || ! kill -0 "$server" 2>/dev/null; then break; fi
   sleep 0.1
 done
 [[ -n $port ]] || fail "no port: $(cat "$work/log")"
 "$programs/classify" --server="127.0.0.1:$port" tests/data/images/chelsea.jpg || fail "no answer: $(cat "$work/log")"
+chroot --userspec=10001:10001 "$root" "${program}_probe" "127.0.0.1:$health" || fail "the probe says that it isn't healthy"
 kill "$(pgrep -P "$server")"
 wait "$server" || fail "it ended with $?: $(cat "$work/log")"

@@ -32,8 +32,31 @@ TEST_F(MetricsTest, ARequestIsCountedUnderItsCodeAndTimed) {
                                 "\"failed\",le=\"0.005\"} 1\n"));
 }
 
-TEST_F(MetricsTest, ACodeThatNeverCameIsNotShown) {
-  EXPECT_THAT(metrics->Scrape(), Not(HasSubstr("patchserve_requests_total{")));
+// Else an alert wouldn't see the first one: rate() knows no increase from nothing.
+TEST_F(MetricsTest, TheUsualCodesAreShownBeforeTheyComeAndOthersAreNot) {
+  const std::string scrape = metrics->Scrape();
+  EXPECT_THAT(scrape, HasSubstr("patchserve_requests_total{code=\"INTERNAL\",model=\"vit\"} 0\n"));
+  EXPECT_THAT(scrape, HasSubstr("patchserve_unauthenticated_total{reason=\"no_token\"} 0\n"));
+  EXPECT_THAT(scrape, HasSubstr("patchserve_handshakes_failed_total{reason=\"other\"} 0\n"));
+  EXPECT_THAT(scrape, Not(HasSubstr("NOT_FOUND")));
+}
+
+TEST_F(MetricsTest, RefusedCallsAndFailedHandshakesAreCountedByReason) {
+  metrics->CallRefused("unknown_token");
+  metrics->HandshakeFailed("not_tls");
+  const std::string scrape = metrics->Scrape();
+  EXPECT_THAT(scrape, HasSubstr("patchserve_unauthenticated_total{reason=\"unknown_token\"} 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("patchserve_handshakes_failed_total{reason=\"not_tls\"} 1\n"));
+}
+
+TEST_F(MetricsTest, TheCertificatesEndIsAskedForAtEachScrapeAndStaysWhereItIsntKnown) {
+  constexpr char kName[] = "patchserve_certificate_expiry_timestamp_seconds";
+  EXPECT_THAT(metrics->Scrape(), Not(HasSubstr(kName)));
+  std::optional<absl::Time> end = absl::FromUnixSeconds(1'800'000'000);
+  metrics->ShowCertificateEnd([&end] { return end; });
+  EXPECT_THAT(metrics->Scrape(), HasSubstr(absl::StrCat(kName, " 1800000000\n")));
+  end.reset();
+  EXPECT_THAT(metrics->Scrape(), HasSubstr(absl::StrCat(kName, " 1800000000\n")));
 }
 
 TEST_F(MetricsTest, AnUnknownModelHasRequestsAndNoOtherSeries) {

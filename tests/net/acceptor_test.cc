@@ -111,6 +111,18 @@ TEST_F(AcceptorTest, WhoTakesConnectionsAndSaysNothingIsDeaf) {
   EXPECT_FALSE(acceptor->Answers("hello", absl::Milliseconds(50)));
 }
 
+TEST_F(AcceptorTest, EndAllEndsTheConnectionsAndWhatWasSentArrives) {
+  answer = true;
+  Start({.total = 10, .per_peer = 10});
+  const FileDescriptor client = Connect();
+  WaitUntilTaken(1);
+  acceptor->EndAll();
+  char byte = 0;
+  EXPECT_EQ(recv(client.get(), &byte, 1, 0), 1);
+  EXPECT_EQ(recv(client.get(), &byte, 1, 0), 0);
+  EXPECT_EQ(recv(taken.front().get(), &byte, 1, 0), 0);
+}
+
 TEST_F(AcceptorTest, NobodyIsConnectedAfterStop) {
   Start({.total = 10, .per_peer = 10});
   acceptor->Stop();

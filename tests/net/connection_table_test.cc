@@ -117,5 +117,12 @@ TEST_F(ConnectionTableTest, AFloodOfRefusedOnesCostsALookInATenthOfASecond) {
   EXPECT_EQ(Admit(3), Verdict::kAdmitted);
 }
 
+TEST_F(ConnectionTableTest, AllCanBeEnded) {
+  Admit(1);
+  Admit(2, kOther);
+  table.EndAll();
+  EXPECT_THAT(connections.ended, ElementsAre(1, 2));
+}
+
 }  // namespace
 }  // namespace patchserve

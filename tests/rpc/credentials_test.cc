@@ -19,6 +19,7 @@
 namespace patchserve {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr char kToken[] = "a-token-of-twenty-letters";
@@ -59,6 +60,10 @@ class CredentialsTest : public ::testing::Test {
   static std::shared_ptr<grpc::ChannelCredentials> Trusting(const std::string& roots,
                                                             const CertificateAndKey& own = {}) {
     return grpc::SslCredentials({roots, own.key, own.certificate});
+  }
+
+  std::shared_ptr<TokenFile> Tokens(const std::string& text) {
+    return TokenFile::Open(folder.Write("tokens", text)).value_or(nullptr);
   }
 
   std::string Error() { return std::string(MakeServerCredentials(files).status().message()); }
@@ -137,7 +142,9 @@ TEST_F(CredentialsTest, ACertificateIsRotatedUnderLoadWithoutAFailedCall) {
 
 TEST_F(CredentialsTest, ACallWithoutOneOfTheTokensIsUnauthenticated) {
   Write(ca.Issue());
-  files.tokens = folder.Write("tokens", absl::StrCat("# shop\n", kToken, "\n"));
+  std::vector<std::string> refused;
+  files.tokens = Tokens(absl::StrCat("# shop\n", kToken, "\n"));
+  files.refused = [&refused](const std::string& reason) { refused.push_back(reason); };
   Start();
   for (const char* scheme : {"Bearer ", "bearer ", "BEARER  ", " Bearer "}) {
     EXPECT_EQ(Call(Trusting(ca.pem()), absl::StrCat(scheme, kToken)), grpc::StatusCode::OK);
@@ -147,11 +154,30 @@ TEST_F(CredentialsTest, ACallWithoutOneOfTheTokensIsUnauthenticated) {
   EXPECT_EQ(Call(Trusting(ca.pem())), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(Call(Trusting(ca.pem()), "Bearer of-somebody-else"), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(Call(Trusting(ca.pem()), kToken), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_THAT(refused, ElementsAre("unknown_token", "no_token", "unknown_token", "unknown_token"));
+}
+
+TEST_F(CredentialsTest, ATokenIsCalledByTheWordBeforeItOrByItsDigest) {
+  const auto tokens = Tokens("shop-7 shops-token-of-25-letters\r\n a-token-of-twenty-letters \n");
+  EXPECT_EQ(tokens->NameOf("Bearer shops-token-of-25-letters"), "shop-7");
+  // sha256sum's first digits.
+  EXPECT_EQ(tokens->NameOf(absl::StrCat("Bearer ", kToken)), "33b4d21c");
+  EXPECT_EQ(tokens->NameOf("Bearer shop-7"), std::nullopt);
+  EXPECT_EQ(tokens->NameOf(kToken), std::nullopt);
+}
+
+TEST_F(CredentialsTest, TheEndOfACertificateIsKnown) {
+  const std::string path = folder.Write("crt", ca.Issue(absl::Hours(48)).certificate);
+  const auto end = CertificateEnd(path);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_LE(*end, absl::Now() + absl::Hours(48));
+  EXPECT_GT(*end, absl::Now() + absl::Hours(47));
+  EXPECT_TRUE(absl::IsInvalidArgument(CertificateEnd(folder.Write("crt", "x")).status()));
 }
 
 TEST_F(CredentialsTest, ATokenThatIsTakenOutOfTheFileEndsToPass) {
   Write(ca.Issue());
-  files.tokens = folder.Write("tokens", kToken);
+  files.tokens = Tokens(kToken);
   Start();
   folder.Write("tokens", "another-token-of-the-file");
   const absl::Time until = absl::Now() + absl::Minutes(1);
@@ -174,12 +200,14 @@ TEST_F(CredentialsTest, FilesThatDontFitAreErrorsThatNameThem) {
 }
 
 TEST_F(CredentialsTest, TokensWithoutTlsAndTokensThatCanBeGuessedAreErrors) {
-  files.tokens = folder.Write("tokens", "short");
+  files.tokens = Tokens(kToken);
   EXPECT_THAT(Error(), HasSubstr("travel in the open"));
-  Write(ca.Issue());
-  EXPECT_THAT(Error(), HasSubstr("a token has 5 characters"));
-  folder.Write("tokens", "# none yet\n");
-  EXPECT_THAT(Error(), HasSubstr("has none"));
+  const auto error = [](const char* text) {
+    return std::string(ParseTokens(text).status().message());
+  };
+  EXPECT_THAT(error("shop short"), HasSubstr("a token has 5 characters"));
+  EXPECT_THAT(error("the shop a-token-of-twenty-letters"), HasSubstr("3 words"));
+  EXPECT_THAT(error("# none yet\n"), HasSubstr("has none"));
 }
 
 }  // namespace

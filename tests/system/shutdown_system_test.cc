@@ -1,10 +1,13 @@
 #include <signal.h>
 
 #include <atomic>
+#include <map>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "client/classifier_client.h"
 #include "tests/model/random_checkpoint.h"
 #include "tests/system/http_get.h"
 #include "tests/system/server_fixture.h"
@@ -79,6 +82,110 @@ TEST_F(ShutdownSystemTest, InTheLameDuckTimeHealthSaysNotServingAndRequestsAreAn
 
   server.process.Signal(SIGTERM);  // a second one ends it at once
   EXPECT_EQ(server.process.WaitForExit(), 1);
+}
+
+// Callers that call again and again, and notice nothing of a shutdown but what they are answered.
+class Callers {
+ public:
+  explicit Callers(const std::string& address) {
+    for (int i = 0; i < kCallers; ++i) threads_.emplace_back([this, address] { Run(address); });
+  }
+  ~Callers() { Stop(); }
+
+  void WaitForAnswers(int count) const {
+    while (answers_ < count) std::this_thread::yield();
+  }
+  void Stop() {
+    stopping_ = true;
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+  static constexpr int kCallers = 8;
+  // How often, by code; UNAVAILABLE only where the server said so. After Stop.
+  std::map<grpc::StatusCode, int> answered;
+
+ private:
+  void Run(const std::string& address) {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    const auto stub = v1::ImageClassification::NewStub(
+        grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+    const v1::ClassifyRequest request = EncodedRequest(TestImage("rgb.png"));
+    while (!stopping_) {
+      grpc::ClientContext context;
+      v1::ClassifyResponse response;
+      const grpc::Status status = stub->Classify(&context, request, &response);
+      ++answers_;
+      const bool by_grpc = status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+                           status.error_message() != "the server is shutting down";
+      std::lock_guard lock(mutex_);
+      if (!by_grpc) ++answered[status.error_code()];
+    }
+  }
+
+  std::atomic<bool> stopping_ = false;
+  std::atomic<int> answers_ = 0;
+  std::mutex mutex_;  // guards `answered`
+  std::vector<std::thread> threads_;
+};
+
+// In the last figures of the log.
+int Counted(const std::string& log, const std::string& code) {
+  const std::string line = "\npatchserve_requests_total{code=\"" + code + "\",model=\"vit\"} ";
+  const size_t found = log.rfind(line);
+  return found == std::string::npos ? 0 : std::stoi(log.substr(found + line.size()));
+}
+
+TEST_F(ShutdownSystemTest, CallersUnderLoadAreAnsweredOkOrUnavailableAndAllAreCounted) {
+  for (const char* refuse_for : {"200ms", "0s"}) {
+    ServingProcess server({"--models=" + kTestModels + "/vit", "--lame_duck=0s",
+                           std::string("--refuse_for=") + refuse_for, "--log_level=debug"});
+    ASSERT_TRUE(server.serving) << server.process.log();
+    Callers callers(server.process.address());
+    callers.WaitForAnswers(100);
+    server.process.Signal(SIGTERM);
+    EXPECT_EQ(server.process.WaitForExit(), 0);
+    callers.Stop();
+    ASSERT_TRUE(server.process.WaitForLog("the last figures"));
+    server.process.WaitForLog("the end of the log");
+    const std::string log = server.process.log();
+    int& refused = callers.answered[grpc::StatusCode::UNAVAILABLE];
+    EXPECT_EQ(callers.answered.size(), 2u) << callers.answered.rbegin()->first;
+    EXPECT_EQ(callers.answered[grpc::StatusCode::OK], Counted(log, "OK"));
+    // The end of the connections may overtake a refusal of each.
+    EXPECT_LE(refused, Counted(log, "UNAVAILABLE"));
+    EXPECT_GE(refused, Counted(log, "UNAVAILABLE") - Callers::kCallers);
+  }
+}
+
+TEST_F(ShutdownSystemTest, AClientThatKnowsTwoServersLosesNothingWhenOneStops) {
+  const std::vector<std::string> arguments = {"--models=" + kTestModels + "/vit", "--lame_duck=0s",
+                                              "--refuse_for=200ms"};
+  ServingProcess stays(arguments), stops(arguments);
+  ASSERT_TRUE(stays.serving && stops.serving);
+  const ClassifierClient client(
+      Connect("ipv4:" + stays.process.address() + "," + stops.process.address()));
+  std::atomic<bool> stopped = false;
+  std::atomic<int> answers = 0;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&] {
+      while (!stopped) {
+        const auto answer = client.Classify(TestImage("rgb.png"), {});
+        EXPECT_TRUE(answer.ok()) << answer.status();
+        ++answers;
+      }
+    });
+  }
+  while (answers < 100) std::this_thread::yield();
+  stops.process.Signal(SIGTERM);
+  EXPECT_EQ(stops.process.WaitForExit(), 0);
+  const int before = answers;
+  while (answers < before + 100) std::this_thread::yield();
+  stopped = true;
+  for (std::thread& caller : callers) caller.join();
 }
 
 TEST_F(ShutdownSystemTest, SigtermWhileModelsLoadEndsTheServer) {

@@ -1,5 +1,7 @@
 #include <signal.h>
+#include <sys/wait.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "inference/grpc_service.grpc.pb.h"
 #include "tests/rpc/certificates.h"
+#include "tests/system/http_get.h"
 #include "tests/system/server_fixture.h"
 #include "tests/temporary_folder.h"
 
@@ -16,16 +19,17 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// The exit code of `patchserve --probe`.
+// The exit code of patchserve_probe.
 int Probe(const std::string& address, const std::string& service = "") {
-  ServerProcess probe({"--probe=" + address, "--probe_service=" + service});
-  return probe.WaitForExit();
+  return WEXITSTATUS(std::system((PROBE_PROGRAM " " + address + " '" + service + "'").c_str()));
 }
 
-// What a plaintext call of `method`, with an empty message, is answered.
-grpc::StatusCode Call(const std::string& address, const std::string& method) {
-  grpc::GenericStub stub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+// What a call of `method`, with an empty message, is answered.
+grpc::StatusCode Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                      const std::string& token = "") {
+  grpc::GenericStub stub(channel);
   grpc::ClientContext context;
+  if (!token.empty()) context.AddMetadata("authorization", token);
   grpc::CompletionQueue queue;
   grpc::ByteBuffer answer;
   grpc::Status status;
@@ -38,6 +42,12 @@ grpc::StatusCode Call(const std::string& address, const std::string& method) {
   return status.error_code();
 }
 
+// The same in plaintext.
+grpc::StatusCode Call(const std::string& address, const std::string& method) {
+  return Call(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()), method);
+}
+
+constexpr char kReflection[] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 constexpr char kToken[] = "Bearer a-token-of-twenty-letters";
 
 // A server with TLS, a token and a health port.
@@ -49,7 +59,8 @@ class SecuredServerTest : public ::testing::Test {
         arguments.end(),
         {"--models=" + kTestModels + "/vit", "--tls_cert=" + folder.Write("crt", own.certificate),
          "--tls_key=" + folder.Write("key", own.key),
-         "--auth_tokens=" + folder.Write("tokens", kToken + 7), "--health_address=127.0.0.1:0"});
+         "--auth_tokens=" + folder.Write("tokens", std::string("shop ") + (kToken + 7)),
+         "--health_address=127.0.0.1:0"});
     server = std::make_unique<ServerProcess>(arguments);
     ASSERT_TRUE(server->WaitUntilServing()) << server->log();
     channel = grpc::CreateChannel(server->address(), grpc::SslCredentials({ca.pem(), "", ""}));
@@ -106,10 +117,28 @@ TEST_F(SecuredServerTest, BothServicesAskForTheTokenAndTheHealthPortDoesnt) {
   EXPECT_EQ(Load(""), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(Probe(server->health_address()), 0);
   EXPECT_EQ(Probe(server->health_address(), "nobody"), 1);
-  EXPECT_EQ(Call(server->health_address(),
-                 "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
-            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(Call(server->health_address(), kReflection), grpc::StatusCode::UNIMPLEMENTED);
   EXPECT_EQ(Probe(server->address()), 1);  // TLS
+}
+
+TEST_F(SecuredServerTest, RefusedCallersAreCountedAndLoggedAndAcceptedOnesNamed) {
+  Start({"--access_log=1", "--reflection=false"});
+  EXPECT_EQ(Classify(kToken), grpc::StatusCode::OK);
+  EXPECT_EQ(Classify(""), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(Classify("Bearer somebody-elses-token"), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(Call(server->address(), "/x"), grpc::StatusCode::UNAVAILABLE);  // plaintext
+  const auto count = [this](const std::string& series) {
+    const std::string scrape = HttpGet(server->metrics_address(), "/metrics");
+    const size_t found = scrape.find("\npatchserve_" + series + " ");
+    return found == std::string::npos ? -1 : std::stod(scrape.substr(found + series.size() + 13));
+  };
+  EXPECT_EQ(count("unauthenticated_total{reason=\"no_token\"}"), 1);
+  EXPECT_EQ(count("unauthenticated_total{reason=\"unknown_token\"}"), 1);
+  EXPECT_GE(count("handshakes_failed_total{reason=\"not_tls\"}"), 1);
+  EXPECT_GT(count("certificate_expiry_timestamp_seconds"), 1.7e9);
+  EXPECT_TRUE(server->WaitForLog("a call is UNAUTHENTICATED: no_token"));
+  EXPECT_TRUE(server->WaitForLog("token=\"shop\""));
+  EXPECT_EQ(Call(channel, kReflection, kToken), grpc::StatusCode::UNIMPLEMENTED);
 }
 
 TEST_F(SecuredServerTest, MessagesAndMetadataAreLimitedForTheOpenInferenceProtocolToo) {
