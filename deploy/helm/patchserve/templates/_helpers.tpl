@@ -38,7 +38,7 @@ release: {{ . }}
 {{- end }}
 
 {{- define "patchserve.gracePeriod" -}}
-{{ add .Values.shutdown.preStop .Values.shutdown.lameDuck .Values.shutdown.drain 5 }}
+{{ add .Values.shutdown.preStop .Values.shutdown.lameDuck .Values.shutdown.drain .Values.shutdown.refuse 5 }}
 {{- end }}
 
 {{- /* The flags that don't depend on where the models lie. */ -}}
@@ -51,6 +51,7 @@ release: {{ . }}
 - --device={{ ternary "cuda:0" "cpu" .Values.gpu.enabled }}
 - --lame_duck={{ .Values.shutdown.lameDuck }}s
 - --drain_timeout={{ .Values.shutdown.drain }}s
+- --refuse_for={{ .Values.shutdown.refuse }}s
 - --max_connection_age={{ include "patchserve.connectionAge" . }}s
 - --connection_age_grace=30m
 - --log_format={{ .Values.logFormat }}
