@@ -17,7 +17,7 @@ import tempfile
 import urllib.request
 import zlib
 
-from dashboard_test import ROOT, wait_for_text
+from dashboard_test import ROOT, make_certificates, wait_for_text
 
 SECONDS = 15
 
@@ -34,15 +34,6 @@ def with_endpoints(config, endpoints):
 def with_tls(config, authority):
     """`config` with its lines for TLS, which trusts this file."""
     return re.sub(r"^( +)#(?=[a-z]|  )", r"\1", config, flags=re.M).replace("/etc/envoy/ca.crt", str(authority))
-
-
-def make_certificates(folder):
-    """ca.crt, and tls.crt and tls.key for patchserve.patchserve."""
-    for line in ("req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test-ca -keyout ca.key -out ca.crt",
-                 "req -newkey rsa:2048 -nodes -subj /CN=patchserve -addext subjectAltName=DNS:patchserve.patchserve"
-                 " -keyout tls.key -out tls.csr",
-                 "x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 1 -copy_extensions copy -out tls.crt"):
-        subprocess.run(["openssl", *line.split()], cwd=folder, check=True, capture_output=True)
 
 
 def write_noise(path, side=800):
