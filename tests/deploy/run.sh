@@ -12,8 +12,10 @@ export PATH="$tools/venv/bin:$deps/promtool/usr/bin:$PATH"
 
 step() { printf '\n== %s\n' "$*"; }
 
-step "Prometheus: configuration, rules, alerts"
+step "Prometheus: configuration, rules, alerts; compose"
 promtool check config deploy/prometheus/prometheus.yml
+"$tools/prometheus-alertmanager/usr/bin/amtool" check-config deploy/prometheus/alertmanager.yml
+"$tools/venv/bin/python" tests/deploy/compose_test.py
 promtool test rules tests/deploy/prometheus/*_test.yml
 
 step "Grafana: every query has data"
