@@ -96,16 +96,16 @@ step_rollout() {
 
 # Balances over the addresses that the pods have now, and never asks for others.
 step_stale() {
-  local try pod target
+  local try old target
   for try in 1 2 3; do
     for retries in "" --retries; do
       say "a client that keeps old addresses while a pod ends${retries:+, with retries}, try $try"
       target=ipv4:$(k get pods -l app.kubernetes.io/name=patchserve --field-selector=status.phase=Running \
         -o jsonpath='{range .items[*]}{.status.podIP}:8001,{end}')
       target=${target%,}
-      pod=$(pods | head -1)
+      mapfile -t old < <(pods)
       start_load "stale$try" --duration=40s --concurrency=8 --deadline=10s $retries
-      k delete pod "$pod"
+      k delete pod "${old[0]}"
       kill -0 "$load" || fail "the load ended before the pod did"
       if [[ -n "$retries" ]]; then end_load "stale$try"; else end_load "stale$try" UNAVAILABLE; fi
       k rollout status deployment/patchserve --timeout=300s
@@ -123,7 +123,7 @@ process() {
 step_kill() {
   say "kill -9 of a pod under load, with clients that retry"
   local pod process
-  pod=$(pods | head -1)
+  read -r pod < <(pods)
   process=$(process "$pod")
   start_load kill --duration=40s --concurrency=4 --deadline=20s --connections=4 --retries
   if [[ -n "$process" ]]; then
