@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "server/base/memory.h"
 #include "server/base/status.h"
 #include "server/base/steady_clock.h"
 #include "server/pipeline/batch_buckets.h"
@@ -46,6 +47,9 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
   model->max_queue = settings.max_queue;
   model->default_deadline = settings.default_deadline;
   const absl::Time loaded = SteadyNow();
+  // The peak that the caller sees is that of running, not of reading the file, whose pages the
+  // kernel takes back.
+  ResetPeakResident();
   const Runners runners{classifier.runners(),
                         [&](int runner, absl::Duration expected, std::function<void()> work) {
                           return classifier.RunBetweenBatches(runner, expected, std::move(work));

@@ -2,15 +2,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/base/memory.h"
 #include "server/base/status.h"
 #include "server/base/steady_clock.h"
 #include "server/base/usable_cores.h"
+#include "server/config/memory_plan.h"
 #include "server/logging.h"
 #include "server/model_loader.h"
 #include "server/net/descriptor_limit.h"
@@ -51,6 +55,16 @@ constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 constexpr absl::Duration kLongestBatch = absl::Milliseconds(500);
 constexpr absl::Duration kLongestBatchBetween = absl::Milliseconds(100);
 
+// Bytes of its file; 0 where there is none, for a device that needs none.
+int64_t WeightsOf(const std::string& folder) {
+  std::error_code error;
+  const uintmax_t bytes = std::filesystem::file_size(folder + "/model.safetensors", error);
+  return error ? 0 : static_cast<int64_t>(bytes);
+}
+
+// What a model takes beside its weights, where that isn't measured.
+constexpr int64_t kModelNeeds = 64 << 20;
+
 // On a CPU larger batches only add to the latency.
 int DefaultMaxBatch(const Backend& backend) { return backend.runners_share ? 128 : 8; }
 
@@ -66,8 +80,6 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
       classifier_(
           {.limits = {.max_bytes = config_.max_image_bytes, .max_pixels = config_.max_image_pixels},
            .decode_threads = config_.decode_threads > 0 ? config_.decode_threads : Cores(),
-           .max_bytes_in_flight = config_.max_bytes_in_flight,
-           .max_pixels_in_flight = config_.max_pixels_in_flight,
            .max_batch_delay = config_.max_batch_delay,
            .device = backend_.device,
            .runners = Runners(config_, backend_),
@@ -104,6 +116,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     RETURN_IF_ERROR(server->metrics_->Expose(config.metrics_address));
   }
   const DescriptorLimit descriptors = RaiseDescriptorLimit();
+  server->expected_ = ReadResidentMemory().now;
   spdlog::info("at most {} file descriptors, raised from {}", descriptors.now, descriptors.before);
   ASSIGN_OR_RETURN(server->ports_,
                    Listen(config, {&server->classification_, &server->inference_}, server->health_,
@@ -131,6 +144,7 @@ absl::Status Server::LoadModels() {
     if (absl::IsCancelled(loaded)) return loaded;
     if (loaded.ok()) {
       ++ready;
+      RETURN_IF_ERROR(DivideMemory());
     } else if (config_.skip_broken_models) {
       spdlog::error("{}", std::string(loaded.message()));
     } else {
@@ -149,7 +163,35 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::strin
   const bool others_serve = std::any_of(
       models.begin(), models.end(), [](const ModelEntry& entry) { return entry.model != nullptr; });
   const absl::Duration longest = others_serve ? kLongestBatchBetween : kLongestBatch;
-  return LoadModel(settings, backend_, classifier_, longest, cancel_loading_);
+  const ResidentMemory before = ReadResidentMemory();
+  auto model = LoadModel(settings, backend_, classifier_, longest, cancel_loading_);
+  const ResidentMemory after = ReadResidentMemory();  // with the peak of the warm-up
+  most_running_ = std::max<int64_t>(most_running_, after.peak - after.now);
+  most_kept_ = std::max<int64_t>(most_kept_, after.now - before.now);
+  expected_ += WeightsOf(settings.folder) + kModelNeeds;
+  return model;
+}
+
+absl::Status Server::DivideMemory() {
+  // A model is loaded beside the one that it replaces.
+  int64_t process = ReadResidentMemory().now + most_running_ +
+                    (config_.repository_control ? most_kept_.load() : 0);
+  // Who calls while models load is refused, but the messages are in memory, and would be measured.
+  if (ports_.acceptor->counts().open > 0) process = std::min<int64_t>(process, expected_);
+  ASSIGN_OR_RETURN(const MemoryPlan plan, PlanMemory(config_, process));
+  classifier_.SetBudgets({.images = plan.images, .decoding = plan.decoding});
+  metrics_->SetMemory(plan.limit, {{"process", plan.process},
+                                   {"grpc", plan.grpc},
+                                   {"images", plan.images},
+                                   {"decoding", plan.decoding},
+                                   {"spare", plan.spare}});
+  constexpr int64_t kMiB = 1 << 20;
+  spdlog::info(
+      "memory, MiB of {}: {} for the process and its models, {} for gRPC, {} for images in flight, "
+      "{} for decoding, {} to spare",
+      plan.limit / kMiB, plan.process / kMiB, plan.grpc / kMiB, plan.images / kMiB,
+      plan.decoding / kMiB, plan.spare / kMiB);
+  return absl::OkStatus();
 }
 
 void Server::SetHealth(const std::string& model, bool serving) {

@@ -61,6 +61,10 @@ class Server {
   absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name);
   // Of the model's three names in the Open Inference Protocol.
   void SetHealth(const std::string& model, bool serving);
+  // By what the models were seen to take: the budgets of admission. To be called after each model
+  // that is loaded at start; those that are loaded later are expected to take no more.
+  // Errors: those of PlanMemory.
+  absl::Status DivideMemory();
   // By the model's state: health and metrics.
   void ShowState(const std::string& name);
   // Liveness follows whether the main port answers.
@@ -72,6 +76,9 @@ class Server {
   const Backend backend_;
   const std::function<void(const absl::Status&)> device_lost_;
   std::atomic<bool> cancel_loading_ = false;
+  // Bytes. Of the models that were loaded, the most that running one takes for the moment, and that
+  // one keeps; and what process and models are expected to take.
+  std::atomic<int64_t> most_running_ = 0, most_kept_ = 0, expected_ = 0;
   std::unique_ptr<Metrics> metrics_;
   ModelRegistry registry_;
   HealthService health_;

@@ -11,9 +11,11 @@
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/text_format.h"
 #include "patchserve/config/v1/server_config.pb.h"
+#include "server/base/memory.h"
 #include "server/base/status.h"
 #include "server/config/checks.h"
 #include "server/config/flags.h"
+#include "server/config/memory_plan.h"
 #include "server/config/model_folders.h"
 
 namespace patchserve {
@@ -182,10 +184,15 @@ absl::Status CheckServer(const Config& config) {
   if (config.max_image_bytes > 500'000'000) {
     return absl::InvalidArgumentError("--max_image_bytes is above 500000000");
   }
-  RETURN_IF_ERROR(
-      CheckAtLeast("max_bytes_in_flight", config.max_bytes_in_flight, config.max_image_bytes));
-  RETURN_IF_ERROR(
-      CheckAtLeast("max_pixels_in_flight", config.max_pixels_in_flight, config.max_image_pixels));
+  if (config.max_bytes_in_flight != 0) {
+    RETURN_IF_ERROR(
+        CheckAtLeast("max_bytes_in_flight", config.max_bytes_in_flight, config.max_image_bytes));
+  }
+  if (config.max_decoding_bytes != 0) {
+    RETURN_IF_ERROR(
+        CheckAtLeast("max_decoding_bytes", config.max_decoding_bytes, 3 * config.max_image_pixels));
+  }
+  RETURN_IF_ERROR(PlanMemory(config, /*process=*/0).status());
   if (config.max_batch_delay < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--max_batch_delay can't be negative");
   }
@@ -217,7 +224,12 @@ absl::StatusOr<Config> ReadConfig() {
   config.max_image_bytes = absl::GetFlag(FLAGS_max_image_bytes);
   config.max_image_pixels = absl::GetFlag(FLAGS_max_image_pixels);
   config.max_bytes_in_flight = absl::GetFlag(FLAGS_max_bytes_in_flight);
-  config.max_pixels_in_flight = absl::GetFlag(FLAGS_max_pixels_in_flight);
+  config.max_decoding_bytes = absl::GetFlag(FLAGS_max_decoding_bytes);
+  config.memory_limit = absl::GetFlag(FLAGS_memory_limit);
+  if (config.memory_limit == 0) config.memory_limit = MemoryLimit();
+  if (config.transport.max_grpc_memory == 0) {
+    config.transport.max_grpc_memory = GrpcMemory(config.memory_limit);
+  }
   config.max_batch_delay = absl::GetFlag(FLAGS_max_batch_delay);
   config.lame_duck = absl::GetFlag(FLAGS_lame_duck);
   config.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);

@@ -34,8 +34,9 @@ struct Config {
   int stream_window = 0;              // >= 1: unanswered requests of one stream
   int64_t max_image_bytes = 0;        // >= 1
   int64_t max_image_pixels = 0;       // >= 1
-  int64_t max_bytes_in_flight = 0;    // >= max_image_bytes
-  int64_t max_pixels_in_flight = 0;   // >= max_image_pixels
+  int64_t memory_limit = 0;           // bytes: the flag's, or what the machine allows
+  int64_t max_bytes_in_flight = 0;    // >= max_image_bytes; 0: memory_plan.h says
+  int64_t max_decoding_bytes = 0;     // >= 3 * max_image_pixels; 0: memory_plan.h says
   absl::Duration max_batch_delay;     // >= 0
   absl::Duration lame_duck;           // >= 0
   absl::Duration drain_timeout;       // >= 0

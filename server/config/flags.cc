@@ -36,10 +36,15 @@ ABSL_FLAG(int, runners, 0,
 ABSL_FLAG(int, decode_threads, 0, "Threads that decode images. 0: one a core.");
 ABSL_FLAG(int, max_batch, 0, "The most images that run together. 0: 8 on a CPU, 128 on a GPU.");
 ABSL_FLAG(int, max_queue, 512, "The most requests of a model that wait; more are refused.");
-ABSL_FLAG(int64_t, max_bytes_in_flight, 256 << 20,
-          "Bytes of the images that wait for their answers; more are refused.");
-ABSL_FLAG(int64_t, max_pixels_in_flight, 200'000'000,
-          "Pixels of the images that wait to be decoded; more are refused.");
+ABSL_FLAG(int64_t, memory_limit, 0,
+          "Bytes that the process may take in all, from which the next two and --max_grpc_memory "
+          "follow. 0: its cgroup's limit, or the machine's memory.");
+ABSL_FLAG(
+    int64_t, max_bytes_in_flight, 0,
+    "Bytes of the images that wait for their answers; more are refused. 0: by --memory_limit.");
+ABSL_FLAG(int64_t, max_decoding_bytes, 0,
+          "Bytes that decoding takes of the images that wait for it; more are refused. 0: by "
+          "--memory_limit.");
 ABSL_FLAG(absl::Duration, max_batch_delay, absl::InfiniteDuration(),
           "The longest that a request waits for others to join its batch, while a runner is free. "
           "inf: as long as more are answered in time so.");

@@ -34,8 +34,10 @@ ABSL_FLAG(absl::Duration, connection_age_grace, absl::Minutes(5),
           "How long the calls that are open then may take to end.");
 ABSL_FLAG(absl::Duration, min_ping_interval, absl::Seconds(10),
           "Clients whose keepalive pings come faster are thrown out.");
-ABSL_FLAG(int64_t, max_grpc_memory, 512 << 20,
-          "Bytes of gRPC's buffers; beyond, it reads more slowly and takes no new connections.");
+ABSL_FLAG(
+    int64_t, max_grpc_memory, 0,
+    "Bytes of gRPC's buffers; beyond, it reads more slowly and takes no new connections. 0: an "
+    "eighth of --memory_limit, at most 512 MiB.");
 
 namespace patchserve {
 namespace {
@@ -76,8 +78,10 @@ absl::StatusOr<Transport> ReadTransport() {
   if (transport.min_ping_interval < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--min_ping_interval can't be negative");
   }
-  RETURN_IF_ERROR(
-      CheckAtLeast<int64_t>("max_grpc_memory", transport.max_grpc_memory, int64_t{64} << 20));
+  if (transport.max_grpc_memory != 0) {
+    RETURN_IF_ERROR(
+        CheckAtLeast<int64_t>("max_grpc_memory", transport.max_grpc_memory, int64_t{64} << 20));
+  }
   return transport;
 }
 

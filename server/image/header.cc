@@ -1,5 +1,6 @@
 #include "server/image/header.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -23,25 +24,37 @@ struct Found {
   int64_t width = 0;
   int64_t height = 0;
   int orientation = 1;
+  int decoding_bytes_a_pixel = 3;
 };
+
+// A picture that is turned is there twice.
+constexpr int kTurned = 6;
+
+// What the codecs were seen to hold (pictures of 25 megapixels, by the process's peak). libjpeg
+// keeps the coefficients, two bytes each, of a picture that comes in more than one scan.
+int DecodingBytes(const JpegHeader& h) { return h.many_scans ? 3 + 2 * h.components : 3; }
+// Grey of 16 bits is decoded as such first.
+int DecodingBytes(const PngHeader& h) { return h.bit_depth == 16 && h.color_type == 0 ? 5 : 3; }
+// Lossless ones are ARGB inside, and so are those with alpha; an animation has a canvas too.
+int DecodingBytes(const WebPHeader& h) { return h.only_lossy ? 3 : 11; }
 
 Found Sniff(absl::Span<const uint8_t> file) {
   const Bytes bytes(file);
   if (bytes.Matches(0, "\xff\xd8\xff"sv)) {
     const JpegHeader h = ReadJpegHeader(file);
-    return {ImageFormat::kJpeg, h.width, h.height, h.orientation};
+    return {ImageFormat::kJpeg, h.width, h.height, h.orientation, DecodingBytes(h)};
   }
   if (bytes.Matches(0, "\x89PNG\r\n\x1a\n"sv)) {
     const PngHeader h = ReadPngHeader(file);
-    return {ImageFormat::kPng, h.width, h.height, h.orientation};
+    return {ImageFormat::kPng, h.width, h.height, h.orientation, DecodingBytes(h)};
   }
   if (bytes.Matches(0, "RIFF") && bytes.Matches(8, "WEBP")) {
     const WebPHeader h = ReadWebPHeader(file);
-    return {ImageFormat::kWebP, h.width, h.height, h.orientation};
+    return {ImageFormat::kWebP, h.width, h.height, h.orientation, DecodingBytes(h)};
   }
   if (bytes.Matches(0, "BM")) {
     const BmpHeader h = ReadBmpHeader(file);
-    return {ImageFormat::kBmp, h.width, h.height, 1};
+    return {ImageFormat::kBmp, h.width, h.height, 1, 4};  // with the palette's indices
   }
   return {};
 }
@@ -64,7 +77,8 @@ absl::StatusOr<ImageInfo> ReadHeader(absl::Span<const uint8_t> file, const Image
   }
   RETURN_IF_ERROR(CheckPixelLimit(found.width, found.height, limits));
   return ImageInfo{found.format, static_cast<int>(found.width), static_cast<int>(found.height),
-                   found.orientation};
+                   found.orientation,
+                   std::max(found.decoding_bytes_a_pixel, found.orientation == 1 ? 3 : kTurned)};
 }
 
 }  // namespace patchserve

@@ -29,6 +29,11 @@ struct ImageInfo {
   int width = 0;  // as stored in the file, before any EXIF rotation
   int height = 0;
   int orientation = 1;  // of EXIF or XMP, 1 to 8; 1 (upright) where the file has none
+  // The most memory a pixel that decoding takes, and turning upright: the RGB that comes out, and
+  // what the codec holds meanwhile.
+  int decoding_bytes_a_pixel = 3;
+
+  int64_t decoding_bytes() const { return int64_t{decoding_bytes_a_pixel} * width * height; }
 };
 
 }  // namespace patchserve

@@ -25,6 +25,9 @@ bool IsStartOfFrame(uint8_t marker) {
   return (marker & 0xf0) == 0xc0 && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
 }
 
+// C2, C6, CA and CE.
+bool IsProgressive(uint8_t start_of_frame) { return (start_of_frame & 3) == 2; }
+
 // Below C0 stands what is reserved, of which libjpeg skips the marker alone where it
 // looks for a restart marker (D0 to D7). D8 and D9 start and end an image.
 bool HasSegment(uint8_t marker) { return marker >= 0xc0 && (marker < 0xd0 || marker > 0xd9); }
@@ -85,12 +88,17 @@ JpegHeader ReadJpegHeader(absl::Span<const uint8_t> file) {
   JpegHeader header;
   std::vector<uint8_t> exif;  // one block, also where it is spread over several segments
   std::string_view xmp;
-  for (Markers markers(file); markers.Next() && markers.marker() != kStartOfScan;) {
+  for (Markers markers(file); markers.Next();) {
     const Bytes segment(markers.segment());
+    if (markers.marker() == kStartOfScan) {
+      header.many_scans |= segment.U8(0) < header.components;
+      break;
+    }
     if (IsStartOfFrame(markers.marker()) && header.width == 0) {
       header.height = segment.BigEndian16(1);
       header.width = segment.BigEndian16(3);
       header.components = segment.U8(5);
+      header.many_scans = IsProgressive(markers.marker());
     } else if (markers.marker() == kApp1 && segment.Matches(0, kExifPrefix)) {
       const auto part = markers.segment().subspan(exif.empty() ? 0 : kExifPrefix.size());
       exif.insert(exif.end(), part.begin(), part.end());

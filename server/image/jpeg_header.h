@@ -13,6 +13,8 @@ struct JpegHeader {
   int height = 0;
   int components = 0;   // 1 grey, 3 colour, 4 CMYK or YCCK
   int orientation = 1;  // of EXIF or XMP
+  // Progressive, or a scan a component: libjpeg then holds the whole picture's coefficients.
+  bool many_scans = false;
 };
 
 // `file` starts with FF D8. Reads up to the first scan.

@@ -62,7 +62,10 @@ WebPHeader ReadWebPHeader(absl::Span<const uint8_t> file) {
   const Bytes bytes(file);
   WebPHeader header;
   const size_t first = kFirstChunk + kChunkHeader;
-  if (bytes.Matches(kFirstChunk, "VP8 ")) ReadLossy(bytes, first, header);
+  if (bytes.Matches(kFirstChunk, "VP8 ")) {
+    ReadLossy(bytes, first, header);
+    header.only_lossy = true;
+  }
   if (bytes.Matches(kFirstChunk, "VP8L")) ReadLossless(bytes, first, header);
   if (!bytes.Matches(kFirstChunk, "VP8X")) return header;
 

@@ -10,7 +10,8 @@ namespace patchserve {
 struct WebPHeader {
   int width = 0;  // 0 where no chunk tells the size; of an animation, its canvas's
   int height = 0;
-  int orientation = 1;  // of EXIF or XMP
+  int orientation = 1;      // of EXIF or XMP
+  bool only_lossy = false;  // one picture, without alpha
 };
 
 // `file` starts with "RIFF....WEBP".

@@ -27,8 +27,10 @@ using prometheus::Histogram;
 
 constexpr int kStatusCodes = 17;  // absl::StatusCode's 0 to 16 are gRPC's
 constexpr std::array<const char*, 4> kStages = {"decode", "queue", "run", "respond"};
-constexpr std::array<const char*, 6> kShedReasons = {"queue_full", "bytes",   "pixels",
+constexpr std::array<const char*, 6> kShedReasons = {"queue_full", "bytes",   "decoding",
                                                      "late",       "expired", "draining"};
+
+constexpr std::array<const char*, 3> kCriticalities = {"sheddable", "default", "critical"};
 
 // Of Prometheus' text format.
 constexpr char kContentType[] = "text/plain; version=0.0.4; charset=utf-8";
@@ -73,6 +75,10 @@ struct Families {
                  .Name("patchserve_shed_total")
                  .Help("Good requests that were not served, by reason.")
                  .Register(r)),
+        demand(prometheus::BuildCounter()
+                   .Name("patchserve_demand_seconds_total")
+                   .Help("Time of all decoding threads, or all runners, that requests asked for.")
+                   .Register(r)),
         predicted_wait(prometheus::BuildGauge()
                            .Name("patchserve_predicted_queue_delay_seconds")
                            .Help("How long a request would wait before it runs, if it came now.")
@@ -101,6 +107,14 @@ struct Families {
                       .Name("patchserve_in_flight")
                       .Help("Requests that are not answered yet.")
                       .Register(r)),
+        memory_limit(prometheus::BuildGauge()
+                         .Name("patchserve_memory_limit_bytes")
+                         .Help("What the process may take in all.")
+                         .Register(r)),
+        memory_budget(prometheus::BuildGauge()
+                          .Name("patchserve_memory_budget_bytes")
+                          .Help("How that is divided.")
+                          .Register(r)),
         unauthenticated(prometheus::BuildCounter()
                             .Name("patchserve_unauthenticated_total")
                             .Help("Calls refused for want of a token that is known, by reason.")
@@ -126,6 +140,7 @@ struct Families {
   Family<Counter>& images_in_time;
   Family<Counter>& dead_images;
   Family<Counter>& shed;
+  Family<Counter>& demand;
   Family<Gauge>& predicted_wait;
   Family<Gauge>& queue_depth;
   Family<Gauge>& model_info;
@@ -133,6 +148,8 @@ struct Families {
   Family<Counter>& device_busy;
   Family<Gauge>& device_runners;
   Family<Gauge>& in_flight;
+  Family<Gauge>& memory_limit;
+  Family<Gauge>& memory_budget;
   Family<Counter>& unauthenticated;
   Family<Counter>& handshakes_failed;
   Family<Gauge>& certificate_end;
@@ -190,6 +207,8 @@ class PrometheusModelMetrics : public ModelMetrics {
         images_(families.images.Add({{"model", model_}})),
         images_in_time_(families.images_in_time.Add({{"model", model_}})),
         dead_images_(families.dead_images.Add({{"model", model_}})),
+        decode_demand_(families.demand.Add({{"model", model_}, {"stage", "decode"}})),
+        run_demand_(families.demand.Add({{"model", model_}, {"stage", "run"}})),
         predicted_wait_(families.predicted_wait.Add({{"model", model_}})),
         queue_depth_(families.queue_depth.Add({{"model", model_}})),
         ready_(families.model_ready.Add({{"model", model_}})) {
@@ -199,7 +218,11 @@ class PrometheusModelMetrics : public ModelMetrics {
           &families.stage_duration.Add({{"model", model_}, {"stage", kStages[stage]}}, kSeconds);
     }
     for (size_t reason = 0; reason < kShedReasons.size(); ++reason) {
-      shed_[reason] = &families.shed.Add({{"model", model_}, {"reason", kShedReasons[reason]}});
+      for (size_t level = 0; level < kCriticalities.size(); ++level) {
+        shed_[reason][level] = &families.shed.Add({{"model", model_},
+                                                   {"reason", kShedReasons[reason]},
+                                                   {"criticality", kCriticalities[level]}});
+      }
     }
   }
 
@@ -209,7 +232,13 @@ class PrometheusModelMetrics : public ModelMetrics {
     durations.Observe(absl::ToDoubleSeconds(duration));
   }
   void AnsweredInTime() override { images_in_time_.Increment(); }
-  void Shed(ShedReason reason) override { shed_[static_cast<size_t>(reason)]->Increment(); }
+  void Shed(ShedReason reason, Criticality criticality) override {
+    shed_[static_cast<size_t>(reason)][static_cast<size_t>(criticality)]->Increment();
+  }
+  void Demanded(absl::Duration decode, absl::Duration run) override {
+    decode_demand_.Increment(absl::ToDoubleSeconds(decode));
+    run_demand_.Increment(absl::ToDoubleSeconds(run));
+  }
   void StageTook(Stage stage, absl::Duration duration) override {
     stages_[static_cast<size_t>(stage)]->Observe(absl::ToDoubleSeconds(duration));
   }
@@ -252,7 +281,9 @@ class PrometheusModelMetrics : public ModelMetrics {
   Counter& images_;
   Counter& images_in_time_;
   Counter& dead_images_;
-  std::array<Counter*, kShedReasons.size()> shed_;
+  std::array<std::array<Counter*, kCriticalities.size()>, kShedReasons.size()> shed_;
+  Counter& decode_demand_;
+  Counter& run_demand_;
   Gauge& predicted_wait_;
   Gauge& queue_depth_;
   Gauge& ready_;
@@ -339,6 +370,12 @@ class PrometheusMetrics : public Metrics {
     connections_->Show(port, std::move(counts));
   }
 
+  void SetMemory(int64_t limit, const std::map<std::string, int64_t>& parts) override {
+    families_.memory_limit.Add({}).Set(static_cast<double>(limit));
+    for (const auto& [use, bytes] : parts) {
+      families_.memory_budget.Add({{"for", use}}).Set(static_cast<double>(bytes));
+    }
+  }
   void CallRefused(const std::string& reason) override {
     families_.unauthenticated.Add({{"reason", reason}}).Increment();
   }

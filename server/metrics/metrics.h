@@ -2,13 +2,16 @@
 // and alerts use them.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/base/criticality.h"
 #include "server/metrics/inference_statistics.h"
 #include "server/net/acceptor.h"
 
@@ -17,7 +20,7 @@ namespace patchserve {
 enum class Stage { kDecode, kQueue, kRun, kRespond };
 
 // Why a request wasn't served although nothing was wrong with it.
-enum class ShedReason { kQueueFull, kBytes, kPixels, kLate, kExpired, kDraining };
+enum class ShedReason { kQueueFull, kBytes, kDecoding, kLate, kExpired, kDraining };
 
 // The figures of one model. Thread-safe; each call costs one uncontended lock or
 // atomic operation, no look-up by name.
@@ -32,7 +35,10 @@ class ModelMetrics {
   // deadline.
   virtual void AnsweredInTime() = 0;
   // patchserve_shed_total
-  virtual void Shed(ShedReason reason) = 0;
+  virtual void Shed(ShedReason reason, Criticality criticality) = 0;
+  // patchserve_demand_seconds_total: a request came that asks for so much of the time of all
+  // decoding threads, and of all runners.
+  virtual void Demanded(absl::Duration decode, absl::Duration run) = 0;
   // patchserve_stage_duration_seconds
   virtual void StageTook(Stage stage, absl::Duration duration) = 0;
   // patchserve_batch_size, patchserve_images_total
@@ -95,6 +101,10 @@ class Metrics {
   // now on each scrape asks `counts`.
   virtual void ShowConnections(const std::string& port,
                                std::function<ConnectionCounts()> counts) = 0;
+
+  // patchserve_memory_limit_bytes, patchserve_memory_budget_bytes: the limit, and its parts by what
+  // they are for.
+  virtual void SetMemory(int64_t limit, const std::map<std::string, int64_t>& parts) = 0;
 
   // patchserve_unauthenticated_total: a call was refused for `reason`, no_token or unknown_token.
   virtual void CallRefused(const std::string& reason) = 0;

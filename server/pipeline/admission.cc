@@ -33,7 +33,7 @@ constexpr absl::Duration kShortestPause = absl::Milliseconds(10);
 
 absl::Status Refuse(const Call& call, ShedReason reason, absl::Duration pause, absl::Time now,
                     absl::string_view why) {
-  call.figures->Shed(reason);
+  call.figures->Shed(reason, call.request.criticality);
   pause = std::max(pause, kShortestPause);
   // What would come too late anyway is better not repeated.
   const bool in_time = now + pause < call.request.deadline;
@@ -45,13 +45,39 @@ absl::Status Refuse(const Call& call, ShedReason reason, absl::Duration pause, a
 
 AdmissionControl::AdmissionControl(const Options& options, Executor<CallPtr>& executor)
     : decode_threads_(options.decode_threads),
-      bytes_(options.max_bytes),
-      pixels_(options.max_pixels),
+      bytes_(options.budgets.images),
+      decoding_(options.budgets.decoding),
       decode_work_(std::numeric_limits<int64_t>::max()),
       executor_(executor) {}
 
+void AdmissionControl::SetBudgets(const Budgets& budgets) {
+  bytes_.SetLimit(budgets.images);
+  decoding_.SetLimit(budgets.decoding);
+}
+
 absl::Status AdmissionControl::Admit(Call& call, absl::Time now) {
+  absl::Status decision = Decide(call, now);
+  // A retry that is refused was counted when it came first. What no idle server could do counts too:
+  // under load prices rise, and with them what seems so.
+  const bool refused_first = !call.request.retried && !absl::IsInvalidArgument(decision);
+  if (decision.ok() || refused_first) CountDemand(call);
+  return decision;
+}
+
+void AdmissionControl::CountDemand(const Call& call) {
+  call.figures->Demanded(decode_cost_.Expected(call.image) / decode_threads_,
+                         executor_.TimeAnImage(call.model->scheduled_as));
+}
+
+absl::Status AdmissionControl::Decide(Call& call, absl::Time now) {
   const ServedModel& model = *call.model;
+  const int64_t decoding = call.image.decoding_bytes();
+  if (decoding > decoding_.limit()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("decoding an image of this format and of ", call.image.width, "x",
+                     call.image.height, " pixels takes ", decoding, " bytes, more than the ",
+                     decoding_.limit(), " that this server has for it"));
+  }
   const double room = RoomFor(call.request.criticality);
   call.bytes = bytes_.Take(BytesOf(call.request.image) + InputBytes(call), room);
   if (!call.bytes) {
@@ -59,11 +85,11 @@ absl::Status AdmissionControl::Admit(Call& call, absl::Time now) {
                   absl::StrCat("the images in flight hold ", bytes_.used(), " bytes of ",
                                bytes_.limit(), " allowed"));
   }
-  call.undecoded = pixels_.Take(int64_t{call.image.width} * call.image.height, room);
+  call.undecoded = decoding_.Take(decoding, room);
   if (!call.undecoded) {
-    return Refuse(call, ShedReason::kPixels, PredictedWait(model), now,
-                  absl::StrCat("the images in flight have ", pixels_.used(), " pixels of ",
-                               pixels_.limit(), " allowed"));
+    return Refuse(call, ShedReason::kDecoding, PredictedWait(model), now,
+                  absl::StrCat("decoding the images in flight takes ", decoding_.used(),
+                               " bytes of ", decoding_.limit(), " allowed"));
   }
   const absl::Duration decode = decode_cost_.Expected(call.image);
   const Admission admission = executor_.Admit({.model = model.scheduled_as,
@@ -91,7 +117,7 @@ absl::Status AdmissionControl::Admit(Call& call, absl::Time now) {
       return Refuse(call, ShedReason::kLate, admission.retry_after, now,
                     "this request would make others late that were admitted before");
     case Admission::Answer::kHopeless:
-      call.figures->Shed(ShedReason::kExpired);
+      call.figures->Shed(ShedReason::kExpired, call.request.criticality);
       return absl::DeadlineExceededError(
           absl::StrCat("the deadline is in ", InMs(budget), "; decoding takes about ", InMs(decode),
                        " and a lone image ", InMs(admission.run), " on an idle server"));

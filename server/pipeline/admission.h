@@ -15,12 +15,17 @@ namespace patchserve {
 
 using CallPtr = std::unique_ptr<Call>;
 
+// Bytes.
+struct Budgets {
+  int64_t images = 0;    // that aren't answered, as sent and as model input
+  int64_t decoding = 0;  // what decoding those takes that aren't decoded
+};
+
 // Thread-safe.
 class AdmissionControl {
  public:
   struct Options {
-    int64_t max_bytes = 0;   // of the images that aren't answered, as sent and as model input
-    int64_t max_pixels = 0;  // of the images that aren't decoded
+    Budgets budgets;
     int decode_threads = 1;
   };
 
@@ -30,8 +35,13 @@ class AdmissionControl {
   // Gives the call its ticket and its holds, of which Decoded releases those that end there. Counts
   // what is refused.
   // Errors: RESOURCE_EXHAUSTED, with RetryAfter: no room, or it would be late.
-  // DEADLINE_EXCEEDED: it would be late on an idle server too.
+  // DEADLINE_EXCEEDED: it would be late on an idle server too. INVALID_ARGUMENT: decoding it takes
+  // more than there ever is.
   absl::Status Admit(Call& call, absl::Time now);
+
+  // For requests from now on.
+  void SetBudgets(const Budgets& budgets);
+  Budgets budgets() const { return {bytes_.limit(), decoding_.limit()}; }
 
   // The call was decoded in `took`.
   void Decoded(Call& call, absl::Duration took);
@@ -40,11 +50,13 @@ class AdmissionControl {
   absl::Duration PredictedWait(const ServedModel& model);
 
  private:
+  absl::Status Decide(Call& call, absl::Time now);
+  void CountDemand(const Call& call);
   absl::Duration DecodeWait() const;
 
   const int decode_threads_;
   Budget bytes_;
-  Budget pixels_;
+  Budget decoding_;
   Budget decode_work_;  // nanoseconds; unlimited
   DecodeCost decode_cost_;
   Executor<CallPtr>& executor_;

@@ -38,6 +38,9 @@ class Budget {
  public:
   explicit Budget(int64_t limit) : limit_(limit) {}
 
+  // For what is taken from now on.
+  void SetLimit(int64_t limit) { limit_ = limit; }
+
   // Nothing if more than `share` of the limit would be in use. Who comes when nothing is
   // in use gets any amount.
   Hold Take(int64_t amount, double share = 1) {
@@ -53,7 +56,7 @@ class Budget {
   int64_t limit() const { return limit_; }
 
  private:
-  const int64_t limit_;
+  std::atomic<int64_t> limit_;
   std::atomic<int64_t> used_ = 0;
 };
 

@@ -44,8 +44,7 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
           .prepare_runner = options_.prepare_runner,
           .now = options_.now,
           .drop = [this](CallPtr call, DropReason why) { Drop(std::move(call), why); }})),
-      admission_({.max_bytes = options_.max_bytes_in_flight,
-                  .max_pixels = options_.max_pixels_in_flight,
+      admission_({.budgets = {options_.max_bytes_in_flight, options_.max_decoding_bytes},
                   .decode_threads = options_.decode_threads},
                  *executor_),
       decode_pool_("decode", options_.decode_threads, kBoundedByAdmission) {
@@ -95,13 +94,15 @@ void Classifier::Cancel(Cancellation& cancellation) {
 absl::Status Classifier::Check(Call& call) {
   if (draining_) {
     call.figures = FiguresOf(call.request.model);
-    if (call.figures != nullptr) call.figures->Shed(ShedReason::kDraining);
+    if (call.figures != nullptr) {
+      call.figures->Shed(ShedReason::kDraining, call.request.criticality);
+    }
     return ShuttingDown();
   }
   RETURN_IF_ERROR(CheckRequest(registry_, options_.limits, call));
   const absl::Time now = options_.now();
   if (call.request.deadline <= now) {
-    call.figures->Shed(ShedReason::kExpired);
+    call.figures->Shed(ShedReason::kExpired, call.request.criticality);
     return Expired();
   }
   RETURN_IF_ERROR(admission_.Admit(call, now));
@@ -176,7 +177,7 @@ void Classifier::Drop(CallPtr call, DropReason reason) {
   if (reason == DropReason::kCancelled) {
     call->Finish(absl::CancelledError("the caller cancelled"));
   } else {
-    call->figures->Shed(ShedReason::kExpired);
+    call->figures->Shed(ShedReason::kExpired, call->request.criticality);
     call->Finish(Expired());
   }
 }

@@ -27,8 +27,8 @@ namespace patchserve {
 struct ClassifierOptions {
   ImageLimits limits;
   int decode_threads = 1;
-  int64_t max_bytes_in_flight = 256 << 20;     // as sent, and as model input
-  int64_t max_pixels_in_flight = 200'000'000;  // not yet decoded
+  int64_t max_bytes_in_flight = 256 << 20;   // as sent, and as model input
+  int64_t max_decoding_bytes = 600'000'000;  // of those that aren't decoded
   absl::Duration max_batch_delay = absl::InfiniteDuration();
   std::string device = "cpu";  // label of the device's metrics
   int runners = 1;
@@ -78,6 +78,10 @@ class Classifier {
   int runners() const { return options_.runners; }
 
   const ClassifierOptions& options() const { return options_; }
+
+  // Those of the options until then.
+  void SetBudgets(const Budgets& budgets) { admission_.SetBudgets(budgets); }
+  Budgets budgets() const { return admission_.budgets(); }
 
   // Requests from now on are UNAVAILABLE; those accepted go on.
   void Drain() { draining_ = true; }

@@ -20,12 +20,14 @@ absl::Status Numbered(const absl::Status& status, int image) {
 
 absl::Status AnotherFailed() { return absl::CancelledError("another image failed"); }
 
-int64_t PixelsOf(const RequestImage& image, const ImageLimits& limits) {
-  if (const auto* raw = std::get_if<RawPixels>(&image)) return int64_t{raw->width} * raw->height;
+int64_t DecodingBytesOf(const RequestImage& image, const ImageLimits& limits) {
+  if (const auto* raw = std::get_if<RawPixels>(&image)) {
+    return ImageInfo{.width = raw->width, .height = raw->height}.decoding_bytes();
+  }
   const auto* file = std::get_if<absl::Span<const uint8_t>>(&image);
   if (file == nullptr) return 0;  // a tensor isn't decoded
   const absl::StatusOr<ImageInfo> header = ReadHeader(*file, limits);
-  return header.ok() ? int64_t{header->width} * header->height : 0;  // refused later
+  return header.ok() ? header->decoding_bytes() : 0;  // refused later
 }
 
 // As sent and as model input.
@@ -40,22 +42,22 @@ int64_t BytesOf(const RequestImage& image, const Preprocessing& how) {
 }
 
 // Errors: INVALID_ARGUMENT: so large that there is never room for all of it.
-absl::Status CheckFits(const ClassifierOptions& options, const ServedModel& model,
+absl::Status CheckFits(const Classifier& classifier, const ServedModel& model,
                        absl::Span<const ClassifyRequest> images) {
   if (images.size() == 1) return absl::OkStatus();  // then the flags see to it
-  int64_t pixels = 0, bytes = 0;
+  int64_t decoding = 0, bytes = 0;
   for (const ClassifyRequest& request : images) {
-    pixels += PixelsOf(request.image, options.limits);
+    decoding += DecodingBytesOf(request.image, classifier.options().limits);
     bytes += BytesOf(request.image, model.description.preprocessing);
   }
   struct Sum {
     int64_t amount, limit;
     const char *unit, *flag;
   };
-  for (const Sum& sum :
-       {Sum{pixels, options.max_pixels_in_flight, "pixels", "--max_pixels_in_flight"},
-        Sum{bytes, options.max_bytes_in_flight, "bytes, as sent and as model input",
-            "--max_bytes_in_flight"}}) {
+  for (const Sum& sum : {Sum{decoding, classifier.budgets().decoding,
+                             "bytes while they are decoded", "--max_decoding_bytes"},
+                         Sum{bytes, classifier.budgets().images,
+                             "bytes, as sent and as model input", "--max_bytes_in_flight"}}) {
     const auto most = static_cast<int64_t>(RoomFor(images[0].criticality) * sum.limit);
     if (sum.amount <= most) continue;
     return absl::InvalidArgumentError(
@@ -118,7 +120,7 @@ class Joint {
 
 void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> model,
                  std::vector<ClassifyRequest> images, AllAnswered done) {
-  if (const absl::Status fits = CheckFits(classifier.options(), *model, images); !fits.ok()) {
+  if (const absl::Status fits = CheckFits(classifier, *model, images); !fits.ok()) {
     classifier.Refuse({.model = model->name, .arrival = images[0].arrival}, fits,
                       [done = std::move(done)](absl::StatusOr<Answer> refusal) mutable {
                         std::move(done)(refusal.status());

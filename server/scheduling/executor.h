@@ -142,6 +142,12 @@ class Executor {
     return scheduler_.Wait(model, options_.now());
   }
 
+  // As Scheduler::TimeAnImage.
+  absl::Duration TimeAnImage(int model) {
+    std::lock_guard lock(mutex_);
+    return scheduler_.TimeAnImage(model);
+  }
+
   // Runs `work` on that runner when no item waits for one, at the latest after `patience`, and
   // blocks until it is done. `expected`: how long it will keep the runner. False: Stop came first.
   bool RunBetween(int runner, std::function<void()> work, absl::Duration expected,

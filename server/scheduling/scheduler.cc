@@ -198,6 +198,11 @@ absl::Duration Scheduler::Wait(int model, absl::Time now) const {
   return Now(now).Newcomer({model, absl::InfiniteFuture(), absl::ZeroDuration()}).start;
 }
 
+absl::Duration Scheduler::TimeAnImage(int model) const {
+  const ModelQueue& queue = device_.models[model];
+  return queue.cost.Expected(queue.batch) / queue.batch / device_.servers;
+}
+
 absl::Time Scheduler::ExpectedEnd(int64_t ticket, absl::Time now) const {
   const Entry& entry = entries_[Find(ticket)];
   const ModelQueue& queue = device_.models[entry.model];

@@ -95,6 +95,9 @@ class Scheduler {
   // When the request, which waits, will have been answered, if no more come.
   absl::Time ExpectedEnd(int64_t ticket, absl::Time now) const;
 
+  // Of all that run at once: what a request adds to the utilisation, in full batches.
+  absl::Duration TimeAnImage(int model) const;
+
   int ready() const { return ready_; }  // decoded requests that wait, of all models
   const ModelQueue& queue(int model) const { return device_.models[model]; }
   double utilisation() const { return device_.utilisation; }

@@ -15,6 +15,8 @@ namespace {
 using namespace std::string_view_literals;
 using ::testing::HasSubstr;
 
+constexpr uint8_t kColourScan[] = {0xff, 0xda, 0, 12, 3};  // of three components
+
 std::string Refusal(const File& file, const ImageLimits& limits = {}) {
   const auto info = ReadHeader(file, limits);
   EXPECT_EQ(info.status().code(), absl::StatusCode::kInvalidArgument);
@@ -137,6 +139,34 @@ TEST(HeaderTest, ExifAfterTheJpegFrameHeaderIsFound) {
   File file = tail;
   file.insert(std::search(file.begin(), file.end(), scan, scan + 2), app1, app1 + length);
   EXPECT_EQ(ReadHeader(file, {})->orientation, 6);
+}
+
+// Of what codecs hold, the worst case is what counts: tests/conformance/robustness.py measures it.
+TEST(HeaderTest, TheMemoryThatDecodingTakesIsKnownBefore) {
+  const auto bytes = [](const char* file) {
+    return ReadHeader(ReadTestImage(file), {}).value().decoding_bytes_a_pixel;
+  };
+  EXPECT_EQ(bytes("444.jpg"), 3);
+  EXPECT_EQ(bytes("progressive.jpg"), 9);
+  EXPECT_EQ(bytes("cmyk.jpg"), 3);
+  EXPECT_EQ(bytes("orientation6.jpg"), 6);
+  EXPECT_EQ(bytes("rgb.png"), 3);
+  EXPECT_EQ(bytes("gray16.png"), 5);
+  EXPECT_EQ(bytes("lossy.webp"), 3);
+  EXPECT_EQ(bytes("lossless-alpha.webp"), 11);
+  EXPECT_EQ(bytes("bits8.bmp"), 4);
+  const ImageInfo info = ReadHeader(ReadTestImage("progressive.jpg"), {}).value();
+  EXPECT_EQ(info.decoding_bytes(), int64_t{9} * info.width * info.height);
+}
+
+// A scan a component isn't progressive, but as much is held for it.
+TEST(HeaderTest, AJpegWithAScanAComponentTakesAsMuchAsAProgressiveOne) {
+  File file = ReadTestImage("444.jpg");
+  const auto scan =
+      std::search(file.begin(), file.end(), std::begin(kColourScan), std::end(kColourScan));
+  ASSERT_NE(scan, file.end());
+  scan[4] = 1;
+  EXPECT_EQ(ReadHeader(file, {}).value().decoding_bytes_a_pixel, 9);
 }
 
 }  // namespace

@@ -32,10 +32,26 @@ TEST_F(AdmissionTest, BytesInFlightAreBounded) {
   const absl::Status refused = Refused(RequestFor(red));
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("72 bytes of 100 allowed"));
-  EXPECT_TRUE(Shows("patchserve_shed_total{model=\"fake\",reason=\"bytes\"} 1"));
+  EXPECT_TRUE(
+      Shows("patchserve_shed_total{criticality=\"default\",model=\"fake\",reason=\"bytes\"} 1"));
   model.Release();
   answers.WaitFor(3);
   EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
+}
+
+TEST_F(AdmissionTest, WhatDecodingTakesIsBoundedAndWhatTakesMoreThanAllIsInvalid) {
+  options.max_decoding_bytes = 20;  // a picture takes 12
+  Start();
+  const std::vector<uint8_t> wide(3 * 7);
+  ClassifyRequest too_large = RequestFor(wide);
+  too_large.image = RawPixels{.pixels = wide, .width = 7, .height = 1};
+  const absl::Status refused = Refused(too_large);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("7x1 pixels takes 21 bytes, more than the 20"));
+  EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
+  classifier->SetBudgets({.images = 100, .decoding = 21});
+  EXPECT_TRUE(ClassifyAndWait(too_large).ok());
 }
 
 TEST_F(AdmissionTest, ARefusalSaysWhenToTryAgainUnlessThatWouldBeTooLate) {
@@ -58,7 +74,8 @@ TEST_F(AdmissionTest, WhoWouldBeLateIsRefusedBeforeItIsDecoded) {
   const absl::Status refused = Refused(RequestFor(red));
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("until its deadline in"));
-  EXPECT_TRUE(Shows("patchserve_shed_total{model=\"fake\",reason=\"late\"} 1"));
+  EXPECT_TRUE(
+      Shows("patchserve_shed_total{criticality=\"default\",model=\"fake\",reason=\"late\"} 1"));
   model.Release();
   answers.WaitFor(2);
   EXPECT_TRUE(Shows("patchserve_stage_duration_seconds_count{model=\"fake\",stage=\"decode\"} 2"));
@@ -81,8 +98,10 @@ TEST_F(AdmissionTest, ADeadlineThatNoIdleServerKeepsIsExceededAtOnceAndNotShedAs
   const absl::Status refused = Refused(request);
   EXPECT_EQ(refused.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("on an idle server"));
-  EXPECT_TRUE(Shows("patchserve_shed_total{model=\"fake\",reason=\"late\"} 0"));
-  EXPECT_TRUE(Shows("patchserve_shed_total{model=\"fake\",reason=\"expired\"} 1"));
+  EXPECT_TRUE(
+      Shows("patchserve_shed_total{criticality=\"default\",model=\"fake\",reason=\"late\"} 0"));
+  EXPECT_TRUE(
+      Shows("patchserve_shed_total{criticality=\"default\",model=\"fake\",reason=\"expired\"} 1"));
   EXPECT_EQ(RetryAfter(refused), std::nullopt);
 }
 
@@ -98,7 +117,7 @@ TEST_F(AdmissionTest, TheLowerLevelIsRefusedFirst) {
 }
 
 TEST_F(AdmissionTest, ACallThatFailsWhileDecodingGivesItsPlaceBack) {
-  options.max_pixels_in_flight = 4;
+  options.max_decoding_bytes = 12;
   Start([](ServedModel& served) { served.max_queue = 1; });
   // A JPEG's header, and then nothing.
   const std::vector<uint8_t> broken = {0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 2, 0, 2, 1, 1, 0x11, 0};
@@ -119,6 +138,29 @@ TEST_F(AdmissionTest, ThePredictedDelayIsShownAndGoesWithTheQueue) {
   answers.WaitFor(2);
   classifier->Stop();
   EXPECT_TRUE(Shows("patchserve_predicted_queue_delay_seconds{model=\"fake\"} 0"));
+}
+
+TEST_F(AdmissionTest, WhatComesIsDemandOnceThoughItIsRefusedAndComesBack) {
+  Start([](ServedModel& served) {
+    served.measured = {{1, absl::Seconds(20)}};
+    served.default_deadline = absl::Seconds(50);
+  });
+  const std::string demand = "patchserve_demand_seconds_total{model=\"fake\",stage=\"run\"} ";
+  EXPECT_TRUE(Shows(demand + "0"));
+  Busy(1);
+  EXPECT_TRUE(Shows(demand + "40"));
+  ClassifyRequest request = RequestFor(red);
+  EXPECT_EQ(Refused(request).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(Shows(demand + "60"));
+  request.retried = true;
+  EXPECT_EQ(Refused(request).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(Shows(demand + "60"));
+  // It is too urgent for any server, at today's price.
+  request = RequestFor(red);
+  request.deadline = SteadyNow() + absl::Seconds(10);
+  EXPECT_EQ(Refused(request).code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(Shows(demand + "80"));
+  model.Release();
 }
 
 TEST_F(AdmissionTest, AnswersInTimeAreCounted) {

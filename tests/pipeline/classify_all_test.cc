@@ -62,14 +62,15 @@ TEST_F(ClassifyAllTest, OneThatFailsDropsThoseThatWait) {
 }
 
 TEST_F(ClassifyAllTest, WhatNeverHasRoomIsInvalidAndNamesTheBudget) {
-  options.max_pixels_in_flight = 10;  // nine of them for requests of default criticality
+  options.max_decoding_bytes = 30;  // 27 of them for requests of default criticality
   ClassifierTest::Start();
   const std::vector<uint8_t> four_pixels = Colour(1, 2, 3);
   EXPECT_TRUE(Start({four_pixels, four_pixels}).get().ok());
   const absl::Status refused = Start({four_pixels, four_pixels, four_pixels}).get().status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(refused.message()),
-              ::testing::HasSubstr("the 3 images have 12 pixels, more than the 9 "));
+  EXPECT_THAT(
+      std::string(refused.message()),
+      ::testing::HasSubstr("the 3 images have 36 bytes while they are decoded, more than the 27 "));
 }
 
 TEST_F(ClassifyAllTest, TheBytesOfARequestAndOfItsModelInputCountAlike) {

@@ -22,7 +22,7 @@ class DeviceServer(LiveServer):
                          *[f"--models={model}={FOLDER}" for model in models],
                          "--runners=2", f"--max_batch={MAX_BATCH}",
                          # Places in the queue are to be the limit, not these.
-                         "--max_bytes_in_flight=4000000000", "--max_pixels_in_flight=4000000000", *flags)
+                         "--memory_limit=100000000000", "--max_bytes_in_flight=4000000000", *flags)
 
     def account(self):
         """What the device did: its own Metrics."""

@@ -101,7 +101,7 @@ class Metrics:
 
 
 # Answered before they had a place in the queue; "expired" may have had one.
-REFUSALS = ("queue_full", "bytes", "pixels", "late", "draining")
+REFUSALS = ("queue_full", "bytes", "decoding", "late", "draining")
 
 
 def refused(metrics):

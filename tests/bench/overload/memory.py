@@ -17,7 +17,7 @@ def show_memory(bench, warm_mb, peak_mb, budget_mb=BUDGET_MB):
 
 def run(bench):
     bench.heading(f"{CALLERS} callers with photos of {PHOTO_MB} MB, budgets of {BUDGET_MB} MB in flight and {RECEIVING_MB} MB being received")
-    with tempfile.TemporaryDirectory() as folder, bench.server(f"--max_grpc_memory={RECEIVING_MB << 20}") as server:
+    with tempfile.TemporaryDirectory() as folder, bench.server(f"--max_grpc_memory={RECEIVING_MB << 20}", f"--max_bytes_in_flight={BUDGET_MB << 20}") as server:
         photo = pathlib.Path(folder) / "large.jpg"
         # Decoders end at the JPEG's end: such a photo is long, and quickly decoded.
         photo.write_bytes(bench.photo.read_bytes() + bytes(PHOTO_MB << 20))
