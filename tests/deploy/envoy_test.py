@@ -88,9 +88,10 @@ def run(programs, envoy, tls, stop):
             if server.wait() != (0 if stop == signal.SIGTERM else -stop):
                 sys.exit("the server that was stopped didn't end well")
             load.wait()
-            results = json.loads((folder / "report.json").read_text())["results"]
+            report = json.loads((folder / "report.json").read_text())
+            results = report["results"]
             answered = [len(re.findall(r"code=\"?OK", log.read_text())) for _, log in servers]
-            print(f"{stop.name}{', TLS' if tls else ''}: results {results}; answered by each server: {answered}")
+            print(f"{stop.name}{', TLS' if tls else ''}: results {results}; answered by each server: {answered}", report["messages"])
             return set(results) == {"OK"} and min(answered) > 0
         finally:
             for process in processes:
