@@ -89,7 +89,7 @@ fuzz:
 conformance: build
 	PATCHSERVE_DEPS=$(DEPS) tests/conformance/run.sh $(BUILD)
 
-# Wants Go.
+# Wants Go. TRITON_CLIENT=FOLDER, a checkout of triton-inference-server/client, runs its examples too.
 conformance-oip: build
 	PATCHSERVE_DEPS=$(DEPS) tests/conformance/oip/run.sh $(BUILD)
 

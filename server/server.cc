@@ -77,6 +77,7 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
       device_lost_(std::move(device_lost)),
       metrics_(Metrics::Create(PATCHSERVE_VERSION)),
       registry_(ModelNames(config_), config_.default_model),
+      health_([this] { metrics_->UnknownModelAnswered(absl::StatusCode::kInvalidArgument); }),
       classifier_(
           {.limits = {.max_bytes = config_.max_image_bytes, .max_pixels = config_.max_image_pixels},
            .decode_threads = config_.decode_threads > 0 ? config_.decode_threads : Cores(),
@@ -94,7 +95,7 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
       classification_(classifier_, registry_, open_calls_, access_log_, config_.stream_window),
       inference_(classifier_, registry_, health_, open_calls_, access_log_,
                  config_.repository_control ? &changes_ : nullptr, config_.stream_window,
-                 PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
+                 config_.server_name, PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
   for (const char* name : kReadinessNames) health_.Set(name, false);

@@ -43,7 +43,8 @@ struct Config {
   absl::Duration refuse_for;          // >= 0
   bool skip_broken_models = false;
   bool repository_control = false;  // clients may load, replace and unload models
-  bool triton_metrics = false;      // nv_inference_* too
+  bool triton_metrics = false;      // nv_* too
+  std::string server_name;          // in the Open Inference Protocol
   bool reflection = true;           // of gRPC's services
   std::string log_level;            // "debug", "info", "warn" or "error"
   std::string log_format;           // "text" or "json"

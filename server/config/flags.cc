@@ -69,7 +69,10 @@ ABSL_FLAG(bool, repository_control, false,
 ABSL_FLAG(bool, reflection, true,
           "Whether clients may ask which services and methods there are (gRPC's reflection).");
 ABSL_FLAG(bool, triton_metrics, false,
-          "Also show the nv_inference_* metrics that dashboards for Triton use.");
+          "Also show the nv_* metrics that dashboards for Triton use.");
+ABSL_FLAG(
+    std::string, server_name, "patchserve",
+    "The name in the Open Inference Protocol's ServerMetadata: some clients want \"triton\".");
 ABSL_FLAG(std::string, log_level, "info", "debug, info, warn or error.");
 ABSL_FLAG(std::string, log_format, "text", "text or json: a line, or an object, an event.");
 ABSL_FLAG(double, access_log, 0,

@@ -33,8 +33,13 @@ constexpr int kTurned = 6;
 // What the codecs were seen to hold (pictures of 25 megapixels, by the process's peak). libjpeg
 // keeps the coefficients, two bytes each, of a picture that comes in more than one scan.
 int DecodingBytes(const JpegHeader& h) { return h.many_scans ? 3 + 2 * h.components : 3; }
-// Grey of 16 bits is decoded as such first.
-int DecodingBytes(const PngHeader& h) { return h.bit_depth == 16 && h.color_type == 0 ? 5 : 3; }
+// Its rows may be unpacked first (OnlyPixels); grey of 16 bits is decoded as such.
+int DecodingBytes(const PngHeader& h) {
+  constexpr int kChannels[] = {1, 0, 3, 1, 2, 0, 4};  // by color_type
+  const int channels = h.color_type >= 0 && h.color_type <= 6 ? kChannels[h.color_type] : 4;
+  const bool deep_gray = h.bit_depth == 16 && h.color_type == 0;
+  return (deep_gray ? 5 : 3) + channels * std::max(1, h.bit_depth / 8);
+}
 // Lossless ones are ARGB inside, and so are those with alpha; an animation has a canvas too.
 int DecodingBytes(const WebPHeader& h) { return h.only_lossy ? 3 : 11; }
 

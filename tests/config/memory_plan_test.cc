@@ -36,7 +36,7 @@ TEST(MemoryPlanTest, WhereTheLargestImageDoesntFitTheSumIsTold) {
   EXPECT_THAT(
       std::string(plan.status().message()),
       HasSubstr("--memory_limit is 512 MiB, less than the sum of 300 MiB for the process "
-                "and its models, 64 for gRPC (--max_grpc_memory), 28 for images in flight"));
+                "and its models, 64 for gRPC (--max_grpc_memory), 23 for images in flight"));
 }
 
 TEST(MemoryPlanTest, FlagsHoldAndThoseThatWantMoreThanThereIsAreRefused) {

@@ -57,7 +57,7 @@ def pngs(images):
         yield file[:-12] + part
     for name in ("rgb.png", "interlaced.png", "animated.png"):
         file = (images / name).read_bytes()
-        for lost in (1, 6, 12, 14, 18):
+        for lost in (1, 6, 12, 14, 18, 21, 22):
             yield file[:-lost]
 
 

@@ -150,8 +150,8 @@ TEST(HeaderTest, TheMemoryThatDecodingTakesIsKnownBefore) {
   EXPECT_EQ(bytes("progressive.jpg"), 9);
   EXPECT_EQ(bytes("cmyk.jpg"), 3);
   EXPECT_EQ(bytes("orientation6.jpg"), 6);
-  EXPECT_EQ(bytes("rgb.png"), 3);
-  EXPECT_EQ(bytes("gray16.png"), 5);
+  EXPECT_EQ(bytes("rgb.png"), 6);
+  EXPECT_EQ(bytes("gray16.png"), 7);
   EXPECT_EQ(bytes("lossy.webp"), 3);
   EXPECT_EQ(bytes("lossless-alpha.webp"), 11);
   EXPECT_EQ(bytes("bits8.bmp"), 4);
