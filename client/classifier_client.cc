@@ -20,9 +20,10 @@
 namespace patchserve {
 namespace {
 
-// Only the calls that may be repeated: a stream that has sent answers may not. The five tries take at least
-// 1.8 s, longer than a server that ends refuses before it closes its connections (--refuse_for): a
-// client that balances over two addresses takes half of its tries to that server until then.
+// Only the calls that may be repeated: a stream that has sent answers may not. The five tries take
+// at least 1.8 s, longer than a server that ends refuses before it closes its connections
+// (--refuse_for): a client that balances over two addresses takes half of its tries to that server
+// until then.
 constexpr char kServiceConfig[] = R"({
   "methodConfig": [{
     "name": [
