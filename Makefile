@@ -1,6 +1,7 @@
 # make run       install what is missing, build, serve the models under models/
 # make test      install, build, pass the tests that need no GPU
-# make test-deploy  check deploy/: Prometheus, Grafana, Kubernetes
+# make test-deploy  check deploy/: the image's files, Prometheus, Grafana, Kubernetes
+# make image     build the cpu image with Docker, labelled with the commit
 # make build     install and build: build/bin/{patchserve,classify}
 # make bench     print what serving costs, and how long each part takes
 # make performance  measure and write docs/performance.md: 20 minutes on a quiet machine
@@ -23,7 +24,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test test-deploy build deps test-deps bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all format check-format check-proto clean
+.PHONY: run test test-deploy image build deps test-deps bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all format check-format check-proto clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -35,6 +36,12 @@ test: test-deps build
 test-deploy: test-deps build
 	tests/deploy/install_tools.sh
 	tests/deploy/run.sh $(BUILD)/bin
+
+# IMAGE_FLAGS: further flags of `docker build`; SOURCE: where this repository can be read.
+SOURCE ?= $(shell git remote get-url origin 2>/dev/null)
+image:
+	docker build --target cpu -t patchserve:0.1.0-cpu --build-arg REVISION=$$(git rev-parse HEAD) \
+	  --build-arg SOURCE='$(SOURCE)' --build-arg CREATED=$$(git log -1 --format=%cI) $(IMAGE_FLAGS) .
 
 build: deps
 	cmake -S . -B $(BUILD) -G Ninja -DPATCHSERVE_DEPS=$(DEPS) -DPATCHSERVE_SANITIZE= >/dev/null

@@ -20,7 +20,10 @@
 namespace patchserve {
 namespace {
 
-// Only the calls that may be repeated: a stream that has sent answers may not.
+// Only the calls that may be repeated: a stream that has sent answers may not. The five tries take
+// at least 1.8 s, longer than a server that ends refuses before it closes its connections
+// (--refuse_for): a client that balances over two addresses takes half of its tries to that server
+// until then.
 constexpr char kServiceConfig[] = R"({
   "methodConfig": [{
     "name": [
@@ -30,7 +33,7 @@ constexpr char kServiceConfig[] = R"({
     ],
     "retryPolicy": {
       "maxAttempts": 5,
-      "initialBackoff": "0.05s",
+      "initialBackoff": "0.15s",
       "maxBackoff": "2s",
       "backoffMultiplier": 2,
       "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"]

@@ -22,7 +22,7 @@ namespace patchserve {
 
 struct ConnectOptions {
   // Whether gRPC tries calls again by itself, by a service config: five tries in all, after
-  // 50 ms doubling up to 2 s, or after the time that the server names. For stubs over this
+  // 150 ms doubling up to 2 s, or after the time that the server names. For stubs over this
   // channel; a ClassifierClient tries again by itself, and longer.
   bool grpc_retries = false;
   // Otherwise channels to one server with the same options share a connection.

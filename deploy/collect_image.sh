@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Collects what the image takes from the build: stripped, and where the program looks for it.
+# Collects what the image is made of, and nothing else: the server and its probe, stripped, the libraries that
+# they load, their licences, and an SBOM. Wants a Debian with the packages of tools/install_deps.sh.
 #
-# usage: collect_image.sh PROGRAM DEPS cpu|cuda INTO
+# usage: collect_image.sh BUILD/bin DEPS cpu|cuda INTO
+#   INTO/system      the root file system: Debian's libraries, what scanners and lawyers read
 #   INTO/libraries   LibTorch, CUDA and OpenCV, in the same folders as under DEPS
-#   INTO/program     bin/patchserve
+#   INTO/program     bin/patchserve, bin/patchserve_probe
 set -euo pipefail
-readonly program=$1 deps=$2 flavour=$3 into=$4
+readonly programs=$1 deps=$2 flavour=$3 into=$4
+source=$(cd "$(dirname "$0")/.." && pwd)
+readonly source
+readonly system="$into/system" licences="$into/system/usr/share/doc"
 
 # take PATH...: copies files of DEPS, without symbols that only a debugger reads.
 take() {
@@ -16,20 +21,93 @@ take() {
   done
 }
 
-cd "$deps"
-readonly torch=$(echo libtorch-*-"$flavour")
-if [[ $flavour == cpu ]]; then
-  # The two CUDA libraries are there because libtorch_cpu.so doesn't load without them.
-  take "$torch"/torch/lib/{libtorch_cpu.so,libc10.so,libgomp.so.1} \
-    "$torch"/nvidia/cu13/lib/{libcudart.so.13,libcupti.so.13}
-else
-  mapfile -t libraries < <(find "$torch"/{torch/lib,nvidia} -name '*.so*' -type f)
-  take "${libraries[@]}"
-fi
-mapfile -t opencv < <(find opencv-*/lib -maxdepth 1 -name 'libopencv_*.so.*' -type f)
-take "${opencv[@]}"
-# The names that programs are linked to, such as libopencv_core.so.414.
-find opencv-*/lib -maxdepth 1 -name 'libopencv_*.so.*' -type l -exec cp -a --parents {} "$into/libraries/" \;
-cd - >/dev/null
-install -D -m 755 "$program" "$into/program/bin/patchserve"
-strip "$into/program/bin/patchserve"
+collect_libraries() (
+  cd "$deps"
+  local torch libraries opencv
+  torch=$(echo libtorch-*-"$flavour")
+  if [[ $flavour == cpu ]]; then
+    # The two CUDA libraries are there because libtorch_cpu.so doesn't load without them.
+    take "$torch"/torch/lib/{libtorch_cpu.so,libc10.so,libgomp.so.1} \
+      "$torch"/nvidia/cu13/lib/{libcudart.so.13,libcupti.so.13}
+  else
+    mapfile -t libraries < <(find "$torch"/{torch/lib,nvidia} -name '*.so*' -type f)
+    take "${libraries[@]}"
+  fi
+  mapfile -t opencv < <(find opencv-*/lib -maxdepth 1 -name 'libopencv_*.so.*' -type f)
+  take "${opencv[@]}"
+  # The names that programs are linked to, such as libopencv_core.so.414.
+  find opencv-*/lib -maxdepth 1 -name 'libopencv_*.so.*' -type l -exec cp -a --parents {} "$into/libraries/" \;
+)
+
+collect_programs() {
+  install -D -m 755 -t "$into/program/bin" "$programs"/patchserve{,_probe}
+  strip "$into"/program/bin/*
+}
+
+# What ldd finds, outside of DEPS, for the programs and every library that goes with them. A library that a
+# GPU's driver brings isn't found; of any other the lack is an error.
+debian_libraries() {
+  local files
+  mapfile -t files < <(find "$deps" -path "$deps/libtorch-*-$flavour/*" -name '*.so*' -type f \
+    -exec test -e "$into/libraries/{}" \; -print)
+  ldd "$programs"/patchserve{,_probe} "${files[@]}" >"$into/ldd"
+  if [[ $flavour == cpu ]] && grep 'not found' "$into/ldd" >&2; then return 1; fi
+  sed -n -e 's/.* => \(\/[^ ]*\) (.*/\1/p' -e 's/^\s*\(\/[^ ]*ld-linux[^ ]*\) (.*/\1/p' "$into/ldd" |
+    grep -v "^$deps/" | sort -u
+  rm "$into/ldd"
+}
+
+# The package of a file, by the name that it had when it was packed: before /lib was a link to /usr/lib.
+package_of() {
+  { dpkg-query -S "$1" || dpkg-query -S "/usr$1" || dpkg-query -S "${1#/usr}"; } 2>/dev/null | sed 's/: .*//;q' | grep .
+}
+
+# Debian's part: the libraries, and of each package that one is from what is known of it, where
+# scanners look in images without a package manager (var/lib/dpkg/status.d), and its licence.
+collect_system() {
+  local folder file package
+  mkdir -p "$system"/{etc,tmp,usr/{lib,lib64,share},var/lib/dpkg/status.d}
+  chmod 1777 "$system/tmp"
+  for folder in lib lib64; do ln -s "usr/$folder" "$system/$folder"; done
+  debian_libraries >"$into/files"
+  while read -r file; do
+    cp --parents "$file" "$system"
+    package_of "$(realpath "$file")"
+  done <"$into/files" | sort -u >"$into/packages"
+  # base-files has the texts of the licences that the others name, and says which Debian this is.
+  printf 'base-files\n' >>"$into/packages"
+  while read -r package; do
+    dpkg-query -s "$package" >"$system/var/lib/dpkg/status.d/${package%:*}"
+    cp -L --parents "/usr/share/doc/${package%:*}/copyright" "$system"
+  done <"$into/packages"
+  cp --parents -r /usr/share/common-licenses "$system"
+  cp --parents /etc/debian_version /usr/lib/os-release "$system"
+  ln -s ../usr/lib/os-release "$system/etc/os-release"
+  printf 'root:x:0:0::/:/nonexistent\npatchserve:x:10001:10001::/:/nonexistent\n' >"$system/etc/passwd"
+  printf 'root:x:0:\npatchserve:x:10001:\n' >"$system/etc/group"
+  printf 'hosts: files dns\n' >"$system/etc/nsswitch.conf"
+  ldconfig -r "$system"
+}
+
+# Licences of what isn't Debian's.
+collect_licences() {
+  local wheel
+  install -D -m 644 -t "$licences/patchserve" "$source"/{LICENSE,NOTICE}
+  for wheel in "$deps"/libtorch-*-"$flavour"/*.dist-info; do
+    install -D -m 644 -t "$licences/$(basename "$wheel" .dist-info)" "$wheel"/licenses/*
+  done
+  # OpenCV's own is the Apache License, word for word; these are of what it has taken over.
+  install -D -m 644 -t "$licences/opencv" "$source/LICENSE" "$deps"/opencv-*/share/licenses/opencv4/*
+  # LibTorch's wheel brings GCC's libgomp, under the GPL with the runtime exception, without its text.
+  install -D -m 644 /usr/share/doc/gcc-12-base/copyright "$licences/libgomp/copyright"
+}
+
+mkdir -p "$into"
+collect_libraries
+collect_programs
+collect_system
+collect_licences
+mkdir -p "$system/usr/share/sbom"
+/usr/bin/python3 "$source/deploy/sbom.py" "$into/packages" "$deps" "$flavour" "$source/tools/pins" \
+  >"$system/usr/share/sbom/patchserve.spdx.json"
+rm "$into"/{files,packages}

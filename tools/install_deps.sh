@@ -5,6 +5,7 @@
 #   LibTorch from its PyPI wheel  -> $PATCHSERVE_DEPS/libtorch-VERSION-{cpu,cuda}
 #   a minimal OpenCV from the source in opencv-python-headless
 #                                 -> $PATCHSERVE_DEPS/opencv-VERSION
+# tools/pins says which versions, and what their downloads hash to.
 # PATCHSERVE_DEPS is ~/.cache/patchserve unless set: it lies outside the checkout,
 # so that a second checkout doesn't repeat any of this.
 #
@@ -13,8 +14,13 @@
 # libraries merely to load.
 set -euo pipefail
 
-readonly torch_version=2.11.0
-readonly opencv_version=4.14.0.94
+pins="$(cd "$(dirname "$0")" && pwd)/pins"
+readonly pins
+# The version of a package that is pinned in a file.
+pinned_version() { sed -n "s/^$2==\([^ ]*\) .*/\1/p" "$pins/$1.txt"; }
+torch_version=$(pinned_version libtorch-cpu torch)
+opencv_version=$(pinned_version opencv opencv-python-headless)
+readonly torch_version opencv_version
 readonly deps="${PATCHSERVE_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/patchserve}"
 packages=(
   g++ make cmake ninja-build ccache pkg-config clang-format git python3 python3-pip
@@ -44,7 +50,11 @@ install_packages() {
 }
 
 # Debian's own Python 3.11, whatever else is first in PATH: it picks the cp311 wheels.
-pip_download() { /usr/bin/python3 -m pip --disable-pip-version-check download -q --no-deps "$@"; }
+# pip_download PINS FOLDER FLAGS...: what that file pins, or nothing.
+pip_download() {
+  /usr/bin/python3 -m pip --disable-pip-version-check download -q --no-deps --require-hashes \
+    -r "$pins/$1.txt" -d "$2" "${@:3}"
+}
 
 wants_cuda() {
   [[ "${PATCHSERVE_CUDA:-}" == 1 ]] && return 0
@@ -61,12 +71,7 @@ install_libtorch() {
   say "fetching LibTorch $torch_version ($flavour) into $home"
   # work is global: the trap removes it when a step fails
   work=$(mktemp -d -p "$deps")
-  pip_download --only-binary=:all: -d "$work/wheels" "torch==$torch_version"
-  local libraries=('nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
-  if [[ $flavour == cuda ]]; then
-    mapfile -t libraries < <(unzip_list_requirements "$work"/wheels/torch-*.whl)
-  fi
-  pip_download --only-binary=:all: -d "$work/wheels" "${libraries[@]}"
+  pip_download "libtorch-$flavour" "$work/wheels" --only-binary=:all:
   for file in "$work"/wheels/*.whl; do
     /usr/bin/python3 -m zipfile -e "$file" "$work/site"
     rm "$file"
@@ -84,19 +89,6 @@ install_libtorch() {
   rm -rf "$home"
   mv "$work/site" "$home"
   rm -rf "$work"
-}
-
-# The NVIDIA wheels that the torch wheel asks for, one requirement a line.
-unzip_list_requirements() {
-  /usr/bin/python3 - "$1" <<'PYTHON'
-import re, sys, zipfile
-wheel = zipfile.ZipFile(sys.argv[1])
-metadata = wheel.read(next(n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))).decode()
-for line in re.findall(r"^Requires-Dist: (.*)$", metadata, re.M):
-    requirement = line.split(";")[0].strip()
-    if requirement.startswith(("nvidia-", "cuda-toolkit")):
-        print(requirement.replace(" ", ""))
-PYTHON
 }
 
 install_opencv() {
@@ -125,7 +117,7 @@ install_opencv() {
 fetch_opencv_source() {
   # "prepare metadata" would install the package's build tools; the archive alone
   # is wanted, so a failure after the download doesn't matter.
-  pip_download --no-binary opencv-python-headless -d "$1" "opencv-python-headless==$opencv_version" || true
+  pip_download opencv "$1" --no-binary opencv-python-headless || true
   tar -xzf "$1"/opencv_python_headless-*.tar.gz -C "$1" --strip-components=1
 }
 

@@ -39,13 +39,20 @@ def read_values(files, settings=()):
     return values
 
 
-def render(chart, values, only):
+def templates(chart, values, name="patchserve", namespace="patchserve"):
+    """(template's file name, its text) of those that say something; RuntimeError if the values aren't allowed."""
     with helm.Chart.load(chart) as loaded:
-        rendered = loaded.render(values, name="patchserve", namespace="patchserve")
+        rendered = loaded.render(values, name=name, namespace=namespace)
     for path, text in sorted(rendered.items()):
         template = path.rsplit("/", 1)[-1]
-        if template.endswith(".yaml") and text.strip() and (not only or template in only):
-            print(f"---\n{text.strip()}")
+        if template.endswith(".yaml") and text.strip():
+            yield template, text.strip()
+
+
+def render(chart, values, only):
+    for template, text in templates(chart, values):
+        if not only or template in only:
+            print(text if text.startswith("---") else f"---\n{text}")
 
 
 def release(action, name, chart, namespace, values):
@@ -63,24 +70,29 @@ def lint(chart):
     return 1 if report["errors"] or worst >= WARNING else 0
 
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-actions = parser.add_subparsers(dest="action", required=True)
-for action in ("lint", "render", "install", "upgrade"):
-    options = actions.add_parser(action)
-    if action in ("install", "upgrade"):
-        options.add_argument("name")
-        options.add_argument("--namespace", required=True)
-        options.add_argument("--set", action="append", default=[])
-    options.add_argument("chart")
-    if action != "lint":
-        options.add_argument("--values", action="append", default=[])
-    if action == "render":
-        options.add_argument("--only", action="append", default=[])
-arguments = parser.parse_args()
-if arguments.action == "lint":
-    sys.exit(lint(arguments.chart))
-elif arguments.action == "render":
-    render(arguments.chart, read_values(arguments.values), arguments.only)
-else:
-    release(arguments.action, arguments.name, arguments.chart, arguments.namespace,
-            read_values(arguments.values, arguments.set))
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    actions = parser.add_subparsers(dest="action", required=True)
+    for action in ("lint", "render", "install", "upgrade"):
+        options = actions.add_parser(action)
+        if action in ("install", "upgrade"):
+            options.add_argument("name")
+            options.add_argument("--namespace", required=True)
+            options.add_argument("--set", action="append", default=[])
+        options.add_argument("chart")
+        if action != "lint":
+            options.add_argument("--values", action="append", default=[])
+        if action == "render":
+            options.add_argument("--only", action="append", default=[])
+    arguments = parser.parse_args()
+    if arguments.action == "lint":
+        sys.exit(lint(arguments.chart))
+    elif arguments.action == "render":
+        render(arguments.chart, read_values(arguments.values), arguments.only)
+    else:
+        release(arguments.action, arguments.name, arguments.chart, arguments.namespace,
+                read_values(arguments.values, arguments.set))
+
+
+if __name__ == "__main__":
+    main()

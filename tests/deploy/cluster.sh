@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The chart on a real cluster: install, serve a photo, roll over under load, kill a pod under load,
-# drain against the budget, TLS and tokens, scale up and down on real load. Deletes its namespace at
-# the end.
+# The chart on a real cluster: install, serve a photo, roll over under load, delete a pod under load of a
+# client that keeps its address, kill one, drain against the budget, TLS and tokens, scale up and down on
+# real load. Deletes its namespace at the end.
 #
 # usage: tests/deploy/cluster.sh BUILD/bin IMAGE
 #
@@ -9,7 +9,7 @@
 #   NETWORK   a prefix for commands that must reach the pods' addresses, where this machine
 #             itself doesn't: "nsenter --net=/run/netns/NAME --" (default: none)
 #   HELM      (default: helm; tests/deploy/chart.py knows enough of it too)
-#   STEPS     which to run (default: install photo rollout kill drain tls; scale wants prometheus-adapter
+#   STEPS     which to run (default: install photo rollout stale kill drain tls; scale wants prometheus-adapter
 #             with deploy/helm/patchserve/files/prometheus-adapter.yaml, and goes before tls)
 #
 # IMAGE must be known to the nodes. Exit code 0: every step kept its promise.
@@ -20,7 +20,7 @@ read -ra kubectl <<<"${KUBECTL:-kubectl}"
 read -ra network <<<"${NETWORK:-}"
 read -ra helm <<<"${HELM:-helm}"
 readonly namespace=patchserve-test photo=tests/data/images/chelsea.jpg
-readonly steps=${STEPS:-install photo rollout kill drain tls}
+readonly steps=${STEPS:-install photo rollout stale kill drain tls}
 work=$(mktemp -d)
 
 k() { "${kubectl[@]}" -n "$namespace" "$@"; }
@@ -36,18 +36,25 @@ trap clean_up EXIT
 pods() { k get pods -l app.kubernetes.io/name=patchserve -o jsonpath='{range .items[*]}{.metadata.name}{"\n"}{end}'; }
 service() { k get service patchserve -o jsonpath='{.spec.clusterIP}'; }
 
-# start_load NAME FLAGS...: load in the background, through the Service; report in $work/NAME.json.
+# start_load NAME FLAGS...: load in the background, on $target or through the Service; report in $work/NAME.json.
 start_load() {
   local name=$1
   shift
-  "${network[@]}" "$programs/loadgen" --server="$(service):8001" --json="$work/$name.json" "$@" "$photo" >"$work/$name.txt" &
+  "${network[@]}" "$programs/loadgen" --server="${target:-$(service):8001}" --json="$work/$name.json" "$@" "$photo" >"$work/$name.txt" &
   load=$!
 }
-# end_load NAME: prints how many requests had which code; others than OK are a failure.
+# end_load NAME CODE...: prints how many requests had which code; others than OK and those named are a failure.
 end_load() {
+  local name=$1
+  shift
   wait "$load"
-  python3 -c 'import json, sys; r = json.load(open(sys.argv[1]))["results"]; print(r); sys.exit(set(r) != {"OK"})' "$work/$1.json" ||
-    fail "requests failed: $(cat "$work/$1.txt")"
+  load=""
+  python3 -c '
+import json, sys
+results = json.load(open(sys.argv[1]))["results"]
+print(results)
+sys.exit("OK" not in results or not set(results) <= {"OK", *sys.argv[2:]})' "$work/$name.json" "$@" ||
+    fail "requests failed: $(cat "$work/$name.txt")"
 }
 
 # release install|upgrade SETTING...
@@ -87,6 +94,25 @@ step_rollout() {
   done
 }
 
+# Balances over the addresses that the pods have now, and never asks for others.
+step_stale() {
+  local try old target
+  for try in 1 2 3; do
+    for retries in "" --retries; do
+      say "a client that keeps old addresses while a pod ends${retries:+, with retries}, try $try"
+      target=ipv4:$(k get pods -l app.kubernetes.io/name=patchserve --field-selector=status.phase=Running \
+        -o jsonpath='{range .items[*]}{.status.podIP}:8001,{end}')
+      target=${target%,}
+      mapfile -t old < <(pods)
+      start_load "stale$try" --duration=40s --concurrency=8 --deadline=10s $retries
+      k delete pod "${old[0]}"
+      kill -0 "$load" || fail "the load ended before the pod did"
+      if [[ -n "$retries" ]]; then end_load "stale$try"; else end_load "stale$try" UNAVAILABLE; fi
+      k rollout status deployment/patchserve --timeout=300s
+    done
+  done
+}
+
 # The server's process in a pod, if the pod's node is this machine.
 process() {
   local container
@@ -97,7 +123,7 @@ process() {
 step_kill() {
   say "kill -9 of a pod under load, with clients that retry"
   local pod process
-  pod=$(pods | head -1)
+  read -r pod < <(pods)
   process=$(process "$pod")
   start_load kill --duration=40s --concurrency=4 --deadline=20s --connections=4 --retries
   if [[ -n "$process" ]]; then
@@ -147,12 +173,39 @@ step_tls() {
   ! "${classify[@]}" 2>/dev/null || fail "an answer in plaintext"
 }
 
+# What an entry of a loadgen report is.
+report() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$work/$1.json" "$2"; }
+# The autoscaler's replicas and metric, every 5 s, until they are $1 or $2 seconds are over.
+watch_replicas() {
+  local second seen
+  for second in $(seq 0 5 "$2"); do
+    seen=$(k get hpa patchserve -o jsonpath='{.status.desiredReplicas} {.status.currentMetrics[0].pods.current.averageValue}')
+    printf '  %3s s: %s\n' "$second" "$seen"
+    [[ ${seen%% *} == "$1" ]] && return
+    sleep 5
+  done
+  return 1
+}
+
+# One and a half times what the pods can do, whatever the callers' patience, is a third replica.
 step_scale() {
-  say "scaling up and down on load"
-  start_load scale --duration=120s --rate=400 --deadline=2s --connections=8
-  k wait hpa/patchserve --for=jsonpath='{.status.desiredReplicas}'=3 --timeout=110s || fail "no third replica"
-  wait "$load"
-  k wait hpa/patchserve --for=jsonpath='{.status.desiredReplicas}'=2 --timeout=600s || fail "still more than two replicas"
+  local capacity deadline
+  say "what two pods can do"
+  start_load capacity --duration=15s --concurrency=16 --deadline=10s --connections=8
+  end_load capacity
+  capacity=$(report capacity throughput_per_s)
+  printf '%s/s\n' "$capacity"
+  watch_replicas 2 300 || fail "not two replicas to begin with"
+  for deadline in 40ms 2s; do
+    say "scaling up and down on load with deadlines of $deadline"
+    start_load scale --duration=120s --rate="$(python3 -c "print(round(1.5 * $capacity))")" --deadline="$deadline" --connections=8
+    watch_replicas 3 110 || fail "no third replica"
+    k rollout status deployment/patchserve --timeout=120s
+    wait "$load"
+    load=""
+    sed -n '/results/,/loadgen used/p' "$work/scale.txt"
+    watch_replicas 2 600 || fail "still more than two replicas"
+  done
 }
 
 for step in $steps; do "step_$step"; done

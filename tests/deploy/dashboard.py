@@ -82,9 +82,12 @@ def faults(dashboard, prometheus, rate_interval):
         for target in panel["targets"]:
             expression = fill_in(target["expr"], rate_interval)
             check(panel["title"], expression, lambda e=expression: has_numbers(e))
+    for annotation in dashboard["annotations"]["list"]:
+        expression = fill_in(annotation["expr"], rate_interval)
+        check(f"annotation {annotation['name']}", expression, lambda e=expression: has_numbers(e))
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
-            selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["definition"]).groups()
+            selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", fill_in(variable["definition"], rate_interval)).groups()
             check(f"variable {variable['name']}", variable["definition"],
                   lambda s=selector, n=label: prometheus.label_values(n, s))
     return count, wrong

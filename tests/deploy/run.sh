@@ -12,8 +12,10 @@ export PATH="$tools/venv/bin:$deps/promtool/usr/bin:$PATH"
 
 step() { printf '\n== %s\n' "$*"; }
 
-step "Prometheus: configuration, rules, alerts"
+step "Prometheus: configuration, rules, alerts; compose"
 promtool check config deploy/prometheus/prometheus.yml
+"$tools/prometheus-alertmanager/usr/bin/amtool" check-config deploy/prometheus/alertmanager.yml
+"$tools/venv/bin/python" tests/deploy/compose_test.py
 promtool test rules tests/deploy/prometheus/*_test.yml
 
 step "Grafana: every query has data"
@@ -22,15 +24,17 @@ python3 tests/deploy/dashboard_test.py "$programs" "$tools/prometheus/usr/bin/pr
 step "Envoy: balances, and loses nothing when a server stops"
 python3 tests/deploy/envoy_test.py "$programs" "$tools/venv/bin/envoy"
 
-step "Dockerfile: hadolint"
+step "Image: hadolint, and its root file system without Docker"
 hadolint Dockerfile
+tests/deploy/root_test.sh "$programs" "$deps"
 
 readonly chart=deploy/helm/patchserve
 helm() { "$tools/venv/bin/python" tests/deploy/chart.py "$@"; }
 validate() { "$tools/venv/bin/python" tests/deploy/validate.py "$tools/crds"; }
 
-step "Helm: lint, and the schema of every object"
+step "Helm: lint, what the chart makes of its values, and the schema of every object"
 helm lint "$chart"
+"$tools/venv/bin/python" tests/deploy/chart_test.py
 for values in tests/deploy/{everything,cluster-values}.yaml deploy/kserve-values.yaml; do
   printf '%s: ' "$values"
   helm render "$chart" --values "$values" | validate

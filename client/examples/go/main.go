@@ -30,7 +30,7 @@ const serviceConfig = `{
     "name": [{"service": "patchserve.v1.ImageClassification", "method": "Classify"}],
     "retryPolicy": {
       "maxAttempts": 5,
-      "initialBackoff": "0.05s",
+      "initialBackoff": "0.15s",
       "maxBackoff": "2s",
       "backoffMultiplier": 2,
       "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]

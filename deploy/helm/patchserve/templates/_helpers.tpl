@@ -7,14 +7,29 @@ app.kubernetes.io/name: patchserve
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- define "patchserve.labels" -}}
+{{- /* Of a pod: nothing that a new version of the chart alone would change. */ -}}
+{{- define "patchserve.podLabels" -}}
 {{ include "patchserve.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: patchserve
 {{- end }}
 
+{{- define "patchserve.labels" -}}
+{{ include "patchserve.podLabels" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- /* Of what the Prometheus operator reads. */ -}}
+{{- define "patchserve.operatorLabels" -}}
+{{ include "patchserve.labels" . }}
+{{- with .Values.prometheusOperator.release }}
+release: {{ . }}
+{{- end }}
+{{- end }}
+
 {{- define "patchserve.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default (printf "%s-%s" .Chart.AppVersion (ternary "cuda" "cpu" .Values.gpu.enabled)) }}
+{{ .Values.image.repository }}{{ with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag | default (printf "%s-%s" .Chart.AppVersion (ternary "cuda" "cpu" .Values.gpu.enabled)) }}{{ end }}
 {{- end }}
 
 {{- /* values.yaml says why, at `shutdown`. */ -}}
@@ -23,7 +38,7 @@ app.kubernetes.io/part-of: patchserve
 {{- end }}
 
 {{- define "patchserve.gracePeriod" -}}
-{{ add .Values.shutdown.preStop .Values.shutdown.lameDuck .Values.shutdown.drain 5 }}
+{{ add .Values.shutdown.preStop .Values.shutdown.lameDuck .Values.shutdown.drain .Values.shutdown.refuse 5 }}
 {{- end }}
 
 {{- /* The flags that don't depend on where the models lie. */ -}}
@@ -36,6 +51,7 @@ app.kubernetes.io/part-of: patchserve
 - --device={{ ternary "cuda:0" "cpu" .Values.gpu.enabled }}
 - --lame_duck={{ .Values.shutdown.lameDuck }}s
 - --drain_timeout={{ .Values.shutdown.drain }}s
+- --refuse_for={{ .Values.shutdown.refuse }}s
 - --max_connection_age={{ include "patchserve.connectionAge" . }}s
 - --connection_age_grace=30m
 - --log_format={{ .Values.logFormat }}
@@ -69,7 +85,36 @@ seccompProfile: {type: RuntimeDefault}
 {{- define "patchserve.resources" -}}
 {{- $resources := deepCopy .Values.resources }}
 {{- if .Values.gpu.enabled }}
-{{- $_ := set $resources.limits "nvidia.com/gpu" .Values.gpu.count }}
+{{- $resources = mergeOverwrite $resources (deepCopy .Values.gpu.resources) }}
+{{- $_ := set $resources.limits .Values.gpu.resource .Values.gpu.count }}
 {{- end }}
 {{- toYaml $resources }}
+{{- end }}
+
+{{- /* Fields of a pod: as what it runs, and where. */ -}}
+{{- define "patchserve.identity" -}}
+{{- with .Values.serviceAccountName }}
+serviceAccountName: {{ . }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- if and .Values.gpu.enabled .Values.gpu.runtimeClassName }}
+runtimeClassName: {{ .Values.gpu.runtimeClassName }}
+{{- end }}
+{{- end }}
+
+{{- define "patchserve.placement" -}}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with concat .Values.tolerations (ternary .Values.gpu.tolerations list .Values.gpu.enabled) }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}

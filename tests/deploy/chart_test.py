@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""What the chart makes of its values. Run by the Python that has Helm's engine: see install_tools.sh."""
+
+import pathlib
+import re
+import unittest
+
+import helm_python as helm
+import yaml
+
+from chart import merge, templates
+
+DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
+CHART = DEPLOY / "helm/patchserve"
+
+
+def render(values="", settings="", name="patchserve", namespace="patchserve"):
+    """The objects as {kind: [object]}, of `values` as YAML and `settings` as --set takes them."""
+    given = merge(yaml.safe_load(values) or {}, helm.parse_set_string(settings) if settings else {})
+    objects = {}
+    for _, text in templates(str(CHART), given, name, namespace):
+        for item in yaml.safe_load_all(text):
+            if item:
+                objects.setdefault(item["kind"], []).append(item)
+    return objects
+
+
+def pod(objects):
+    return objects["Deployment"][0]["spec"]["template"]["spec"]
+
+
+def server(objects):
+    return pod(objects)["containers"][0]
+
+
+class SchemaTest(unittest.TestCase):
+    def refused(self, values, word):
+        with self.assertRaises(Exception) as caught:
+            render(values)
+        self.assertIn(word, str(caught.exception))
+
+    def test_a_value_that_is_misspelt_is_refused(self):
+        self.refused("replcias: 3", "replcias")
+        self.refused("autoscaling: {maxReplica: 3}", "maxReplica")
+        self.refused("resources: {limit: {memory: 1Gi}}", "limit")
+
+    def test_a_tag_that_looks_like_a_number_must_be_a_string(self):
+        self.refused("image: {tag: 1.10}", "tag")
+        self.assertEqual(server(render('image: {tag: "1.10"}'))["image"], "patchserve:1.10")
+        self.assertEqual(server(render(settings="image.tag=1.10"))["image"], "patchserve:1.10")
+
+    def test_a_value_out_of_its_range_is_refused(self):
+        self.refused("accessLog: 2", "accessLog")
+        self.refused("image: {digest: 'sha256:abc'}", "digest")
+
+
+class PodTest(unittest.TestCase):
+    def test_a_digest_goes_before_the_tag(self):
+        digest = "sha256:" + "0" * 64
+        self.assertEqual(server(render(f'image: {{tag: "1", digest: "{digest}"}}'))["image"], f"patchserve@{digest}")
+
+    def test_a_new_version_of_the_chart_alone_restarts_no_pod(self):
+        deployment = render()["Deployment"][0]
+        self.assertEqual(deployment["metadata"]["labels"]["helm.sh/chart"], "patchserve-0.1.0")
+        self.assertEqual(deployment["metadata"]["labels"]["app.kubernetes.io/managed-by"], "Helm")
+        self.assertNotIn("helm.sh/chart", deployment["spec"]["template"]["metadata"]["labels"])
+
+    def test_a_large_volume_is_not_chowned_at_every_start(self):
+        self.assertEqual(pod(render())["securityContext"]["fsGroupChangePolicy"], "OnRootMismatch")
+
+    def test_pods_of_another_revision_do_not_count_for_the_spread(self):
+        for constraint in pod(render())["topologySpreadConstraints"]:
+            self.assertEqual(constraint["matchLabelKeys"], ["pod-template-hash"])
+
+    def test_models_can_come_from_an_oci_image(self):
+        objects = render("modelVolume: {mountPath: /checkpoints, source: {image: {reference: 'flowers:3'}}}")
+        self.assertIn({"name": "models", "image": {"reference": "flowers:3"}}, pod(objects)["volumes"])
+
+    def test_extras_stand_beside_what_is_there(self):
+        objects = render(
+            """
+            extraEnv: [{name: TZ, value: UTC}]
+            extraVolumes: [{name: cache, emptyDir: {}}]
+            extraVolumeMounts: [{name: cache, mountPath: /cache}]
+            initContainers: [{name: fetch, image: "fetch:1"}]
+            sidecars: [{name: shipper, image: "shipper:1"}]
+            """
+        )
+        self.assertEqual([c["name"] for c in pod(objects)["containers"]], ["patchserve", "shipper"])
+        self.assertEqual([c["name"] for c in pod(objects)["initContainers"]], ["fetch"])
+        self.assertEqual([v["name"] for v in pod(objects)["volumes"]], ["tmp", "cache"])
+        self.assertEqual([m["name"] for m in server(objects)["volumeMounts"]], ["tmp", "cache"])
+        self.assertEqual(server(objects)["env"], [{"name": "TZ", "value": "UTC"}])
+
+    def test_it_runs_as_whom_and_with_what_priority_is_said(self):
+        objects = render("{serviceAccountName: vision, priorityClassName: high, minReadySeconds: 5}")
+        self.assertEqual((pod(objects)["serviceAccountName"], pod(objects)["priorityClassName"]), ("vision", "high"))
+        self.assertEqual(objects["Deployment"][0]["spec"]["minReadySeconds"], 5)
+
+
+class GpuTest(unittest.TestCase):
+    def test_a_gpu_brings_its_resource_tolerations_memory_and_update(self):
+        objects = render("{gpu: {enabled: true}, tolerations: [{key: spot, operator: Exists}]}")
+        self.assertEqual(server(objects)["image"], "patchserve:0.1.0-cuda")
+        self.assertEqual(server(objects)["resources"]["limits"]["nvidia.com/gpu"], 1)
+        self.assertEqual(server(objects)["resources"]["limits"]["memory"], "8Gi")
+        self.assertEqual([t["key"] for t in pod(objects)["tolerations"]], ["spot", "nvidia.com/gpu"])
+        self.assertEqual(objects["Deployment"][0]["spec"]["strategy"]["rollingUpdate"], {"maxSurge": 0, "maxUnavailable": 1})
+        self.assertNotIn("runtimeClassName", pod(objects))
+
+    def test_a_slice_of_a_gpu_and_a_runtime_class_can_be_asked_for(self):
+        objects = render("gpu: {enabled: true, resource: nvidia.com/mig-1g.10gb, runtimeClassName: nvidia}")
+        limits = server(objects)["resources"]["limits"]
+        self.assertEqual(limits["nvidia.com/mig-1g.10gb"], 1)
+        self.assertNotIn("nvidia.com/gpu", limits)
+        self.assertEqual(pod(objects)["runtimeClassName"], "nvidia")
+
+    def test_without_a_gpu_there_is_nothing_of_it(self):
+        self.assertNotIn("tolerations", pod(render()))
+        self.assertEqual(server(render())["resources"]["limits"]["memory"], "2Gi")
+
+
+class BudgetTest(unittest.TestCase):
+    def test_min_available_takes_the_place_of_max_unavailable(self):
+        spec = render("podDisruptionBudget: {minAvailable: 50%}")["PodDisruptionBudget"][0]["spec"]
+        self.assertEqual(spec["minAvailable"], "50%")
+        self.assertNotIn("maxUnavailable", spec)
+
+    def test_a_pod_that_is_not_ready_holds_up_no_drain(self):
+        spec = render()["PodDisruptionBudget"][0]["spec"]
+        self.assertEqual((spec["maxUnavailable"], spec["unhealthyPodEvictionPolicy"]), (1, "AlwaysAllow"))
+
+    def test_it_can_be_left_out(self):
+        self.assertNotIn("PodDisruptionBudget", render("podDisruptionBudget: {enabled: false}"))
+
+
+class AutoscalerTest(unittest.TestCase):
+    def metrics(self, objects):
+        spec = objects["HorizontalPodAutoscaler"][0]["spec"]
+        return {m["pods"]["metric"]["name"]: m["pods"]["target"]["averageValue"] for m in spec["metrics"]}
+
+    def test_it_scales_on_demand_over_capacity(self):
+        self.assertEqual(self.metrics(render()), {"patchserve_demand_ratio": "700m"})
+
+    def test_it_takes_several_metrics(self):
+        objects = render("autoscaling: {targets: {queueDelay: 50m}}")
+        self.assertEqual(self.metrics(objects), {"patchserve_demand_ratio": "700m", "patchserve_queue_delay_seconds": "50m"})
+
+    def test_it_wants_at_least_one(self):
+        with self.assertRaisesRegex(Exception, "set one of demand, queueDelay and busy"):
+            render("autoscaling: {targets: {demand: ''}}")
+
+    def test_the_adapter_has_a_rule_for_each_metric(self):
+        rules = yaml.safe_load((CHART / "files/prometheus-adapter.yaml").read_text())["rules"]["custom"]
+        objects = render("autoscaling: {targets: {queueDelay: 50m, busy: 500m}}")
+        self.assertEqual({rule["name"]["as"] for rule in rules}, set(self.metrics(objects)))
+
+    def test_its_behaviour_can_be_replaced(self):
+        spec = render("autoscaling: {behavior: {scaleDown: {selectPolicy: Disabled}}}")["HorizontalPodAutoscaler"][0]["spec"]
+        self.assertEqual(spec["behavior"], {"scaleDown": {"selectPolicy": "Disabled"}})
+
+    def test_each_service_of_kserve_has_one_in_place_of_kserves(self):
+        objects = render("{deployment: false, kserve: {enabled: true, services: [{name: flowers, storageUri: 'pvc://m/f'}]}}")
+        scaler, service = objects["HorizontalPodAutoscaler"][0], objects["InferenceService"][0]
+        self.assertEqual(scaler["spec"]["scaleTargetRef"]["name"], "flowers-predictor")
+        self.assertEqual(service["metadata"]["annotations"]["serving.kserve.io/autoscalerClass"], "external")
+        self.assertEqual(self.metrics(objects), {"patchserve_demand_ratio": "700m"})
+
+
+class NetworkPolicyTest(unittest.TestCase):
+    def rules(self, values=""):
+        spec = render(values)["NetworkPolicy"][0]["spec"]
+        return {rule["ports"][0]["port"]: rule["from"] for rule in spec["ingress"]}, spec["egress"]
+
+    def test_metrics_and_health_have_their_own_peers(self):
+        ingress, _ = self.rules("networkPolicy: {metrics: [{podSelector: {}}]}")
+        self.assertEqual(ingress["metrics"], [{"podSelector": {}}])
+        self.assertEqual(ingress["health"], [{"namespaceSelector": {}}])
+
+    def test_nothing_goes_out_unless_it_is_said(self):
+        self.assertEqual(self.rules()[1], [])
+        self.assertEqual(self.rules("networkPolicy: {egress: [{ports: [{port: 443}]}]}")[1], [{"ports": [{"port": 443}]}])
+
+
+class MonitoringTest(unittest.TestCase):
+    def test_the_release_of_the_operators_stack_is_a_label(self):
+        objects = render("prometheusOperator: {release: stack}")
+        for kind in ("ServiceMonitor", "PrometheusRule"):
+            self.assertEqual(objects[kind][0]["metadata"]["labels"]["release"], "stack")
+
+    def test_the_dashboard_is_a_config_map_for_grafanas_sidecar(self):
+        found = render("dashboard: {enabled: true}")["ConfigMap"][0]
+        self.assertEqual(found["metadata"]["labels"]["grafana_dashboard"], "1")
+        self.assertEqual(yaml.safe_load(found["data"]["patchserve.json"]),
+                         yaml.safe_load((CHART / "files/dashboard.json").read_text()))
+
+
+def rules(objects):
+    return [rule for group in objects["PrometheusRule"][0]["spec"]["groups"] for rule in group["rules"]]
+
+
+class RulesTest(unittest.TestCase):
+    def test_the_rules_of_two_releases_select_nothing_of_each_other(self):
+        for rule in rules(render(name="b", namespace="vision")):
+            selectors = re.findall(r"\{([^}]*)\}", rule["expr"])
+            if rule["expr"].startswith("vector"):
+                self.assertEqual(rule["labels"], {"namespace": "vision", "job": "b-patchserve"})
+            else:
+                self.assertTrue(selectors, rule)
+            for selector in selectors:
+                self.assertRegex(selector, r'namespace="vision", (job="b-patchserve"|horizontalpodautoscaler="b-patchserve"|pod=~"b-patchserve-)')
+            # A metric without a selector would be everybody's.
+            self.assertNotRegex(rule["expr"], r"\b(patchserve|model|kube|container|process)[a-z_:0-9]*[a-z0-9](?=[\s)\[]|$)")
+
+    def test_every_alert_has_a_page_that_says_what_to_do(self):
+        pages = {page.stem for page in (DEPLOY / "runbooks").glob("*.md")}
+        alerts = {rule["alert"]: rule for rule in rules(render()) if "alert" in rule}
+        self.assertEqual(pages, set(alerts))
+        for name, alert in alerts.items():
+            page = (DEPLOY.parent / alert["annotations"]["runbook"]).read_text()
+            self.assertTrue(page.startswith(f"# {name}\n"))
+            self.assertIn(f"Severity **{alert['labels']['severity']}**", page)
+            self.assertEqual(re.findall(r"^## (.*)$", page, re.M), ["What it means", "Look", "Do", "Afterwards"])
+            for link in re.findall(r"\]\(([^)#]+)\)", page):
+                self.assertTrue((DEPLOY / "runbooks" / link).resolve().exists(), f"{name}: {link}")
+
+    def test_the_pages_can_be_linked_to_where_they_are_published(self):
+        for rule in rules(render("prometheusRule: {runbookUrl: 'https://wiki.example.com/ps/'}")):
+            if "alert" in rule:
+                self.assertEqual(rule["annotations"]["runbook_url"], f"https://wiki.example.com/ps/{rule['alert']}.md")
+
+
+if __name__ == "__main__":
+    unittest.main()

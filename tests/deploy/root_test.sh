@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# The image without Docker: what collect_image.sh collects is a root file system in which the server
+# serves a photo, as another user and read-only, and in which there is nothing else.
+#
+# usage: tests/deploy/root_test.sh BUILD/bin DEPS
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+programs=$(realpath "$1") deps=$(realpath "$2")
+readonly programs deps limit=450000000 program=/opt/patchserve/bin/patchserve
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+
+deploy/collect_image.sh "$programs" "$deps" cpu "$work/image"
+# As the Dockerfile puts it together, but for the folder of the libraries, which is built in.
+readonly root="$work/image/system"
+mkdir -p "$root$deps" "$root/opt" "$root"/{proc,dev}
+mv "$work"/image/libraries/* "$root$deps"
+mv "$work/image/program" "$root/opt/patchserve"
+cp -r models "$root/models"
+chmod -R a+rX "$root" && chmod a+rx "$work" "$work/image"
+
+size=$(du -sb --apparent-size "$root" | cut -f1)
+printf '%s bytes, %s Debian packages\n' "$size" "$(find "$root/var/lib/dpkg/status.d" -type f | wc -l)"
+((size < limit)) || fail "more than $limit bytes"
+
+[[ -z $(find "$root" -perm /6000) ]] || fail "setuid or setgid: $(find "$root" -perm /6000)"
+mapfile -t executables < <(find "$root" -type f -perm /111 ! -name '*.so*' -printf '/%P\n')
+mapfile -t executables < <(printf '%s\n' "${executables[@]}" | sort)
+[[ ${executables[*]} == "$program ${program}_probe" ]] || fail "other programs than the server and its probe: ${executables[*]}"
+[[ -z $(find "$root" -name 'libgrpc*unsecure*.so*' -o -name 'libprotoc.so*') ]] || fail "libraries that the server doesn't load"
+
+for text in patchserve/LICENSE patchserve/NOTICE opencv/LICENSE libgomp/copyright libgrpc++1.51/copyright \
+  torch-*/LICENSE torch-*/NOTICE nvidia_cuda_runtime-*/License.txt nvidia_cuda_cupti-*/License.txt; do
+  compgen -G "$root/usr/share/doc/$text" >/dev/null || fail "no licence $text"
+done
+python3 tests/deploy/check_sbom.py "$root"
+
+# A port that is free is the kernel's choice, which the log tells.
+unshare -m --fork --kill-child bash -c '
+  set -e
+  mount --bind "$0" "$0"
+  mount -o remount,ro,bind "$0"
+  mount -t proc proc "$0/proc"
+  mount -t tmpfs -o size=16m tmpfs "$0/tmp"
+  exec chroot --userspec=10001:10001 "$0" "$@"' "$root" "$program" \
+  --models=/models --address=127.0.0.1:0 --metrics_address= --health_address=127.0.0.1:0 --lame_duck=0s >"$work/log" 2>&1 &
+server=$!
+for _ in $(seq 600); do
+  health=$(sed -n 's/.*health on port \([0-9]*\).*/\1/p' "$work/log")
+  port=$(sed -n 's/.*gRPC on port \([0-9]*\).*/\1/p' "$work/log")
+  if grep -q ' serving$' "$work/log" || ! kill -0 "$server" 2>/dev/null; then break; fi
+  sleep 0.1
+done
+[[ -n $port ]] || fail "no port: $(cat "$work/log")"
+"$programs/classify" --server="127.0.0.1:$port" tests/data/images/chelsea.jpg || fail "no answer: $(cat "$work/log")"
+chroot --userspec=10001:10001 "$root" "${program}_probe" "127.0.0.1:$health" || fail "the probe says that it isn't healthy"
+kill "$(pgrep -P "$server")"
+wait "$server" || fail "it ended with $?: $(cat "$work/log")"
