@@ -31,7 +31,7 @@ absl::StatusOr<ConvMixerLayer> TakeLayer(Weights& weights, const std::string& na
   const at::Tensor pointwise = kernels.view({dim, dim});
   ASSIGN_OR_RETURN(before, TakeBatchNorm(weights, name + ".3", dim));
   return ConvMixerLayer{std::move(spatial),
-                        Linear(weights, pointwise, bias + at::mv(pointwise, inner.shift))};
+                        Linear(weights.target(), pointwise, bias + at::mv(pointwise, inner.shift))};
 }
 
 }  // namespace

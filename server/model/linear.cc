@@ -62,9 +62,9 @@ bool CanPack(const at::Tensor& weight) {
 
 }  // namespace
 
-Linear::Linear(const Weights& weights, const at::Tensor& weight, const at::Tensor& bias)
-    : weight_(weights.Place(weight)) {
-  if (bias.defined()) bias_ = weights.Place(bias);
+Linear::Linear(const at::TensorOptions& target, const at::Tensor& weight, const at::Tensor& bias)
+    : weight_(weight.to(target)) {
+  if (bias.defined()) bias_ = bias.to(target);
   packed_ = CanPack(weight_);
   if (packed_) weight_ = Pack(weight_.contiguous());
 }
@@ -122,7 +122,7 @@ absl::StatusOr<LinearTensors> TakeLinearTensors(Weights& weights, const std::str
 absl::StatusOr<Linear> TakeLinear(Weights& weights, const std::string& name, int64_t in,
                                   int64_t out, Bias bias) {
   ASSIGN_OR_RETURN(const LinearTensors tensors, TakeLinearTensors(weights, name, in, out, bias));
-  return Linear(weights, tensors.weight, tensors.bias);
+  return Linear(weights.target(), tensors.weight, tensors.bias);
 }
 
 absl::StatusOr<PatchEmbedding> TakePatchEmbedding(Weights& weights, const std::string& name,
@@ -133,7 +133,7 @@ absl::StatusOr<PatchEmbedding> TakePatchEmbedding(Weights& weights, const std::s
     ASSIGN_OR_RETURN(bias_tensor, weights.Take(name + ".bias", {out}));
   }
   const at::Tensor by_pixels = weight.permute({0, 2, 3, 1}).reshape({out, patch * patch * 3});
-  return PatchEmbedding{patch, Linear(weights, by_pixels, bias_tensor)};
+  return PatchEmbedding{patch, Linear(weights.target(), by_pixels, bias_tensor)};
 }
 
 void Activate(Activation activation, at::Tensor& x) {

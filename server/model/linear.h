@@ -17,8 +17,9 @@ namespace patchserve {
 class Linear {
  public:
   Linear() = default;  // isn't there
-  // weight: [out, in]; bias: [out], or undefined. float32, in the CPU's memory.
-  Linear(const Weights& weights, const at::Tensor& weight, const at::Tensor& bias);
+  // Computes on `target`, in its type. weight: [out, in]; bias: [out], or undefined; both
+  // float32, in the CPU's memory.
+  Linear(const at::TensorOptions& target, const at::Tensor& weight, const at::Tensor& bias);
 
   at::Tensor operator()(const at::Tensor& x) const;
   at::Tensor Activated(Activation activation, const at::Tensor& x) const;

@@ -6,8 +6,6 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
-#include "tests/model/write_safetensors.h"
-
 namespace patchserve {
 namespace {
 
@@ -20,11 +18,6 @@ struct Precise {
   float error;  // of a result near 1
 };
 constexpr Precise kTypes[] = {{at::kFloat, 3e-6}, {at::kBFloat16, 0.02}};
-
-Weights NoWeights(at::ScalarType type) {
-  static const std::string file = SafetensorsFile({{"a", FloatTensor({1}, {1})}});
-  return Weights::Parse(file, type).value();
-}
 
 float LargestError(const at::Tensor& got, const at::Tensor& expected) {
   EXPECT_EQ(got.sizes(), expected.sizes());
@@ -40,7 +33,7 @@ TEST(LinearTest, WhatFollowsTheProductIsWhatATensStepsGive) {
   for (const auto& [type, error] : kTypes) {
     for (const auto& [rows, in, out] : {std::tuple(1, 3, 2), {7, 48, 65}, {197, 192, 64}}) {
       const at::Tensor weight = (Random({out, in}) / 16), bias = Random({out});
-      const Linear linear(NoWeights(type), weight, bias);
+      const Linear linear(type, weight, bias);
       const at::Tensor x = Random({2, rows, in}), residual = Random({2, rows, out});
       const at::Tensor product = at::linear(x, weight, bias);
       EXPECT_LT(LargestError(linear(x.to(type)), product), error);
@@ -59,7 +52,7 @@ TEST(LinearTest, WhatFollowsTheProductIsWhatATensStepsGive) {
 
 TEST(LinearTest, ALayerWithoutBiasHasNone) {
   const at::Tensor weight = Random({5, 8}), x = Random({3, 8});
-  const Linear linear(NoWeights(at::kFloat), weight, at::Tensor());
+  const Linear linear(at::kFloat, weight, at::Tensor());
   EXPECT_LT(LargestError(linear(x), at::linear(x, weight)), 3e-6);
 }
 
@@ -67,7 +60,7 @@ TEST(LinearTest, ALayerWithoutBiasHasNone) {
 TEST(LinearTest, AResidualMayBeAPartOfATensor) {
   const at::Tensor weight = Random({8, 8}), bias = Random({8}), x = Random({3, 1, 8});
   const at::Tensor tokens = Random({3, 4, 8}), residual = tokens.narrow(1, 0, 1);
-  const Linear linear(NoWeights(at::kFloat), weight, bias);
+  const Linear linear(at::kFloat, weight, bias);
   EXPECT_LT(LargestError(linear.PlusResidual(x, residual), at::linear(x, weight, bias) + residual),
             3e-6);
 }
