@@ -4,9 +4,10 @@
 #include <ATen/ops/amax.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/mean.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 
 #include <utility>
+
+#include "server/model/kernels/attention.h"
 
 namespace patchserve {
 namespace {
@@ -26,9 +27,8 @@ at::Tensor Attend(const ViTAttention& a, int64_t heads, const at::Tensor& x, int
   const int64_t n = x.size(0), tokens = x.size(1), dim = x.size(2);
   const at::Tensor qkv =  // [N, T, 3 * D] -> [3, N, heads, T, D / heads]
       a.qkv(x).view({n, tokens, 3, heads, dim / heads}).permute({2, 0, 3, 1, 4});
-  const at::Tensor mixed = at::scaled_dot_product_attention(
-      a.q_norm(qkv[0].narrow(/*dim=*/2, 0, queries)), a.k_norm(qkv[1]), qkv[2]);
-  return a.norm(mixed.transpose(1, 2).reshape({n, queries, dim}));
+  return a.norm(
+      Attention(a.q_norm(qkv[0].narrow(/*dim=*/2, 0, queries)), a.k_norm(qkv[1]), qkv[2]));
 }
 
 // What an MLP's second layer takes.
@@ -62,9 +62,8 @@ at::Tensor AttentionPool(const ViTAttentionPool& p, Activation activation, const
   const int64_t n = x.size(0), tokens = x.size(1), dim = x.size(2), heads = p.query.size(1);
   const at::Tensor kv =  // [N, T, 2 * D] -> [2, N, heads, T, D / heads]
       p.kv(x).view({n, tokens, 2, heads, dim / heads}).permute({2, 0, 3, 1, 4});
-  const at::Tensor mixed =
-      at::scaled_dot_product_attention(p.query.expand({n, -1, -1, -1}), kv[0], kv[1]);
-  const at::Tensor y = p.proj(mixed.reshape({n, dim}));
+  const at::Tensor mixed = Attention(p.query.expand({n, -1, -1, -1}), kv[0], kv[1]);
+  const at::Tensor y = p.proj(mixed.view({n, dim}));
   return p.mlp.fc2.PlusResidual(Hidden(p.mlp, activation, p.norm(y)), y);
 }
 
