@@ -1,14 +1,21 @@
 #include "server/logging.h"
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "google/protobuf/stubs/logging.h"
 #include "grpc/support/log.h"
+#include "server/base/line_limit.h"
+#include "server/base/quote.h"
+#include "server/base/steady_clock.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -60,19 +67,44 @@ spdlog::level::level_enum LevelOf(const std::string& name) {
 struct Loggers {
   std::shared_ptr<spdlog::logger> grpc, torch, access;
   bool json = false;
+  std::mutex mutex;
+  // By the place in gRPC's source, of which there are some hundred.
+  std::map<std::pair<std::string, int>, LineLimit> errors;  // guarded by mutex
 };
 Loggers* loggers = nullptr;
 
-void LogGrpc(gpr_log_func_args* line) {
-  const std::string text = absl::StrCat(line->message, " (", line->file, ":", line->line, ")");
-  switch (line->severity) {
+// How many lines like this were left out before it; nothing: this one is left out too. Each
+// connection that sends garbage, and each message that is compressed, makes an error line.
+std::optional<int64_t> ShowGrpc(const gpr_log_func_args& line) {
+  if (line.severity != GPR_LOG_SEVERITY_ERROR) return 0;
+  std::lock_guard lock(loggers->mutex);
+  return loggers->errors[{line.file, line.line}].Show(SteadyNow());
+}
+
+spdlog::level::level_enum LevelOf(gpr_log_severity severity) {
+  switch (severity) {
     case GPR_LOG_SEVERITY_ERROR:
-      return loggers->grpc->error("{}", text);
+      return spdlog::level::err;
     case GPR_LOG_SEVERITY_INFO:
-      return loggers->grpc->info("{}", text);
+      return spdlog::level::info;
     case GPR_LOG_SEVERITY_DEBUG:
-      return loggers->grpc->debug("{}", text);
+      return spdlog::level::debug;
   }
+  return spdlog::level::err;
+}
+
+// Clients cause most of its lines, with bytes of theirs in them.
+void LogGrpc(gpr_log_func_args* line) {
+  const std::optional<int64_t> left_out = ShowGrpc(*line);
+  if (!left_out) return;
+  std::string text = absl::StrCat(OneLine(line->message), " (", line->file, ":", line->line, ")");
+  if (*left_out > 0) absl::StrAppend(&text, " (and ", *left_out, " like it before)");
+  loggers->grpc->log(LevelOf(line->severity), "{}", text);
+}
+
+// Of messages that can't be parsed, which is their sender's fault: the access log has them.
+void LogProtobuf(google::protobuf::LogLevel, const char*, int, const std::string& text) {
+  loggers->grpc->debug("{}", OneLine(text));
 }
 
 double Milliseconds(absl::Duration duration) {
@@ -106,7 +138,10 @@ void SetUpLog(const std::string& format, const std::string& level) {
     return logger;
   };
   spdlog::set_default_logger(make("patchserve"));
-  loggers = new Loggers{make("grpc"), make("torch"), make(kAccess), format == "json"};
+  loggers = new Loggers{.grpc = make("grpc"),
+                        .torch = make("torch"),
+                        .access = make(kAccess),
+                        .json = format == "json"};
   loggers->access->set_level(spdlog::level::info);
   if (loggers->json) {
     sink->set_formatter(std::make_unique<JsonFormatter>());
@@ -114,6 +149,7 @@ void SetUpLog(const std::string& format, const std::string& level) {
     sink->set_pattern(kTextPattern);
   }
   gpr_set_log_function(LogGrpc);
+  google::protobuf::SetLogHandler(LogProtobuf);
 }
 
 void LogTorch(const std::string& text) { loggers->torch->warn("{}", text); }

@@ -12,7 +12,8 @@ namespace patchserve {
 //
 // `logger` says whose line it is: patchserve, grpc, torch or access. Call it before any other
 // thread starts. `format` and `level` are those of the flags; gRPC speaks of errors only, unless
-// its own GRPC_VERBOSITY is set.
+// its own GRPC_VERBOSITY is set, at most ten lines a second, and bytes of clients in them are
+// escaped.
 void SetUpLog(const std::string& format, const std::string& level);
 
 // Of `logger` torch: a warning of LibTorch's.

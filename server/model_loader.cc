@@ -56,6 +56,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
   // run.
   if (backend.runners_share) model->buckets.resize(model->measured.size());
   classifier.Schedule(model);
+  model->metrics->SetLoadTime(SteadyNow() - start);
   const ModelDescription& description = model->description;
   spdlog::info(
       "model {} is ready: {} version {}, {} classes, {} on {}, batches up to {}; read in "

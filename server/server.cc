@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/base/free_memory.h"
 #include "server/base/status.h"
 #include "server/base/steady_clock.h"
 #include "server/base/usable_cores.h"
@@ -63,6 +64,7 @@ Server::Server(const Config& config, Backend backend,
       device_lost_(std::move(device_lost)),
       metrics_(Metrics::Create(PATCHSERVE_VERSION)),
       registry_(ModelNames(config_), config_.default_model),
+      health_([this] { metrics_->UnknownModelAnswered(absl::StatusCode::kInvalidArgument); }),
       classifier_(
           {.limits = {.max_bytes = config_.max_image_bytes, .max_pixels = config_.max_image_pixels},
            .decode_threads = config_.decode_threads > 0 ? config_.decode_threads : Cores(),
@@ -82,7 +84,7 @@ Server::Server(const Config& config, Backend backend,
       classification_(classifier_, registry_, open_calls_, access_log_, config_.stream_window),
       inference_(classifier_, registry_, health_, open_calls_, access_log_,
                  config_.repository_control ? &changes_ : nullptr, config_.stream_window,
-                 PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
+                 config_.server_name, PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
   for (const char* name : kReadinessNames) health_.Set(name, false);
@@ -108,7 +110,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
 }
 
 void Server::WatchPort() {
-  auto answers = [this] { return ports_.acceptor->Answers(ports_.greeting, kAnswerWithin); };
+  auto answers = [this] {
+    // Here because this thread looks every few seconds, and nothing waits for it.
+    GiveBackFreeMemory();
+    return ports_.acceptor->Answers(ports_.greeting, kAnswerWithin);
+  };
   watch_ = std::make_unique<PortWatch>(kAskEvery, answers, [this](bool alive) {
     if (alive) {
       spdlog::warn("the port answers again");

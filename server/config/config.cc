@@ -221,6 +221,7 @@ absl::StatusOr<Config> ReadConfig() {
   config.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
   config.repository_control = absl::GetFlag(FLAGS_repository_control);
   config.triton_metrics = absl::GetFlag(FLAGS_triton_metrics);
+  config.server_name = absl::GetFlag(FLAGS_server_name);
   config.skip_broken_models = absl::GetFlag(FLAGS_skip_broken_models);
   RETURN_IF_ERROR(CheckServer(config));
   RETURN_IF_ERROR(CheckLog(config));

@@ -41,7 +41,8 @@ struct Config {
   absl::Duration drain_timeout;       // >= 0
   bool skip_broken_models = false;
   bool repository_control = false;  // clients may load, replace and unload models
-  bool triton_metrics = false;      // nv_inference_* too
+  bool triton_metrics = false;      // nv_* too
+  std::string server_name;          // in the Open Inference Protocol
   std::string log_level;            // "debug", "info", "warn" or "error"
   std::string log_format;           // "text" or "json"
   double access_log = 0;            // 0 to 1: the share of the requests that the access log shows

@@ -58,7 +58,10 @@ ABSL_FLAG(bool, skip_broken_models, false,
 ABSL_FLAG(bool, repository_control, false,
           "Whether clients may load, replace and unload the models of --models and --config.");
 ABSL_FLAG(bool, triton_metrics, false,
-          "Also show the nv_inference_* metrics that dashboards for Triton use.");
+          "Also show the nv_* metrics that dashboards for Triton use.");
+ABSL_FLAG(
+    std::string, server_name, "patchserve",
+    "The name in the Open Inference Protocol's ServerMetadata: some clients want \"triton\".");
 ABSL_FLAG(std::string, log_level, "info", "debug, info, warn or error.");
 ABSL_FLAG(std::string, log_format, "text", "text or json: a line, or an object, an event.");
 ABSL_FLAG(double, access_log, 0,

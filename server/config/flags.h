@@ -31,6 +31,7 @@ ABSL_DECLARE_FLAG(absl::Duration, drain_timeout);
 ABSL_DECLARE_FLAG(bool, skip_broken_models);
 ABSL_DECLARE_FLAG(bool, repository_control);
 ABSL_DECLARE_FLAG(bool, triton_metrics);
+ABSL_DECLARE_FLAG(std::string, server_name);
 ABSL_DECLARE_FLAG(std::string, log_level);
 ABSL_DECLARE_FLAG(std::string, log_format);
 ABSL_DECLARE_FLAG(double, access_log);

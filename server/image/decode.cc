@@ -22,6 +22,10 @@ namespace {
 constexpr int64_t kMaxJpegScans = 200;
 constexpr int64_t kMaxScannedPixels = 600'000'000;
 
+// A PNG file of so many bytes unpacks to a gigabyte at most, whatever the size of its picture: that
+// takes two seconds.
+constexpr size_t kQuickPngBytes = 1'000'000;
+
 absl::Status Damaged() {
   return absl::InvalidArgumentError("image file is damaged or cut off: it can't be decoded");
 }
@@ -73,17 +77,31 @@ absl::StatusOr<Image> DecodeDeepGray(absl::Span<const uint8_t> file, const Image
   return image;
 }
 
+absl::StatusOr<Image> DecodePngPixels(absl::Span<const uint8_t> file, const PngHeader& header,
+                                      const ImageInfo& info) {
+  const bool deep_gray = header.bit_depth == 16 && header.color_type == 0;
+  return deep_gray ? DecodeDeepGray(file, info) : DecodeColor(file, info);
+}
+
 absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> file, const ImageInfo& info) {
   const PngHeader header = ReadPngHeader(file);
   if (header.damaged) return Damaged();
   std::vector<uint8_t> only_pixels;
+  if (file.size() > kQuickPngBytes) {
+    only_pixels = WithUnpackedPixels(file, header);
+    if (only_pixels.empty()) return Damaged();
+    return DecodePngPixels(only_pixels, header, info);
+  }
   if (!header.only_pixels) {
     // So no chunk claims to be longer than the file: OpenCV would allocate up to 2 GB for it.
     only_pixels = OnlyPixels(file);
     file = only_pixels;
   }
-  const bool deep_gray = header.bit_depth == 16 && header.color_type == 0;
-  return deep_gray ? DecodeDeepGray(file, info) : DecodeColor(file, info);
+  absl::StatusOr<Image> image = DecodePngPixels(file, header, info);
+  if (image.ok()) return image;
+  only_pixels = WithUnpackedPixels(file, header);
+  if (only_pixels.empty()) return image;
+  return DecodePngPixels(only_pixels, header, info);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "server/image/png_header.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include "server/image/bytes.h"
 #include "server/image/orientation.h"
 #include "server/image/png_text.h"
+#include "server/image/zlib_stream.h"
 #include "zlib.h"
 
 namespace patchserve {
@@ -47,7 +49,13 @@ class Chunks {
   absl::Span<const uint8_t> data() const { return data_; }
   bool HasAllData() const { return data_.size() == size(); }
   bool HasCrc() const { return bytes_.Has(at_, kAroundData + size()); }
-  // Of the chunk with its length, name and CRC; needs the latter.
+  // Needs HasCrc, as the next.
+  bool HasRightCrc() const {
+    const size_t checked = 4 + size();  // name and data
+    return crc32(0, bytes_.Part(at_ + 4, checked).data(), checked) ==
+           bytes_.BigEndian32(at_ + 4 + checked);
+  }
+  // Of the chunk with its length, name and CRC.
   absl::Span<const uint8_t> whole() const { return bytes_.Part(at_, kAroundData + size()); }
   // After Next() was false.
   bool AtWholeEnd() const { return name_ == "IEND" && size() == 0 && HasCrc(); }
@@ -68,6 +76,13 @@ class Chunks {
   bool pixels_ = false;
 };
 
+// Of one pixel; 0 for a colour type that doesn't exist.
+int64_t PixelBits(const PngHeader& header) {
+  constexpr std::array<int, 7> kSamples = {1, 0, 3, 1, 2, 0, 4};
+  const size_t type = header.color_type;
+  return type < kSamples.size() ? int64_t{kSamples[type]} * header.bit_depth : 0;
+}
+
 void AppendBigEndian32(std::vector<uint8_t>& bytes, uint32_t value) {
   for (int shift : {24, 16, 8, 0}) bytes.push_back(value >> shift);
 }
@@ -79,6 +94,13 @@ void AppendChunk(std::vector<uint8_t>& file, std::string_view name,
   file.insert(file.end(), name.begin(), name.end());
   file.insert(file.end(), data.begin(), data.end());
   AppendBigEndian32(file, crc32(0, &file[checked], file.size() - checked));
+}
+
+// At least as much as the pixels of the picture take before they are packed, with the filter's byte
+// and a rounded one for each row; interlaced pictures have less than twice as many rows.
+int64_t MostRawBytes(const PngHeader& header) {
+  const int64_t row = PixelBits(header) * header.width / 8;
+  return (row + 6) * header.height + 64;
 }
 
 // What a file's chunks say of the orientation; of several chunks of a kind the last counts.
@@ -142,6 +164,30 @@ std::vector<uint8_t> OnlyPixels(absl::Span<const uint8_t> file) {
       AppendChunk(result, chunks.name(), chunks.data());
     }
   }
+  AppendChunk(result, "IEND", {});
+  return result;
+}
+
+std::vector<uint8_t> WithUnpackedPixels(absl::Span<const uint8_t> file, const PngHeader& header) {
+  UnpackedStream pixels(MostRawBytes(header));
+  StoredStream stored;
+  bool right_crcs = true;
+  std::vector<uint8_t> result(file.begin(), file.begin() + kSignature);
+  auto append = [&](absl::Span<const uint8_t> piece) { AppendChunk(result, "IDAT", piece); };
+  for (Chunks chunks(file); chunks.Next();) {
+    if (chunks.name() == "IDAT") {
+      right_crcs &= chunks.HasCrc() && chunks.HasRightCrc();
+      pixels.Add(chunks.data(),
+                 [&](absl::Span<const uint8_t> bytes) { stored.Add(bytes, append); });
+    } else if (chunks.MakesPixels() && chunks.HasCrc()) {
+      result.insert(result.end(), chunks.whole().begin(), chunks.whole().end());
+    }
+  }
+  const int64_t least = PixelBits(header) * header.width * header.height / 8;
+  // Where the end was lost, what stands in place of the checksum says nothing.
+  const bool undamaged = pixels.goes_on() || (pixels.ended() && right_crcs);
+  if (!undamaged || pixels.bytes() < least) return {};
+  stored.Finish(append);
   AppendChunk(result, "IEND", {});
   return result;
 }

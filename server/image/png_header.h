@@ -31,4 +31,10 @@ PngHeader ReadPngHeader(absl::Span<const uint8_t> file);
 // missing IEND is added: what follows the pixels may be lost, as for Pillow.
 std::vector<uint8_t> OnlyPixels(absl::Span<const uint8_t> file);
 
+// The same as OnlyPixels, with the pixels unpacked, in a zlib stream that stores bytes as they are.
+// It ends after a picture of `header`'s size, whether the file's own breaks off there, which a
+// decoder would refuse, or goes on, which a decoder would unpack for two seconds a megabyte. As
+// large as the pixels, up to 8 bytes each. Empty: the stream is damaged, or lacks pixels.
+std::vector<uint8_t> WithUnpackedPixels(absl::Span<const uint8_t> file, const PngHeader& header);
+
 }  // namespace patchserve

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "prometheus/counter.h"
@@ -13,6 +15,8 @@
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
 #include "server/metrics/connection_metrics.h"
+#include "server/metrics/gpu_metrics.h"
+#include "server/metrics/machine_metrics.h"
 #include "server/metrics/process_metrics.h"
 #include "server/metrics/triton_metrics.h"
 #include "server/net/http_server.h"
@@ -196,8 +200,8 @@ class PrometheusModelMetrics : public ModelMetrics {
   void SetReady(bool ready) override { ready_.Set(ready ? 1 : 0); }
   void SetInfo(const std::string& version, const std::string& architecture,
                const std::string& device, const std::string& precision) override {
-    ClearInfo();
     std::lock_guard lock(mutex_);
+    if (info_ != nullptr) families_.model_info.Remove(info_);
     info_ = &families_.model_info.Add({{"model", model_},
                                        {"version", version},
                                        {"architecture", architecture},
@@ -205,8 +209,17 @@ class PrometheusModelMetrics : public ModelMetrics {
                                        {"precision", precision}});
     info_->Set(1);
   }
+  void SetLoadTime(absl::Duration took) override {
+    std::lock_guard lock(mutex_);
+    load_time_ = took;
+  }
+  std::optional<absl::Duration> load_time() {
+    std::lock_guard lock(mutex_);
+    return load_time_;
+  }
   void ClearInfo() override {
     std::lock_guard lock(mutex_);
+    load_time_ = std::nullopt;
     if (info_ != nullptr) families_.model_info.Remove(std::exchange(info_, nullptr));
   }
   InferenceStatistics& statistics() override { return statistics_; }
@@ -229,7 +242,8 @@ class PrometheusModelMetrics : public ModelMetrics {
   Gauge& ready_;
   InferenceStatistics statistics_;
   std::mutex mutex_;
-  Gauge* info_ = nullptr;  // guarded by mutex_
+  Gauge* info_ = nullptr;                    // guarded by mutex_
+  std::optional<absl::Duration> load_time_;  // guarded by mutex_
 };
 
 class PrometheusDeviceMetrics : public DeviceMetrics {
@@ -267,7 +281,6 @@ class PrometheusMetrics : public Metrics {
  public:
   explicit PrometheusMetrics(const std::string& version)
       : registry_(std::make_shared<prometheus::Registry>()),
-        process_(std::make_shared<ProcessMetrics>()),
         families_(*registry_),
         unknown_model_("", families_),
         in_flight_(families_.in_flight.Add({})) {
@@ -295,11 +308,11 @@ class PrometheusMetrics : public Metrics {
   void ShowTritonNames() override { show_triton_names_ = true; }
 
   void BeforeScrape(std::function<void()> callback) override {
-    before_scrape_->Set(std::move(callback));
+    before_scrape_.Set(std::move(callback));
   }
 
   void ShowConnections(const std::string& port, std::function<ConnectionCounts()> counts) override {
-    connections_->Show(port, std::move(counts));
+    connections_.Show(port, std::move(counts));
   }
 
   absl::Status Expose(const std::string& address) override {
@@ -318,35 +331,34 @@ class PrometheusMetrics : public Metrics {
   int port() const override { return http_ == nullptr ? 0 : http_->port(); }
 
   std::string Scrape() const override {
-    before_scrape_->Collect();
+    before_scrape_.Collect();
     std::vector<prometheus::MetricFamily> families = registry_->Collect();
-    for (const prometheus::Collectable* more : {Of(process_), Of(triton_), Of(connections_)}) {
-      for (auto& family : more->Collect()) families.push_back(std::move(family));
+    std::vector<const prometheus::Collectable*> others = {&process_, &connections_};
+    if (show_triton_names_) others.insert(others.end(), {&triton_, &machine_, &gpus_});
+    for (const prometheus::Collectable* other : others) {
+      for (auto& family : other->Collect()) families.push_back(std::move(family));
     }
     return prometheus::TextSerializer().Serialize(families);
   }
 
  private:
-  static const prometheus::Collectable* Of(const std::shared_ptr<prometheus::Collectable>& p) {
-    return p.get();
-  }
-
   std::vector<TritonFigures> ForTriton() {
-    if (!show_triton_names_) return {};
     std::vector<TritonFigures> figures;
     std::lock_guard lock(mutex_);
     for (const auto& [name, model] : models_) {
-      figures.push_back({name, model->statistics().Get(), model->queue_depth()});
+      figures.push_back(
+          {name, model->statistics().Get(), model->queue_depth(), model->load_time()});
     }
     return figures;
   }
 
   const std::shared_ptr<prometheus::Registry> registry_;
-  const std::shared_ptr<ProcessMetrics> process_;
-  const std::shared_ptr<ConnectionMetrics> connections_ = std::make_shared<ConnectionMetrics>();
-  const std::shared_ptr<ScrapeCallback> before_scrape_ = std::make_shared<ScrapeCallback>();
-  const std::shared_ptr<TritonMetrics> triton_ =
-      std::make_shared<TritonMetrics>([this] { return ForTriton(); });
+  const ProcessMetrics process_;
+  const MachineMetrics machine_;
+  const GpuMetrics gpus_;
+  ConnectionMetrics connections_;
+  ScrapeCallback before_scrape_;
+  const TritonMetrics triton_{[this] { return ForTriton(); }};
   std::atomic<bool> show_triton_names_ = false;
   Families families_;
   RequestCounters unknown_model_;

@@ -48,6 +48,9 @@ class ModelMetrics {
   // patchserve_model_info
   virtual void SetInfo(const std::string& version, const std::string& architecture,
                        const std::string& device, const std::string& precision) = 0;
+  // nv_model_load_duration_secs: how long the model that is ready took to load, its warm-up
+  // included.
+  virtual void SetLoadTime(absl::Duration took) = 0;
   // No model is loaded.
   virtual void ClearInfo() = 0;
 
@@ -82,8 +85,8 @@ class Metrics {
   // patchserve_in_flight: requests that are not answered yet.
   virtual void InFlightChanged(int difference) = 0;
 
-  // From now on the scrape also has the models' figures under the names that Triton's
-  // dashboards use: see triton_metrics.h.
+  // From now on the scrape also has the figures of models, CPUs and GPUs under the names that
+  // Triton's dashboards use: see triton_metrics.h, machine_metrics.h and gpu_metrics.h.
   virtual void ShowTritonNames() = 0;
 
   // Called before each scrape, to set what isn't set by events; null: nothing is. No call

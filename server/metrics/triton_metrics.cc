@@ -90,6 +90,14 @@ std::vector<MetricFamily> TritonMetrics::Collect() const {
   duration("nv_inference_compute_output_duration_us", "Ranking.", &Snapshot::output);
   add("nv_inference_pending_request_count", "Requests that wait.", MetricType::Gauge,
       [](const TritonFigures& model) { return model.pending; });
+  MetricFamily load{"nv_model_load_duration_secs", "Loading the model, with its warm-up.",
+                    MetricType::Gauge};
+  for (const TritonFigures& model : models) {
+    if (!model.load_time) continue;
+    load.metric.push_back(
+        Value(model.model, MetricType::Gauge, absl::ToDoubleSeconds(*model.load_time)));
+  }
+  families.push_back(std::move(load));
   return families;
 }
 

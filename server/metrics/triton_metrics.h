@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,11 +16,12 @@ namespace patchserve {
 struct TritonFigures {
   std::string model;
   InferenceStatistics::Snapshot statistics;
-  double pending = 0;  // requests that wait
+  double pending = 0;                       // requests that wait
+  std::optional<absl::Duration> load_time;  // of the model that is ready; nothing: none is
 };
 
-// nv_inference_request_success, _request_failure, _count, _exec_count, _pending_request_count
-// and the durations in microseconds, labelled with model and version.
+// nv_inference_request_success, _request_failure, _count, _exec_count, _pending_request_count, the
+// durations in microseconds, and nv_model_load_duration_secs, labelled with model and version.
 class TritonMetrics : public prometheus::Collectable {
  public:
   // `figures` is called at each scrape: nothing is shown if there are none.

@@ -82,25 +82,25 @@ absl::Status AdmissionControl::Admit(Call& call, absl::Time now) {
                                  model.max_queue, ", the last ones for the more critical)"));
     case Admission::Answer::kLate:
       return Refuse(call, ShedReason::kLate, admission.retry_after, now,
-                    absl::StrCat("too much waits before this request: it would be answered in ",
-                                 InMs(admission.wait + admission.run), " (", InMs(admission.wait),
-                                 " until it runs, ", InMs(admission.run),
-                                 " for its batch), which must leave ", InMs(admission.margin),
-                                 " until its deadline in ", InMs(budget)));
+                    absl::StrCat("too much waits before this request: ", InMs(admission.wait),
+                                 " until it runs, ", InMs(admission.run), " for its batch and ",
+                                 InMs(admission.margin), " to spare are more than the ",
+                                 InMs(budget), " until its deadline"));
     case Admission::Answer::kHarmful:
       return Refuse(call, ShedReason::kLate, admission.retry_after, now,
                     "this request would make others late that were admitted before");
     case Admission::Answer::kHopeless:
       call.figures->Shed(ShedReason::kExpired);
       return absl::DeadlineExceededError(
-          absl::StrCat("the deadline is in ", InMs(budget), "; decoding takes about ", InMs(decode),
-                       " and a lone image ", InMs(admission.run), " on an idle server"));
+          absl::StrCat("on an idle server, too, ", InMs(admission.wait), " for decoding, ",
+                       InMs(admission.run), " to run alone and ", InMs(admission.margin),
+                       " to spare are more than the ", InMs(budget), " until the deadline"));
   }
   call.ticket = admission.ticket;
   for (Cancellation* cancellation : {call.request.cancellation, call.request.given_up}) {
     if (cancellation != nullptr) cancellation->Add(call.ticket);
   }
-  call.place = Hold([this, ticket = call.ticket] { executor_.GiveBack(ticket); });
+  call.place = Hold([this, ticket = call.ticket] { executor_.Cancel(ticket); });
   call.decode_work = decode_work_.Take(absl::ToInt64Nanoseconds(decode));
   return absl::OkStatus();
 }

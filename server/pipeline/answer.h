@@ -36,10 +36,11 @@ struct AnswerParts {
   int top_k = 1;
   bool embedding = false;
   bool logits = false;
+  bool any_logits = false;  // also such as aren't finite
 };
 
 // Row `row` of a batch's output, ranked.
-// Errors: INTERNAL: logits that aren't finite.
+// Errors: INTERNAL: logits that aren't finite, without any_logits.
 absl::StatusOr<Answer> MakeAnswer(const ServedModel& model, const BatchOutput& output, int row,
                                   const AnswerParts& parts);
 

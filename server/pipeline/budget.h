@@ -38,8 +38,8 @@ class Budget {
  public:
   explicit Budget(int64_t limit) : limit_(limit) {}
 
-  // Nothing if more than `share` of the limit would be in use. Who comes when nothing is
-  // in use gets any amount.
+  // Nothing if more than `share` of the limit would be in use. When nothing is in use any
+  // amount is given.
   Hold Take(int64_t amount, double share = 1) {
     const int64_t before = used_.fetch_add(amount);
     if (before > 0 && before + amount > share * static_cast<double>(limit_)) {

@@ -145,12 +145,11 @@ ModelMetrics* Classifier::FiguresOf(absl::string_view model) const {
 
 void Classifier::Decode(CallPtr call, absl::Time admitted) {
   const absl::Time started = SteadyNow();
-  const bool cancelled = call->cancelled();
-  if (cancelled || !executor_->InTime(call->ticket)) {
-    // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
-    const bool expired = !cancelled || call->request.deadline <= options_.now();
-    return Drop(std::move(call), expired ? DropReason::kExpired : DropReason::kCancelled);
+  // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
+  if (!executor_->InTime(call->model->scheduled_as, call->request.deadline)) {
+    return Drop(std::move(call), DropReason::kExpired);
   }
+  if (call->cancelled()) return Drop(std::move(call), DropReason::kCancelled);
   auto input =
       MakeModelInput(call->request.image, call->image, call->model->description.preprocessing);
   if (absl::IsInternal(input.status())) {
@@ -188,23 +187,30 @@ int Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, in
     call->LeaveQueue();
     if (call->cancelled() || call->request.deadline < now) model.metrics->DeadImageRan();
   }
-  Outcome outcome = Forward(model, batch, bucket);
+  const Outcome outcome = Forward(model, batch, bucket);
   if (!absl::IsResourceExhausted(outcome.output.status()) || bucket == 1) {
     device_done(outcome.output.ok());
     return Deliver(model, batch, outcome);
   }
-  // The device has too little memory for so many at once: from now on half as many,
-  // and these once more.
+  const int late = RunInHalves(model, batch, bucket, outcome.output.status());
+  device_done(false);
+  return late;
+}
+
+int Classifier::RunInHalves(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
+                            const absl::Status& why) {
   const int half = HalfOf(model.buckets, bucket);
-  spdlog::warn("model {}: {}; batches are now at most {}", model.name,
-               std::string(outcome.output.status().message()), half);
+  spdlog::warn("model {}: {}; batches are now at most {}", model.name, std::string(why.message()),
+               half);
   executor_->LimitBatch(model.scheduled_as, half);
   int late = 0;
   for (; !batch.empty(); batch.remove_prefix(std::min<size_t>(half, batch.size()))) {
     const absl::Span<CallPtr> part = batch.subspan(0, half);
-    late += Deliver(model, part, Forward(model, part, half));
+    const Outcome outcome = Forward(model, part, half);
+    const bool too_large = absl::IsResourceExhausted(outcome.output.status()) && half > 1;
+    late += too_large ? RunInHalves(model, part, half, outcome.output.status())
+                      : Deliver(model, part, outcome);
   }
-  device_done(false);
   return late;
 }
 
@@ -238,7 +244,8 @@ int Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
   for (int row = 0; row < batch_size; ++row) {
     Call& call = *calls[row];
     auto answer = MakeAnswer(model, *outcome.output, row,
-                             {call.top_k, call.request.embedding, call.request.logits});
+                             {call.top_k, call.request.embedding, call.request.logits,
+                              /*any_logits=*/call.image.format == ImageFormat::kTensor});
     if (answer.ok()) {
       answer->model = call.model;
       answer->image = call.image;
@@ -250,7 +257,7 @@ int Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
       model.metrics->StageTook(Stage::kQueue, answer->queue);
       model.metrics->StageTook(Stage::kRun, answer->run);
     }
-    // Before the last answer: who has it finds the batch counted.
+    // Before the last answer: a client that has it finds the batch counted.
     if (row == batch_size - 1) {
       model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, SteadyNow() - ended);
     }

@@ -96,9 +96,13 @@ class Classifier {
     absl::Duration run;
     absl::StatusOr<BatchOutput> output;
   };
-  // Both return how many answers were late.
+  // These return how many answers were late.
   int RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
                const Executor<CallPtr>::DeviceDone& device_done);
+  // The device has too little memory for that bucket: the batch once more, in smaller ones, which
+  // are the most from now on.
+  int RunInHalves(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
+                  const absl::Status& why);
   Outcome Forward(const ServedModel& model, absl::Span<const CallPtr> calls, int bucket);
   int Deliver(const ServedModel& model, absl::Span<CallPtr> calls, const Outcome& outcome);
   void Fail(const ServedModel& model, absl::Span<CallPtr> calls, const absl::Status& why);

@@ -28,17 +28,42 @@ int64_t PixelsOf(const RequestImage& image, const ImageLimits& limits) {
   return header.ok() ? int64_t{header->width} * header->height : 0;  // refused later
 }
 
+// As sent and as model input.
+int64_t BytesOf(const RequestImage& image, const Preprocessing& how) {
+  const int64_t values = static_cast<int64_t>(how.bytes());
+  if (const auto* raw = std::get_if<RawPixels>(&image)) return raw->pixels.size() + values;
+  if (const auto* tensor = std::get_if<TensorImage>(&image)) {
+    return tensor->values.size() + values * sizeof(float);
+  }
+  const auto* file = std::get_if<absl::Span<const uint8_t>>(&image);
+  return (file == nullptr ? 0 : file->size()) + values;
+}
+
 // Errors: INVALID_ARGUMENT: so large that there is never room for all of it.
-absl::Status CheckFits(const ClassifierOptions& options, absl::Span<const ClassifyRequest> images) {
+absl::Status CheckFits(const ClassifierOptions& options, const ServedModel& model,
+                       absl::Span<const ClassifyRequest> images) {
   if (images.size() == 1) return absl::OkStatus();  // then the flags see to it
-  const auto most = static_cast<int64_t>(RoomFor(images[0].criticality) *
-                                         static_cast<double>(options.max_pixels_in_flight));
-  int64_t pixels = 0;
-  for (const ClassifyRequest& request : images) pixels += PixelsOf(request.image, options.limits);
-  if (pixels <= most) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the ", images.size(), " images have ", pixels, " pixels, more than the ", most,
-      " that may ever wait to be decoded at its criticality: send fewer in a request"));
+  int64_t pixels = 0, bytes = 0;
+  for (const ClassifyRequest& request : images) {
+    pixels += PixelsOf(request.image, options.limits);
+    bytes += BytesOf(request.image, model.description.preprocessing);
+  }
+  struct Sum {
+    int64_t amount, limit;
+    const char *unit, *flag;
+  };
+  for (const Sum& sum :
+       {Sum{pixels, options.max_pixels_in_flight, "pixels", "--max_pixels_in_flight"},
+        Sum{bytes, options.max_bytes_in_flight, "bytes, as sent and as model input",
+            "--max_bytes_in_flight"}}) {
+    const auto most = static_cast<int64_t>(RoomFor(images[0].criticality) * sum.limit);
+    if (sum.amount <= most) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("the ", images.size(), " images have ", sum.amount, " ", sum.unit,
+                     ", more than the ", most, " that may ever be in flight at its criticality (",
+                     sum.flag, "): send fewer in a request"));
+  }
+  return absl::OkStatus();
 }
 
 // Shared by the images' callbacks.
@@ -93,7 +118,7 @@ class Joint {
 
 void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> model,
                  std::vector<ClassifyRequest> images, AllAnswered done) {
-  if (const absl::Status fits = CheckFits(classifier.options(), images); !fits.ok()) {
+  if (const absl::Status fits = CheckFits(classifier.options(), *model, images); !fits.ok()) {
     classifier.Refuse({.model = model->name, .arrival = images[0].arrival}, fits,
                       [done = std::move(done)](absl::StatusOr<Answer> refusal) mutable {
                         std::move(done)(refusal.status());

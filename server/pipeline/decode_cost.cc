@@ -6,8 +6,7 @@ namespace patchserve {
 namespace {
 
 // The newest image counts for a tenth, and no image for more than four times what was
-// expected, or less than a quarter: a thread that was held up says little of the format, a clock
-// that was set nothing.
+// expected, or less than a quarter: a thread that was held up says little of the format.
 constexpr double kShare = 0.1;
 constexpr double kFarOff = 4;
 

@@ -25,7 +25,7 @@ absl::StatusOr<OwnedInput> MakeOrThrow(const RequestImage& image, const ImageInf
                                        const Preprocessing& how) {
   OwnedInput input;
   if (const auto* tensor = std::get_if<TensorImage>(&image)) {
-    ASSIGN_OR_RETURN(input.tensor, ReadTensor(*tensor));
+    input.tensor = ReadTensor(*tensor);
     return input;
   }
   ASSIGN_OR_RETURN(Image pixels, DecodeImage(image, info));

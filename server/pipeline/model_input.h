@@ -26,7 +26,7 @@ struct OwnedInput {
 
 // Decodes the picture, turns it upright if `how` says so, and resizes and crops it; of a
 // tensor only the type changes. `info` is what admission found. Thread-safe.
-// Errors: INVALID_ARGUMENT: as Decode and ReadTensor. RESOURCE_EXHAUSTED: no memory for the pixels.
+// Errors: INVALID_ARGUMENT: as Decode. RESOURCE_EXHAUSTED: no memory for the pixels.
 // INTERNAL: a library threw something else.
 absl::StatusOr<OwnedInput> MakeModelInput(const RequestImage& image, const ImageInfo& info,
                                           const Preprocessing& how);

@@ -18,8 +18,8 @@
 namespace patchserve {
 
 // A loaded model, with what the pipeline needs to serve it. Shared by the requests
-// that are on their way through it, and constant: who was admitted to it is answered by
-// it, whatever takes its place meanwhile.
+// that are on their way through it, and constant: a request that was admitted to it is
+// answered by it, whatever takes its place meanwhile.
 struct ServedModel {
   std::string name;
   ModelDescription description;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <numeric>
 
 namespace patchserve {
@@ -23,8 +24,12 @@ std::vector<Prediction> Rank(absl::Span<const float> logits, int top_k) {
   std::vector<int> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const size_t count = std::min<size_t>(top_k, logits.size());
+  // Sorting needs an order that NaN has none in.
+  auto rank = [&](int id) {
+    return std::isnan(logits[id]) ? -std::numeric_limits<float>::infinity() : logits[id];
+  };
   std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](int a, int b) {
-    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+    return rank(a) > rank(b) || (rank(a) == rank(b) && a < b);
   });
 
   std::vector<Prediction> ranked;

@@ -48,7 +48,7 @@ absl::StatusOr<ImageInfo> CheckTensor(const TensorImage& image, const Preprocess
   return ImageInfo{ImageFormat::kTensor, how.width, how.height, 1};
 }
 
-absl::StatusOr<std::unique_ptr<float[]>> ReadTensor(const TensorImage& image) {
+std::unique_ptr<float[]> ReadTensor(const TensorImage& image) {
   const size_t count = image.values.size() / SizeOf(image.type);
   auto values = std::make_unique_for_overwrite<float[]>(count);
   switch (image.type) {
@@ -61,11 +61,6 @@ absl::StatusOr<std::unique_ptr<float[]>> ReadTensor(const TensorImage& image) {
     case TensorType::kBFloat16:
       ReadHalves<FromBFloat16>(image.values.data(), count, values.get());
       break;
-  }
-  for (size_t i = 0; i < count; ++i) {
-    if (!std::isfinite(values[i])) {
-      return absl::InvalidArgumentError(absl::StrCat("value ", i, " of the tensor isn't finite"));
-    }
   }
   return values;
 }

@@ -17,8 +17,7 @@ int SizeOf(TensorType type);
 // Errors: INVALID_ARGUMENT: not 3 * how.height * how.width values long.
 absl::StatusOr<ImageInfo> CheckTensor(const TensorImage& image, const Preprocessing& how);
 
-// The values as float32.
-// Errors: INVALID_ARGUMENT: one of them isn't finite.
-absl::StatusOr<std::unique_ptr<float[]>> ReadTensor(const TensorImage& image);
+// The values as float32, NaN and infinite ones too.
+std::unique_ptr<float[]> ReadTensor(const TensorImage& image);
 
 }  // namespace patchserve

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/rpc/parsed_method.h"
 #include "server/rpc/status.h"
 
 namespace patchserve {
@@ -62,6 +63,32 @@ class HealthWatch final : public grpc::ServerWriteReactor<HealthService::Respons
   bool writing_ = false;
   bool finished_ = false;
 };
+
+// The answer to a Watch that can't be parsed.
+class RefusedWatch final : public grpc::ServerWriteReactor<HealthService::Response> {
+ public:
+  explicit RefusedWatch(const grpc::Status& why) { Finish(why); }
+  void OnDone() override { delete this; }
+};
+
+HealthService::HealthService(std::function<void()> unparsable) {
+  const auto check = [unparsable](grpc::CallbackServerContext* context) {
+    unparsable();
+    return Answered(*context, Unparsable());
+  };
+  using Request = grpc::health::v1::HealthCheckRequest;
+  using WatchHandler = grpc::internal::CallbackServerStreamingHandler<Request, Response>;
+  // By their numbers in the .proto.
+  MarkMethodCallback(0, ParsedUnary(this, &HealthService::Check, check));
+  MarkMethodCallback(1, new ParsedMethod<WatchHandler>(
+                            [this](grpc::CallbackServerContext* context, const Request* request) {
+                              return Watch(context, request);
+                            },
+                            [unparsable](grpc::CallbackServerContext* context, const Request*) {
+                              unparsable();
+                              return new RefusedWatch(ToGrpc(Unparsable(), *context));
+                            }));
+}
 
 void HealthService::Set(const std::string& name, bool serving) {
   std::lock_guard lock(mutex_);

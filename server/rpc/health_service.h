@@ -2,6 +2,7 @@
 // implementation says SERVING from the start, before anybody can tell it better.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -19,6 +20,10 @@ class HealthWatch;
 class HealthService final : public grpc::health::v1::Health::CallbackService {
  public:
   using Response = grpc::health::v1::HealthCheckResponse;
+
+  // `unparsable` is called for each message that can't be parsed, which is answered
+  // INVALID_ARGUMENT.
+  explicit HealthService(std::function<void()> unparsable = [] {});
 
   void Set(const std::string& name, bool serving);
   // Nothing is served from now on, whatever is Set later; only `except`, if it isn't

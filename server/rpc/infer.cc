@@ -23,7 +23,7 @@ struct ParsedRequest {
 absl::StatusOr<ParsedRequest> Parse(const ModelRegistry& registry, const NamedInput& named,
                                     const inference::ModelInferRequest& message) {
   ParsedRequest request;
-  ASSIGN_OR_RETURN(request.model, registry.Find(named.model));
+  ASSIGN_OR_RETURN(request.model, FindNamed(registry, named));
   RETURN_IF_ERROR(CheckModelVersion(request.model->name, message.model_version()));
   ASSIGN_OR_RETURN(request.options, ReadOptions(message));
   ASSIGN_OR_RETURN(request.input, ReadInput(message, *request.model, named.kind));

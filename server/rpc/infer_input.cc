@@ -206,6 +206,13 @@ NamedInput ParseModelName(const ModelRegistry& registry, absl::string_view name)
   return {name, InputKind::kFile};
 }
 
+absl::StatusOr<std::shared_ptr<const ServedModel>> FindNamed(const ModelRegistry& registry,
+                                                             const NamedInput& named) {
+  auto model = registry.Find(named.model);
+  if (!absl::IsNotFound(model.status())) return model;
+  return absl::NotFoundError(absl::StrCat("Request for unknown model: ", model.status().message()));
+}
+
 absl::Status CheckModelVersion(absl::string_view model, absl::string_view version) {
   if (version.empty() || version == kOnlyVersion) return absl::OkStatus();
   return absl::NotFoundError(

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,10 @@ struct NamedInput {
 
 // A model whose own name ends so keeps it.
 NamedInput ParseModelName(const ModelRegistry& registry, absl::string_view name);
+
+// As registry.Find. In words that Triton's clients look for where there is no such model.
+absl::StatusOr<std::shared_ptr<const ServedModel>> FindNamed(const ModelRegistry& registry,
+                                                             const NamedInput& named);
 
 inline constexpr char kInputName[] = "image";
 

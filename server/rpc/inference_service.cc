@@ -75,7 +75,7 @@ absl::StatusOr<FoundModel> FindModel(const ModelRegistry& registry, const std::s
                                      const std::string& version) {
   const NamedInput named = ParseModelName(registry, name);
   FoundModel found{.name = name, .kind = named.kind};
-  ASSIGN_OR_RETURN(found.model, registry.Find(named.model));
+  ASSIGN_OR_RETURN(found.model, FindNamed(registry, named));
   if (name.empty()) found.name = found.model->name;
   RETURN_IF_ERROR(CheckModelVersion(found.name, version));
   return found;
@@ -86,13 +86,14 @@ absl::StatusOr<FoundModel> FindModel(const ModelRegistry& registry, const std::s
 InferenceService::InferenceService(Classifier& classifier, const ModelRegistry& registry,
                                    const HealthService& health, OpenCalls& open_calls,
                                    AccessLog& access_log, ModelChanges* changes, int stream_window,
-                                   std::string version, int64_t max_message_bytes)
+                                   std::string name, std::string version, int64_t max_message_bytes)
     : classifier_(classifier),
       registry_(registry),
       health_(health),
       open_calls_(open_calls),
       access_log_(access_log),
       changes_(changes),
+      name_(std::move(name)),
       version_(std::move(version)),
       max_message_bytes_(max_message_bytes) {
   const auto unparsable = [this](grpc::CallbackServerContext* context) {
@@ -144,7 +145,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelReady(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
     grpc::CallbackServerContext* context, const inference::ServerMetadataRequest*,
     inference::ServerMetadataResponse* response) {
-  response->set_name("patchserve");
+  response->set_name(name_);
   response->set_version(version_);
   for (const char* extension :
        {"classification", "model_configuration", "schedule_policy", "statistics"}) {

@@ -19,11 +19,11 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
  public:
   // All must outlive the server that this is registered with. Readiness is health's, of
   // "" and of the models' names; `stream_window` is the most unanswered requests of one
-  // stream, `version` the server's, `max_message_bytes` what
+  // stream, `name` and `version` the server's, `max_message_bytes` what
   // gRPC takes. Without `changes` models can't be loaded or unloaded.
   InferenceService(Classifier& classifier, const ModelRegistry& registry,
                    const HealthService& health, OpenCalls& open_calls, AccessLog& access_log,
-                   ModelChanges* changes, int stream_window, std::string version,
+                   ModelChanges* changes, int stream_window, std::string name, std::string version,
                    int64_t max_message_bytes);
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
@@ -67,6 +67,7 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
   OpenCalls& open_calls_;
   AccessLog& access_log_;
   ModelChanges* const changes_;
+  const std::string name_;
   const std::string version_;
   const int64_t max_message_bytes_;
 };

@@ -31,22 +31,17 @@ class UnparsableCall final : public UnaryCall {
   static constexpr char kNoModel[] = "?";
 };
 
-// A unary method's handler: `good` gets what could be parsed, `bad` makes the answer to the rest.
-template <typename Request, typename Response>
+// A method's handler: `good` gets what could be parsed, `bad` makes the answer to the rest, without
+// a look at the message. Handler: gRPC's for the kind of method.
+template <typename Handler>
 class ParsedMethod final : public grpc::internal::MethodHandler {
  public:
-  using Good = std::function<grpc::ServerUnaryReactor*(grpc::CallbackServerContext*, const Request*,
-                                                       Response*)>;
-  using Bad = std::function<grpc::ServerUnaryReactor*(grpc::CallbackServerContext*)>;
-
-  ParsedMethod(Good good, Bad bad)
-      : good_(std::move(good)),
-        bad_([bad = std::move(bad)](grpc::CallbackServerContext* context, const Request*,
-                                    Response*) { return bad(context); }) {}
+  template <typename Good, typename Bad>
+  ParsedMethod(Good good, Bad bad) : good_(std::move(good)), bad_(std::move(bad)) {}
 
   void RunHandler(const HandlerParameter& call) override {
     if (call.status.ok()) return good_.RunHandler(call);
-    // As if it had been parsed: `bad` doesn't look at it.
+    // As if it had been parsed.
     bad_.RunHandler(HandlerParameter(call.call, call.server_context, call.request, grpc::Status::OK,
                                      call.internal_data, call.call_requester));
   }
@@ -57,22 +52,24 @@ class ParsedMethod final : public grpc::internal::MethodHandler {
   }
 
  private:
-  grpc::internal::CallbackUnaryHandler<Request, Response> good_, bad_;
+  Handler good_, bad_;
 };
 
 // The handler of one of a service's unary methods, for its MarkMethodCallback.
 template <typename Service, typename Request, typename Response, typename Bad>
-ParsedMethod<Request, Response>* ParsedUnary(
-    Service* service,
-    grpc::ServerUnaryReactor* (Service::*method)(grpc::CallbackServerContext*, const Request*,
-                                                 Response*),
-    Bad bad) {
-  return new ParsedMethod<Request, Response>(
+auto* ParsedUnary(Service* service,
+                  grpc::ServerUnaryReactor* (Service::*method)(grpc::CallbackServerContext*,
+                                                               const Request*, Response*),
+                  Bad bad) {
+  using Handler = grpc::internal::CallbackUnaryHandler<Request, Response>;
+  return new ParsedMethod<Handler>(
       [service, method](grpc::CallbackServerContext* context, const Request* request,
                         Response* response) {
         return (service->*method)(context, request, response);
       },
-      std::move(bad));
+      [bad = std::move(bad)](grpc::CallbackServerContext* context, const Request*, Response*) {
+        return bad(context);
+      });
 }
 
 }  // namespace patchserve

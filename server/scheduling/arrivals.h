@@ -33,8 +33,9 @@ class Arrivals {
     const double pause = absl::ToDoubleSeconds(now - last_) / kRemembered;
     return 1 / std::max({gap_, pause, 1e-9});
   }
+  // How many come within that time; no more than ever did, since the first ones may come at once.
   double Expected(absl::Time now, absl::Duration within) const {
-    return Rate(now) * absl::ToDoubleSeconds(within);
+    return std::min(Rate(now) * absl::ToDoubleSeconds(within), static_cast<double>(count_));
   }
 
   // The share of requests that can wait until a runner comes free, which one does every `every`,

@@ -53,7 +53,8 @@ int CostModel::ToTry(int chosen, int waiting, absl::Time now) const {
   for (const Bucket& bucket : buckets_) {
     const bool holds_all = bucket.size >= waiting || bucket.size == max_batch();
     if (bucket.size >= doubled || holds_all) {
-      if (bucket.doubt || (bucket.size > chosen && !Trusted(bucket, now))) return bucket.size;
+      const bool old = now - bucket.ran > kTrusted;
+      if (old || (bucket.size > chosen && bucket.doubt)) return bucket.size;
       doubled = 2 * bucket.size;
     }
     if (holds_all) break;
@@ -74,8 +75,7 @@ void CostModel::Observe(int bucket, absl::Duration took, absl::Time now) {
     ran.runs = 1;
   } else {
     ran.runs = std::min(ran.runs + 1, kMeanOver);
-    const double counted = std::clamp(ratio, 1 / kSurprise, kSurprise);
-    ran.takes += ran.takes * ((counted - 1) / ran.runs);
+    ran.takes += (took - ran.takes) / ran.runs;
   }
   ran.doubt = surprise;
   ran.ran = now;

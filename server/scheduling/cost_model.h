@@ -37,12 +37,12 @@ class CostModel {
   bool Trusted(absl::Time now) const { return Trusted(buckets_.front(), now); }
 
   // A bucket that is to be run for its time to be known, the smallest first; 0 if there is none.
-  // Of those that `waiting` images fill, and the one that just holds them: one that no run has
-  // confirmed yet, or that is larger than `chosen` and isn't trusted.
+  // Of those that `waiting` images fill, and the one that just holds them: one that has not run for
+  // kTrusted, or that is larger than `chosen` and isn't trusted.
   int ToTry(int chosen, int waiting, absl::Time now) const;
 
-  // A batch in this bucket took so long. Two surprises in a row replace an estimate; a single one,
-  // such as a thread that was held up, counts for little.
+  // A batch in this bucket took so long. Two surprises in a row replace an estimate: the first may
+  // be a thread that was held up, and then the second puts it right.
   void Observe(int bucket, absl::Duration took, absl::Time now);
 
   // Batches hold at most so many from now on; 1 <= most.

@@ -89,14 +89,10 @@ class Executor {
   }
 
   // Asks for a place for an item that is still to be decoded. The ticket of one that is admitted
-  // must be pushed or given back.
+  // must be pushed or cancelled.
   [[nodiscard]] Admission Admit(const Asking& asking) {
     std::lock_guard lock(mutex_);
     return scheduler_.Admit(asking, options_.now());
-  }
-  void GiveBack(int64_t ticket) {
-    std::lock_guard lock(mutex_);
-    scheduler_.Leave(ticket, options_.now());
   }
 
   // The item of that ticket is ready to run. Gives it back after Stop, or if it was cancelled.
@@ -111,8 +107,7 @@ class Executor {
     return std::nullopt;
   }
 
-  // Nobody waits for the item any more: frees its place, and drops it on this thread if it was
-  // pushed.
+  // Frees the ticket's place, and drops its item on this thread if it was pushed.
   void Cancel(int64_t ticket) {
     std::optional<Item> item;
     DropReason reason = DropReason::kCancelled;
@@ -122,18 +117,15 @@ class Executor {
       // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
       if (!scheduler_.InTime(ticket, now)) reason = DropReason::kExpired;
       scheduler_.Leave(ticket, now);
-      const auto found = items_.find(ticket);
-      if (found == items_.end()) return;
-      item = std::move(found->second);
-      items_.erase(found);
+      if (auto pushed = items_.extract(ticket)) item = std::move(pushed.mapped());
     }
-    options_.drop(*std::move(item), reason);
+    if (item) options_.drop(*std::move(item), reason);
   }
 
-  // Whether an admitted item can still be in time. Of one that isn't pushed.
-  bool InTime(int64_t ticket) {
+  // Whether an item of the model can still be in time.
+  bool InTime(int model, absl::Time deadline) {
     std::lock_guard lock(mutex_);
-    return scheduler_.InTime(ticket, options_.now());
+    return scheduler_.InTime(model, deadline, options_.now());
   }
 
   // How long one more item of the model would wait for its batch.
@@ -146,13 +138,10 @@ class Executor {
   // blocks until it is done. `expected`: how long it will keep the runner. False: Stop came first.
   bool RunBetween(int runner, std::function<void()> work, absl::Duration expected,
                   absl::Duration patience) {
-    BetweenBatches::Work between{std::move(work), expected, options_.now() + patience};
     std::unique_lock lock(mutex_);
     if (stopping_) return false;
-    between_.Add(runner, between);
     changed_.notify_all();
-    between_over_.wait(lock, [&] { return between.over; });
-    return between.ran;
+    return between_.Wait(runner, {std::move(work), expected, options_.now() + patience}, lock);
   }
 
   // Whether RunBetween waits for that runner. For tests.
@@ -169,7 +158,6 @@ class Executor {
       stopping_ = true;
       between_.GiveUp();
     }
-    between_over_.notify_all();
     changed_.notify_all();
     for (std::thread& runner : runners_) runner.join();
     runners_.clear();
@@ -210,17 +198,19 @@ class Executor {
     if (scheduler_.ready() > 0) changed_.notify_one();
     lock.unlock();
     for (Item& item : late) options_.drop(std::move(item), DropReason::kExpired);
+    bool learns = true;
     const auto device_done = [&](bool ok) {
       std::lock_guard done(mutex_);
       // The model may have gone with its last batch.
-      scheduler_.Ended(batch.run, options_.now(), ok && run == run_[batch.model]);
+      learns = ok && run == run_[batch.model];
+      scheduler_.Ended(batch.run, options_.now(), learns);
       // A runner that waits for the right moment may find that it has come.
       if (scheduler_.ready() > 0) changed_.notify_all();
     };
     int late_answers = 0;
     if (run != nullptr) late_answers = (*run)(std::move(items), batch.bucket, device_done);
     lock.lock();
-    if (run != nullptr && run == run_[batch.model]) {
+    if (run != nullptr && learns && run == run_[batch.model]) {
       scheduler_.Answered(batch.model, static_cast<int>(batch.requests.size()), late_answers);
     }
   }
@@ -238,8 +228,7 @@ class Executor {
     between.run();
     lock.lock();
     scheduler_.Ended(run, options_.now());
-    between.ran = between.over = true;
-    between_over_.notify_all();
+    between_.Ran(between);
   }
 
   const Options options_;
@@ -249,7 +238,6 @@ class Executor {
   std::unordered_map<int64_t, Item> items_;     // that are pushed and wait, by ticket
   std::vector<std::shared_ptr<RunBatch>> run_;  // by model
   BetweenBatches between_;                      // not started
-  std::condition_variable between_over_;
   bool stopping_ = false;
   std::vector<std::thread> runners_;
 };

@@ -24,23 +24,10 @@ absl::Duration Forecast::NextFree(absl::Duration start, absl::Duration run) cons
 
 absl::Duration Forecast::Lag(const DeviceQueues& device) {
   absl::Duration round;
-  for (const ModelQueue& queue : device.models) round += queue.cost.Expected(queue.batch);
-  return kRoundsAhead * round;
-}
-
-Forecast::Hold Forecast::HoldFor(const ModelQueue& queue, absl::Duration start,
-                                 absl::Duration turn) const {
-  Hold hold;
-  const absl::Duration alone = queue.cost.Expected(1);
-  int looks = 0;
-  for (const auto& [request, ready_at] : queue.decoding) {
-    const absl::Duration left = request.first - now_, ready = ready_at - now_;
-    if (++looks > kMostLooked || turn + alone <= left) break;
-    if (ready <= start || ready + alone - queue.Margin(1) > left) continue;
-    hold.until = std::max(hold.until, ready);
-    ++hold.requests;
+  for (const ModelQueue& queue : device.models) {
+    if (queue.max_queued > 0) round += queue.cost.Expected(queue.batch);
   }
-  return hold;
+  return kRoundsAhead * round;
 }
 
 // What of `other` goes before: what is due earlier, but no more and no less than its turns allow.
@@ -104,20 +91,12 @@ Forecast::Answer Forecast::At(const Place& place) const {
   const int rest = place.waiting - place.batch * queue.batch;
   const int images = std::max(std::clamp(rest, 1, queue.batch), place.at_least);
   const absl::Duration run = queue.cost.Expected(images);
-  bool held = false;
-  if (place.batch > 0) {
-    start = std::max(start, place.ready);
-  } else {
-    const absl::Duration turn = NextFree(start, run);
-    const bool can_wait = turn + queue.cost.Expected(1) <= place.due - now_;
-    if (place.ready > start && can_wait) {
-      start = place.waiting > 1 ? std::max(place.ready, turn) : place.ready;
-    } else {
-      held = place.ready > start;
-      start = std::max({start, place.ready, HoldFor(queue, start, turn).until});
-    }
+  if (place.ready > start) {
+    // Its batch doesn't wait for it.
+    const bool first = place.batch == 0 && place.waiting > 1;
+    start = first ? std::max(place.ready, NextFree(start, run)) : place.ready;
   }
-  return {start, start + run, images, held};
+  return {start, start + run, images};
 }
 
 Forecast::Answer Forecast::Queued(int model, int rank, absl::Duration ready) const {

@@ -35,7 +35,6 @@ class Forecast {
   struct Answer {
     absl::Duration start, end;  // of its batch
     int images = 1;             // of its batch
-    bool held = false;          // the batch waits until the request is decoded
   };
 
   // What a request would find that came now. Its batch holds those that wait and those that are
@@ -52,15 +51,6 @@ class Forecast {
   // `run`.
   absl::Duration FirstFree() const { return free_.front(); }
   absl::Duration NextFree(absl::Duration start, absl::Duration run) const;
-
-  // Until when a batch of this model that could start at `start` should wait, and for how many
-  // requests: for those that are being decoded and would be late if they waited for `turn`. 0 if
-  // there are none.
-  struct Hold {
-    absl::Duration until;
-    int requests = 0;
-  };
-  Hold HoldFor(const ModelQueue& queue, absl::Duration start, absl::Duration turn) const;
 
   // By how much one model may have used an overloaded device more than another before it is the
   // other's turn.

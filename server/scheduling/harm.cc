@@ -26,12 +26,9 @@ bool AnyLate(int first, int last, const Due& due, const End& before, const End& 
 bool Forecast::Harms(const Request& newcomer) const {
   int looks = kMostLooked;
   if (HarmsOwn(newcomer, looks)) return true;
-  const ModelQueue& own = device_.models[newcomer.model];
   for (int other = 0; other < static_cast<int>(device_.models.size()); ++other) {
     const ModelQueue& queue = device_.models[other];
     if (other == newcomer.model || queue.waiting() == 0) continue;
-    // Its requests were admitted knowing that this model's turn comes before theirs.
-    if (device_.overloaded && own.used + Lag(device_) < queue.used) continue;
     if (HarmsOther(newcomer, other, looks)) return true;
   }
   return false;
@@ -50,13 +47,7 @@ bool Forecast::HarmsOwn(const Request& newcomer, int& looks) const {
   const bool joins = waiting + 1 - batch * queue.batch <= queue.batch || batch == 0;
   if (joins && waiting > batch * queue.batch) {
     const absl::Duration due = queue.DeadlineOf(batch * queue.batch) - now_;
-    const Answer joint = At({.model = model,
-                             .batch = batch,
-                             .waiting = waiting + 1,
-                             .due = newcomer.deadline,
-                             .ready = newcomer.ready});
-    const absl::Duration after = joint.held ? margin + joint.end : end(batch, waiting + 1, due);
-    if (end(batch, waiting, due) <= due && after > due) return true;
+    if (end(batch, waiting, due) <= due && end(batch, waiting + 1, due) > due) return true;
   }
   // Each batch behind gets the last request of the one before it.
   const auto due = [&](int i) { return queue.DeadlineOf(i * queue.batch - 1) - now_; };

@@ -52,6 +52,9 @@ struct ModelQueue {
     return arrivals.Expected(now, cost.Expected(batch)) / batch;
   }
   absl::Duration Margin(int images) const { return margin.share() * cost.Expected(images); }
+  // What a batch takes at most, for a promise; and at least, for giving one up.
+  absl::Duration AtMost(int images) const { return cost.Expected(images) + Margin(images); }
+  absl::Duration AtLeast(int images) const { return cost.Expected(images) - Margin(images); }
 
   // Sets `batch`: of the buckets that serve nearly as many in time as the best one does, the
   // cheapest an image. With R runners and requests that come at the rate L, batches of b serve

@@ -15,10 +15,13 @@ constexpr double kFewLost = 0.1;
 }  // namespace
 
 void Scheduler::TakeLate(absl::Time earliest, Batch& batch) {
-  for (ModelQueue& queue : device_.models) {
+  for (int model = 0; model < static_cast<int>(device_.models.size()); ++model) {
+    ModelQueue& queue = device_.models[model];
     while (!queue.ready.empty()) {
-      const int64_t ticket = TicketOf(queue.ready.begin()->second);
-      if (InTime(ticket, earliest)) break;
+      const int images = std::min(static_cast<int>(queue.ready.size()), queue.batch);
+      const auto [deadline, slot] = *queue.ready.begin();
+      if (InTime(model, deadline, earliest, images)) break;
+      const int64_t ticket = TicketOf(slot);
       Leave(ticket, earliest);
       batch.late.push_back(ticket);
     }
@@ -32,7 +35,7 @@ Scheduler::Batch Scheduler::Next(absl::Time now, bool draining) {
   const absl::Duration start = forecast.FirstFree();
   Batch batch;
   TakeLate(now + start, batch);
-  const Choice choice = Choose(forecast, last, draining, now, batch);
+  const Choice choice = Choose(forecast, now);
   if (choice.model < 0) return batch;
   if (last && !draining) {
     const absl::Time until = WaitUntil(choice, forecast, now);
@@ -60,7 +63,6 @@ Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time n
   const absl::Duration left = deadline - now - start;
   const auto waiting = static_cast<int>(queue.ready.size());
   int images = std::min(waiting, queue.batch);
-  while (images > 1 && queue.cost.Expected(images) - queue.Margin(images) > left) --images;
   // A bucket that isn't filled may cost more an image than the next smaller one.
   int best = images;
   for (int fewer = images - 1; fewer >= 1 && images != queue.cost.BucketFor(images); --fewer) {
@@ -75,8 +77,7 @@ Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time n
   return {model, std::min(waiting, bucket), bucket, deadline};
 }
 
-Scheduler::Choice Scheduler::Choose(const Forecast& forecast, bool last, bool draining,
-                                    absl::Time now, Batch& batch) {
+Scheduler::Choice Scheduler::Choose(const Forecast& forecast, absl::Time now) {
   const absl::Duration start = forecast.FirstFree(), lag = Forecast::Lag(device_);
   absl::Duration least = absl::InfiniteDuration();
   for (const ModelQueue& queue : device_.models) {
@@ -88,17 +89,6 @@ Scheduler::Choice Scheduler::Choose(const Forecast& forecast, bool last, bool dr
     const ModelQueue& queue = device_.models[model];
     if (queue.ready.empty()) continue;
     const Choice front = Front(model, start, now);
-    const absl::Duration run = queue.cost.Expected(front.images);
-    if (last && !draining) {
-      const auto hold = forecast.HoldFor(queue, start, forecast.NextFree(start, run));
-      const int with_them = std::min(front.images + hold.requests, queue.cost.max_batch());
-      const absl::Duration end = hold.until + queue.cost.Expected(with_them);
-      if (hold.until > start && now + end + queue.Margin(with_them) <= front.deadline) {
-        const absl::Duration wait = start > absl::ZeroDuration() ? start : hold.until;
-        batch.wake = std::min(batch.wake, now + wait);
-        continue;
-      }
-    }
     // Under overload a model that is far ahead waits for the others' turn.
     const bool waits = device_.overloaded && queue.used > least + lag;
     if (choice.model < 0 ||
@@ -126,29 +116,10 @@ absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
   }
   const absl::Duration run = chosen.cost.Expected(choice.images);
   const absl::Duration blocked = std::min(run, forecast.NextFree(start, run));
-  double lost = 0;
-  for (const ModelQueue& queue : device_.models) {
-    lost += queue.arrivals.Lost(now, blocked, &queue == &chosen ? run : queue.cost.Expected(1));
-  }
-  if (lost < kFewLost) return now;
-  std::vector<std::pair<absl::Time, absl::Duration>> batches;  // when each is due, how long it runs
-  absl::Time patience = absl::InfiniteFuture();
-  for (const ModelQueue& queue : device_.models) {
-    if (queue.ready.empty()) continue;
-    const int more = std::min<int>(static_cast<int>(queue.ready.size()) + 1, queue.batch);
-    batches.push_back({queue.ready.begin()->first, queue.cost.Expected(more) + queue.Margin(more)});
-    const Entry& first = entries_[queue.ready.begin()->second];
-    const absl::Duration longest = std::min(queue.cost.Expected(1), options_.max_delay);
-    patience = std::min(patience, first.ready_at + longest);
-  }
-  std::sort(batches.begin(), batches.end());
-  absl::Duration all;
-  absl::Time latest = absl::InfiniteFuture();
-  for (const auto& [due, takes] : batches) {
-    all += takes;
-    latest = std::min(latest, due - all);
-  }
-  return std::min(latest, patience);
+  if (chosen.arrivals.Lost(now, blocked, run) < kFewLost) return now;
+  const absl::Time latest = choice.deadline - chosen.AtMost(choice.images + 1);
+  const Entry& first = entries_[chosen.ready.begin()->second];
+  return std::min(latest, first.ready_at + std::min(chosen.cost.Expected(1), options_.max_delay));
 }
 
 void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now, Batch& batch) {

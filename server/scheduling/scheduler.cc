@@ -120,30 +120,29 @@ Admission::Answer Scheduler::Judge(const Asking& asking, const Forecast& forecas
                                    Admission& admission) const {
   using Answer = Admission::Answer;
   const ModelQueue& queue = device_.models[asking.model];
-  const absl::Duration budget = asking.deadline - now;
+  const absl::Duration budget = asking.deadline - now, ready = asking.decode_wait + asking.decode;
   const double room = RoomFor(asking.criticality);
-  const absl::Duration ready = asking.decode_wait + asking.decode;
   const Forecast::Request request{asking.model, asking.deadline, ready};
   const Forecast::Answer answer = forecast.Newcomer(request);
   admission.wait = answer.start;
   admission.run = answer.end - answer.start;
   admission.margin = queue.Margin(answer.images);
   if (queue.waiting() >= std::ceil(room * queue.max_queued)) return Answer::kNoPlace;
-
   // A price that isn't trusted mustn't lock out the requests that would put it right.
-  const bool idle = Idle();
-  if (idle && !queue.cost.Trusted(now) && budget > ready) return Answer::kAdmitted;
-  const absl::Duration alone = queue.cost.Expected(1) + queue.Margin(1);
-  if (asking.decode + alone > budget) return Answer::kHopeless;
-  if (idle) return ready + alone <= budget ? Answer::kAdmitted : Answer::kLate;
-  const absl::Duration ahead =
-      std::max(answer.start - std::max(forecast.FirstFree(), ready), absl::ZeroDuration());
-  const absl::Duration spare = budget - answer.end - admission.margin;
-  if (spare < absl::ZeroDuration() || ahead > room * (spare + ahead)) return Answer::kLate;
-  // A batch that waits for one request keeps the device from others.
-  const absl::Duration held = answer.held ? ready - forecast.FirstFree() : absl::ZeroDuration();
-  if (device_.utilisation * held > queue.cost.Expected(queue.batch) / queue.batch)
-    return Answer::kLate;
+  if (Idle() && !queue.cost.Trusted(now) && budget > ready) return Answer::kAdmitted;
+  if (asking.decode + queue.AtMost(1) > budget) {
+    admission.wait = asking.decode;
+    admission.run = queue.cost.Expected(1);
+    admission.margin = queue.Margin(1);
+    return Answer::kHopeless;
+  }
+  // Of the time that it may wait for other batches a part is kept for the more critical.
+  const absl::Duration ahead = answer.start - std::max(forecast.FirstFree(), ready);
+  const absl::Duration may_wait = budget - answer.end - admission.margin + ahead;
+  if (ahead > absl::ZeroDuration()) {
+    admission.margin += (1 - room) * std::max(may_wait, absl::ZeroDuration());
+  }
+  if (answer.end + admission.margin > budget) return Answer::kLate;
   return forecast.Harms(request) ? Answer::kHarmful : Answer::kAdmitted;
 }
 
@@ -187,11 +186,13 @@ bool Scheduler::Leave(int64_t ticket, absl::Time now) {
 
 bool Scheduler::InTime(int64_t ticket, absl::Time now) const {
   const int slot = Find(ticket);
-  if (slot < 0) return false;
-  const ModelQueue& queue = device_.models[entries_[slot].model];
+  return slot >= 0 && InTime(entries_[slot].model, entries_[slot].deadline, now);
+}
+
+bool Scheduler::InTime(int model, absl::Time deadline, absl::Time now, int images) const {
+  const ModelQueue& queue = device_.models[model];
   // A price that isn't trusted mustn't keep from running what would put it right.
-  if (!queue.cost.Trusted(now)) return now <= entries_[slot].deadline;
-  return now + queue.cost.Expected(1) - queue.Margin(1) <= entries_[slot].deadline;
+  return now + (queue.cost.Trusted(now) ? queue.AtLeast(images) : absl::ZeroDuration()) <= deadline;
 }
 
 absl::Duration Scheduler::Wait(int model, absl::Time now) const {

@@ -36,9 +36,11 @@ struct Admission {
     kHopeless,  // it would be late on an idle device too
   };
   Answer answer = Answer::kAdmitted;
-  int64_t ticket = -1;         // if admitted: names it from here on
-  absl::Duration wait, run;    // forecast: until its batch starts, and the batch
-  absl::Duration margin;       // that is kept for what the forecast can't know
+  int64_t ticket = -1;  // if admitted: names it from here on
+  // The forecast: until its batch starts, and the batch. Of one that is hopeless: its decoding, and
+  // a batch of its own.
+  absl::Duration wait, run;
+  absl::Duration margin;       // kept for what the forecast can't know, and for the more critical
   absl::Duration retry_after;  // the later the more comes
 };
 
@@ -69,7 +71,9 @@ class Scheduler {
   bool Ready(int64_t ticket, absl::Time now);
   // It was cancelled, couldn't be decoded, or was late. False: it doesn't wait any more.
   bool Leave(int64_t ticket, absl::Time now);
-  // Whether it can still be answered in time. Of one that waits.
+  // Whether a request, or one that waits by its ticket, can still be answered in time: in a batch
+  // of so many images that starts now.
+  bool InTime(int model, absl::Time deadline, absl::Time now, int images = 1) const;
   bool InTime(int64_t ticket, absl::Time now) const;
 
   struct Batch {
@@ -138,7 +142,7 @@ class Scheduler {
   Admission::Answer Judge(const Asking& asking, const Forecast& forecast, absl::Time now,
                           Admission& admission) const;
   void TakeLate(absl::Time earliest, Batch& batch);
-  Choice Choose(const Forecast& forecast, bool last, bool draining, absl::Time now, Batch& batch);
+  Choice Choose(const Forecast& forecast, absl::Time now);
   absl::Duration TimeOfAll() const;  // that wait
   Choice Front(int model, absl::Duration start, absl::Time now) const;
   absl::Time WaitUntil(const Choice& choice, const Forecast& forecast, absl::Time now) const;

@@ -25,7 +25,7 @@ class Server:
         self._log = []
 
     def __enter__(self):
-        self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True, errors="replace")
         self.pid = self._process.pid
         # To the end: whoever doesn't read a full pipe stops the writer.
         self._reader = threading.Thread(target=self._read_log)

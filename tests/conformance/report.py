@@ -157,12 +157,13 @@ def decoding(raw, wrong):
     for row in found:
         if kind(row) in KINDS[3:]:
             refusals.append((f'`{row["file"]}`', row["pillow"], row["ours"], reason(row)))
+    differing = table(*odd) if len(odd) > 1 else "None.\n"
     return f"""Every JPEG, PNG, WebP and BMP file of Pillow's own test images and of the Go toolchain's, against Pillow's `convert("RGB")`:
 
 {table(*lines)}
 Pixels that differ:
 
-{table(*odd) if len(odd) > 1 else "None."}
+{differing}
 Files that only one of them decodes:
 
 {table(*refusals)}"""

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs each fuzzer in BINARIES so many times, from the test data and odd files made of them, and
+# Runs each fuzzer in BINARIES so many times, from the test data and the bad files made of them, and
 # stops at the first finding: the input is left beside the corpus, in BINARIES/../fuzz.
 #   tests/fuzz/run.sh BINARIES RUNS_OF_THE_PARSERS RUNS_OF_DECODING
 set -euo pipefail
@@ -7,7 +7,8 @@ cd "$(dirname "$0")/../.."
 bin=$1 parser_runs=$2 decode_runs=$3
 out="$bin/../fuzz"
 
-python3 tests/fuzz/make_seeds.py tests/data/images "$out/odd-images"
+python3 tests/fuzz/bad_images.py "$out/bad-images" 70000
+python3 tests/fuzz/bad_checkpoints.py "$out/bad-checkpoints"
 
 # fuzz NAME RUNS MAX_LENGTH SEEDS...: those that fit are copied, since a fuzzer takes folders only.
 fuzz() {
@@ -25,7 +26,7 @@ fuzz() {
     { grep -v -e '^INFO' -e '^WARNING' -e '^Dictionary' -e '^"' -e '^###' || true; }
 }
 
-fuzz config "$parser_runs" 16384 tests/data/models/*/config.json models/*/config.json
-fuzz safetensors "$parser_runs" 40000 tests/data/models/*/model.safetensors
-fuzz header "$parser_runs" 70000 tests/data/images/*.{jpg,png,webp,bmp} "$out"/odd-images/*
-fuzz decode "$decode_runs" 70000 tests/data/images/*.{jpg,png,webp,bmp} "$out"/odd-images/*
+fuzz config "$parser_runs" 16384 tests/data/models/*/config.json models/*/config.json "$out"/bad-checkpoints/config/*
+fuzz safetensors "$parser_runs" 40000 tests/data/models/*/model.safetensors "$out"/bad-checkpoints/safetensors/*
+fuzz header "$parser_runs" 70000 "$out"/bad-images/*
+fuzz decode "$decode_runs" 70000 "$out"/bad-images/*

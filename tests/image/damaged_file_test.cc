@@ -8,11 +8,14 @@
 #include "server/image/decode.h"
 #include "server/image/header.h"
 #include "server/image/png_header.h"
+#include "server/image/zlib_stream.h"
 #include "tests/image/file_parts.h"
+#include "zlib.h"
 
 namespace patchserve {
 namespace {
 
+using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::internal::CaptureStderr;
 using ::testing::internal::GetCapturedStderr;
@@ -55,17 +58,88 @@ TEST(DamagedFileTest, APngWithAWrongChecksumIsRefused) {
   EXPECT_FALSE(ReadAndDecode(file).ok());
 }
 
-// Of IEND, or of the checksum before it: every pixel is there.
+// Of IEND, or of the two checksums before it: every pixel is there.
 TEST(DamagedFileTest, APngThatLacksItsLastBytesIsDecoded) {
-  constexpr size_t kEnd = 12, kChecksum = 4;
+  constexpr size_t kEnd = 12, kChecksum = 4, kAdler32 = 4;
   for (const auto& row : ReadTable(TestImagePath("decode.tsv"))) {
     if (!absl::EndsWith(row[0], ".png")) continue;
     const File whole = ReadTestImage(row[0]);
-    for (size_t lost = 1; lost <= kEnd + kChecksum; ++lost) {
+    for (size_t lost = 1; lost <= kEnd + kChecksum + kAdler32; ++lost) {
       const auto image = ReadAndDecode(File(whole.begin(), whole.end() - lost));
       ASSERT_TRUE(image.ok()) << row[0] << " without " << lost << ": " << image.status();
       EXPECT_EQ(Sha256(*image), row[4]) << row[0] << " without " << lost;
     }
+  }
+}
+
+// The code at the end of its pixels has one to fifteen bits.
+TEST(DamagedFileTest, APngIsDecodedIfItLacksTheEndOfItsPixelsButNoPixel) {
+  const File whole = ReadTestImage("rgb.png");
+  EXPECT_EQ(Sha256(ReadAndDecode(File(whole.begin(), whole.end() - 21)).value()),
+            Sha256(DecodeTestImage("rgb.png")));
+  EXPECT_FALSE(ReadAndDecode(File(whole.begin(), whole.end() - 24)).ok());
+}
+
+// What a small file unpacks to must cost no more than its picture.
+TEST(DamagedFileTest, NoMoreOfABrokenStreamIsUnpackedThanThePictureNeeds) {
+  const File zeros(1'000'000);
+  File packed(10'000);
+  uLongf size = packed.size();
+  ASSERT_EQ(compress(packed.data(), &size, zeros.data(), zeros.size()), Z_OK);
+  UnpackedStream stream(1000);
+  stream.Add(absl::MakeConstSpan(packed).first(size - 4), [](absl::Span<const uint8_t>) {});
+  EXPECT_TRUE(stream.goes_on());
+  EXPECT_LT(stream.bytes(), 100'000);
+}
+
+// A grey picture of side x side pixels of the value 9, not packed, and so many bytes more in its
+// stream.
+File GrayPng(uint16_t side, size_t more) {
+  File stream;
+  auto append = [&](absl::Span<const uint8_t> piece) {
+    stream.insert(stream.end(), piece.begin(), piece.end());
+  };
+  StoredStream stored;
+  File row(1 + side, 9);
+  row[0] = 0;  // no filter
+  for (int i = 0; i < side; ++i) stored.Add(row, append);
+  stored.Add(File(more), append);
+  stored.Finish(append);
+  const File signature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  const uint8_t high = side >> 8, low = side & 0xff;
+  return Joined({signature, PngChunk("IHDR", {0, 0, high, low, 0, 0, high, low, 8, 0, 0, 0, 0}),
+                 PngChunk("IDAT", stream), PngChunk("IEND", {})});
+}
+
+TEST(DamagedFileTest, WhatALargePngsStreamHasBehindItsPixelsIsNotUnpacked) {
+  const File file = GrayPng(8, 3'000'000);
+  EXPECT_LT(WithUnpackedPixels(file, ReadPngHeader(file)).size(), 100'000);
+  const auto image = ReadAndDecode(file);
+  ASSERT_TRUE(image.ok()) << image.status();
+  EXPECT_THAT(absl::MakeConstSpan(image->pixels.get(), image->size()), Each(9));
+}
+
+// Where it is too large for the decoder to see it as it is.
+TEST(DamagedFileTest, ALargePngThatIsDamagedIsRefused) {
+  const File file = GrayPng(1000, 300'000);
+  ASSERT_TRUE(ReadAndDecode(file).ok());
+  File no_stream = file;
+  no_stream[41] ^= 0xff;  // the stream's first byte
+  EXPECT_FALSE(ReadAndDecode(no_stream).ok());
+  File wrong_checksum = GrayPng(1000, 0);
+  ASSERT_GT(wrong_checksum.size(), 1'000'000);
+  ASSERT_TRUE(ReadAndDecode(wrong_checksum).ok());
+  wrong_checksum[wrong_checksum.size() - 14] ^= 1;  // of IDAT; IEND's 12 bytes follow
+  EXPECT_FALSE(ReadAndDecode(wrong_checksum).ok());
+}
+
+// Whatever its colours, interlaced or not.
+TEST(DamagedFileTest, APngWithUnpackedPixelsHasTheSamePixels) {
+  for (const auto& row : ReadTable(TestImagePath("decode.tsv"))) {
+    if (!absl::EndsWith(row[0], ".png")) continue;
+    const File file = ReadTestImage(row[0]);
+    EXPECT_EQ(Sha256(ReadAndDecode(WithUnpackedPixels(file, ReadPngHeader(file))).value()), row[4])
+        << row[0];
   }
 }
 

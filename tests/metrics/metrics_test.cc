@@ -94,7 +94,7 @@ TEST_F(MetricsTest, TritonsNamesAreShownOnlyWhenAskedFor) {
       /*images=*/3, {.total = absl::Milliseconds(9), .queue = absl::Milliseconds(2)}, absl::Now());
   model.statistics().Failed(absl::StatusCode::kDeadlineExceeded, absl::Milliseconds(1));
   model.statistics().BatchRan(2, absl::Milliseconds(1), absl::Milliseconds(5), {});
-  EXPECT_THAT(metrics->Scrape(), Not(HasSubstr("nv_inference")));
+  EXPECT_THAT(metrics->Scrape(), Not(HasSubstr("nv_")));
   metrics->ShowTritonNames();
   const std::string scrape = metrics->Scrape();
   for (const std::string expected :
@@ -106,6 +106,18 @@ TEST_F(MetricsTest, TritonsNamesAreShownOnlyWhenAskedFor) {
         "queue_duration_us{model=\"vit\",version=\"1\"} 2000\n"}) {
     EXPECT_THAT(scrape, HasSubstr("nv_inference_" + expected));
   }
+  EXPECT_THAT(scrape, HasSubstr("nv_cpu_memory_total_bytes "));
+}
+
+TEST_F(MetricsTest, TheTimeThatAModelTookToLoadIsShownWhileItIsLoaded) {
+  metrics->ShowTritonNames();
+  const std::string shown = "nv_model_load_duration_secs{model=\"vit\",version=\"1\"} 2.5\n";
+  EXPECT_THAT(metrics->Scrape(), Not(HasSubstr("secs{model")));
+  model.SetLoadTime(absl::Seconds(2.5));
+  model.SetInfo("v", "vit", "cpu", "float32");
+  EXPECT_THAT(metrics->Scrape(), HasSubstr(shown));
+  model.ClearInfo();
+  EXPECT_THAT(metrics->Scrape(), Not(HasSubstr(shown)));
 }
 
 TEST_F(MetricsTest, ThreadsThatCountTogetherLoseNothing) {

@@ -1,5 +1,6 @@
 #include "server/model/engine.h"
 
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -139,6 +140,27 @@ TEST_F(EngineTest, ATensorAnswersAsThePixelsThatItWasMadeOf) {
     const auto mixed = (*engine)->Forward({tensor_a.data(), b.data()}, 2, false);
     EXPECT_THAT(tensors->logits, Pointwise(FloatNear(1e-5), pixels->logits));
     EXPECT_THAT(mixed->logits, Pointwise(FloatNear(1e-5), pixels->logits));
+  }
+}
+
+// For float32 on a CPU to the last bit.
+TEST_F(EngineTest, ATensorThatIsNotFiniteChangesNoOtherAnswerOfItsBatch) {
+  for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
+    tensors_.clear();
+    const auto engine = Load(name).value();
+    const size_t values = engine->description().preprocessing.bytes();
+    const std::vector<uint8_t> a = Pixels(0, values), b = Pixels(1, values);
+    const std::vector<float> zero(values), nan(values, std::numeric_limits<float>::quiet_NaN());
+    const auto good = engine->Forward({a.data(), zero.data(), b.data()}, 4, false)->logits;
+    const auto bad = engine->Forward({a.data(), nan.data(), b.data()}, 4, false)->logits;
+    const size_t classes = bad.size() / 3;
+    for (size_t i = 0; i < bad.size(); ++i) {
+      if (i / classes == 1) {
+        EXPECT_TRUE(std::isnan(bad[i]));
+      } else {
+        EXPECT_EQ(bad[i], good[i]);
+      }
+    }
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <future>
 
+#include "server/base/bytes.h"
+#include "server/base/retry_after.h"
 #include "tests/pipeline/classifier_fixture.h"
 
 namespace patchserve {
@@ -44,9 +46,11 @@ TEST_F(ClassifyAllTest, OneThatFailsDropsThoseThatWait) {
   model.Hold();
   Classify();
   model.WaitUntilBusy(1);
-  const std::vector<uint8_t> good = Colour(1, 2, 3), not_finite(48, 0xff);  // found when decoded
+  const std::vector<uint8_t> good = Colour(1, 2, 3);
+  // A PNG without pixels: found when it is decoded.
+  const absl::string_view damaged("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\2\0\0\0\2\x8\2\0\0\0", 29);
   std::vector<ClassifyRequest> images(4, RequestFor(good));
-  images[2].image = TensorImage{not_finite};
+  images[2].image = AsBytes(damaged);
   const Result result = Start(std::move(images)).get();  // while the runner is still busy
   model.Release();
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
@@ -66,6 +70,22 @@ TEST_F(ClassifyAllTest, WhatNeverHasRoomIsInvalidAndNamesTheBudget) {
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(refused.message()),
               ::testing::HasSubstr("the 3 images have 12 pixels, more than the 9 "));
+}
+
+TEST_F(ClassifyAllTest, TheBytesOfARequestAndOfItsModelInputCountAlike) {
+  options.max_bytes_in_flight = 100;  // 90 of them; an image has 12, and makes an input of 12
+  ClassifierTest::Start();
+  const std::vector<uint8_t> image = Colour(1, 2, 3), tensor(48);
+  EXPECT_TRUE(Start({image, image, image}).get().ok());
+  const absl::Status refused = Start({image, image, image, image}).get().status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(RetryAfter(refused), std::nullopt);
+  EXPECT_THAT(std::string(refused.message()),
+              ::testing::HasSubstr("have 96 bytes, as sent and as model input, more than the 90 "));
+  std::vector<ClassifyRequest> tensors(2, RequestFor(image));
+  for (ClassifyRequest& request : tensors) request.image = TensorImage{tensor};
+  EXPECT_THAT(std::string(Start(std::move(tensors)).get().status().message()),
+              ::testing::HasSubstr("have 192 bytes"));
 }
 
 TEST_F(ClassifyAllTest, TheTimesOfARequestAreThoseOfItsSlowestImage) {

@@ -1,6 +1,7 @@
 // Requests that are wrong, and models and devices that fail.
 
 #include <atomic>
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <string>
@@ -82,28 +83,61 @@ TEST_F(FailureTest, LogitsThatAreNotFiniteAreAnInternalError) {
   ExpectError(ClassifyAndWait(RequestFor(red)), absl::StatusCode::kInternal, "aren't finite");
 }
 
-TEST_F(FailureTest, OutOfMemoryHalvesTheBatchOnceAndEverybodyIsAnswered) {
-  // Each batch takes a millisecond, as was measured.
-  auto ran = std::make_shared<std::atomic<int>>(0);
-  options.now = [ran, start = SteadyNow()] { return start + ran->load() * absl::Milliseconds(1); };
-  model.fail = [ran](int batch) {
-    ++*ran;
-    return batch > 2 ? absl::ResourceExhaustedError("CUDA out of memory") : absl::OkStatus();
-  };
+TEST_F(FailureTest, ATensorIsAnsweredWithWhatComesOutOfItAndItsBatchIsNotChanged) {
   Start();
   model.Hold();
   Classify();
   model.WaitUntilBusy(1);
-  for (int i = 0; i < 8; ++i) Classify();
-  // The decoding thread finds this one's caller gone, after it has queued all the others.
-  Cancellation cancelled;
-  cancelled.Request();
-  ClassifyRequest last = RequestFor(red);
-  last.cancellation = &cancelled;
-  ExpectError(ClassifyAndWait(last), absl::StatusCode::kCancelled, "cancelled");
+  const std::vector<uint8_t> not_numbers(48, 0xff);
+  ClassifyRequest tensor = RequestFor(red);
+  tensor.image = TensorImage{not_numbers};
+  Answers ones;
+  classifier->Classify(tensor, ones.Next());
+  Classify();
   model.Release();
-  for (const auto& answer : answers.WaitFor(9)) EXPECT_TRUE(answer.ok()) << answer.status();
+  const auto answer = ones.WaitFor(1).front();
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_TRUE(std::isnan(answer->predictions[0].probability));
+  for (const auto& photo : answers.WaitFor(2)) EXPECT_EQ(photo->predictions[0].logit, 9);
+}
+
+class OutOfMemoryTest : public FailureTest {
+ protected:
+  // Eight requests wait for a model whose device has memory for so many images at once.
+  void RunEight(int most) {
+    // Each batch takes a millisecond, as was measured.
+    auto ran = std::make_shared<std::atomic<int>>(0);
+    options.now = [ran, start = SteadyNow()] {
+      return start + ran->load() * absl::Milliseconds(1);
+    };
+    model.fail = [ran, most](int batch) {
+      ++*ran;
+      return batch > most ? absl::ResourceExhaustedError("CUDA out of memory") : absl::OkStatus();
+    };
+    Start();
+    model.Hold();
+    Classify();
+    model.WaitUntilBusy(1);
+    for (int i = 0; i < 8; ++i) Classify();
+    // The decoding thread finds this one's caller gone, after it has queued all the others.
+    Cancellation cancelled;
+    cancelled.Request();
+    ClassifyRequest last = RequestFor(red);
+    last.cancellation = &cancelled;
+    ExpectError(ClassifyAndWait(last), absl::StatusCode::kCancelled, "cancelled");
+    model.Release();
+    for (const auto& answer : answers.WaitFor(9)) EXPECT_TRUE(answer.ok()) << answer.status();
+  }
+};
+
+TEST_F(OutOfMemoryTest, TheBatchIsHalvedOnceAndEverybodyIsAnswered) {
+  RunEight(2);
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1, 2, 4, 2, 2, 2));
+}
+
+TEST_F(OutOfMemoryTest, AHalfThatIsTooLargeIsHalvedAgain) {
+  RunEight(1);
+  EXPECT_THAT(model.batch_sizes(), ElementsAre(1, 2, 1, 1, 1, 1, 1, 1, 1, 1));
 }
 
 TEST_F(FailureTest, OutOfMemoryForOneImageIsReported) {

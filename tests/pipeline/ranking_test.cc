@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace patchserve {
@@ -36,6 +37,14 @@ TEST(RankingTest, HugeLogitsDoNotOverflow) {
   const auto ranked = Rank(logits, 2);
   EXPECT_EQ(ranked[0].probability, 1);
   EXPECT_EQ(ranked[1].probability, 0);
+}
+
+TEST(RankingTest, LogitsThatAreNotNumbersComeLastAndMakeAllProbabilitiesSo) {
+  const float nan = std::nanf("");
+  const std::vector<float> logits = {nan, 1, nan, 3, -std::numeric_limits<float>::infinity(), nan};
+  const auto ranked = Rank(logits, 6);
+  EXPECT_THAT(Ids(ranked), ::testing::ElementsAre(3, 1, 0, 2, 4, 5));
+  for (const Prediction& prediction : ranked) EXPECT_TRUE(std::isnan(prediction.probability));
 }
 
 }  // namespace

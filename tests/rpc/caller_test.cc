@@ -36,7 +36,7 @@ TEST(CallerTest, ADeadlineThatHasPassedIsInThePast) {
 
 // One request runs and one waits, as many as may; time stands still. So each first try that is
 // refused seems to come a nanosecond after the one before: that is overload, and retries should
-// stay away. Retries themselves count for nothing.
+// come later. Retries themselves count for nothing.
 class RetryTest : public InferTest {
  protected:
   void SetUp() override {
@@ -44,6 +44,7 @@ class RetryTest : public InferTest {
     InferTest::SetUp();
     const std::shared_ptr<ServedModel> full = model.Served("fake");
     full->max_queue = 1;
+    full->measured = {{1, absl::Milliseconds(1)}};
     classifier->Schedule(full);
     registry.SetReady(full);
     model.Hold();
@@ -83,7 +84,7 @@ class RetryTest : public InferTest {
     refuse(/*retried=*/true);
     EXPECT_EQ(Pushback(), "10");
     refuse(/*retried=*/false);
-    EXPECT_EQ(Pushback(), "-1");
+    EXPECT_GT(std::stoi(Pushback()), 20);
   }
 
   std::vector<std::thread> waiting;

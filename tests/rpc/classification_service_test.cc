@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/impl/codegen/client_unary_call.h"
+#include "tests/rpc/garbage.h"
 #include "tests/rpc/service_fixture.h"
 
 namespace patchserve {
@@ -145,18 +146,6 @@ TEST_F(ClassificationServiceTest, ARefusalSaysWhenToTryAgain) {
   EXPECT_GE(std::stoi(std::string(trailer->second.data(), trailer->second.size())), 10);
   model.Release();
   for (std::thread& thread : waiting) thread.join();
-}
-
-// What a call of `method` is answered whose message can't be parsed.
-grpc::Status CallWithGarbage(const std::shared_ptr<grpc::Channel>& channel,
-                             const std::string& method) {
-  const grpc::Slice garbage("\xff\xff\xff");
-  grpc::ByteBuffer request(&garbage, 1), answer;
-  const grpc::internal::RpcMethod call(method.c_str(), grpc::internal::RpcMethod::NORMAL_RPC);
-  grpc::ClientContext context;
-  return grpc::internal::BlockingUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer, grpc::ByteBuffer,
-                                           grpc::ByteBuffer>(channel.get(), call, &context, request,
-                                                             &answer);
 }
 
 TEST_F(ClassificationServiceTest, AMessageThatCantBeParsedIsInvalidWhateverTheMethodAndCounted) {

@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
+
+#include "tests/rpc/garbage.h"
 
 namespace patchserve {
 namespace {
@@ -19,7 +22,8 @@ class HealthServiceTest : public ::testing::Test {
     grpc::ServerBuilder builder;
     builder.RegisterService(&health);
     server = builder.BuildAndStart();
-    stub = Health::NewStub(server->InProcessChannel({}));
+    channel = server->InProcessChannel({});
+    stub = Health::NewStub(channel);
   }
   ~HealthServiceTest() override {
     health.EndWatches();
@@ -37,9 +41,11 @@ class HealthServiceTest : public ::testing::Test {
     return stub->Check(&context, Named(name), &response);
   }
 
-  HealthService health;
+  std::atomic<int> unparsable = 0;
+  HealthService health{[this] { ++unparsable; }};
   HealthCheckResponse response;
   std::unique_ptr<grpc::Server> server;
+  std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<Health::Stub> stub;
 };
 
@@ -50,6 +56,16 @@ TEST_F(HealthServiceTest, CheckTellsTheStateOfAName) {
   health.Set("vit", false);
   ASSERT_TRUE(Check("vit").ok());
   EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+}
+
+TEST_F(HealthServiceTest, AMessageThatCantBeParsedIsInvalidAndCounted) {
+  int calls = 0;
+  for (const char* method : {"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"}) {
+    const grpc::Status status = CallWithGarbage(channel, method);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << method;
+    EXPECT_THAT(status.error_message(), ::testing::HasSubstr("can't be parsed")) << method;
+    EXPECT_EQ(unparsable, ++calls);
+  }
 }
 
 TEST_F(HealthServiceTest, CheckOfAnUnknownNameIsNotFound) {

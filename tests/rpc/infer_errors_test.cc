@@ -201,30 +201,26 @@ TEST_P(BadTensorTest, IsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, BadTensorTest,
-    ::testing::Values(
-        BadRequest{"Doubles", [](auto& r) { Input(r).set_datatype("FP64"); },
-                   StatusCode::INVALID_ARGUMENT, "\"FP64\", not FP32, FP16, BF16"},
-        BadRequest{"AnotherSize",
-                   [](auto& r) {
-                     Shape(r, {1, 3, 4, 4});
-                   },
-                   StatusCode::INVALID_ARGUMENT, "not [N, 3, 2, 2]"},
-        BadRequest{"ChannelsLast",
-                   [](auto& r) {
-                     Shape(r, {1, 2, 2, 3});
-                   },
-                   StatusCode::INVALID_ARGUMENT, "not [N, 3, 2, 2]"},
-        BadRequest{"FewerBytes", [](auto& r) { Raw(r, "x"); }, StatusCode::INVALID_ARGUMENT,
-                   "has 1 bytes, its shape needs 48"},
-        BadRequest{"HalvesInTypedContents",
-                   [](auto& r) {
-                     Input(r).set_datatype("FP16");
-                     r.clear_raw_input_contents();
-                   },
-                   StatusCode::INVALID_ARGUMENT, "FP16 has no typed contents"},
-        BadRequest{"Infinity",
-                   [](auto& r) { Raw(r, std::string("\0\0\x80\x7f", 4) + kTensor.substr(4)); },
-                   StatusCode::INVALID_ARGUMENT, "value 0 of the tensor isn't finite"}),
+    ::testing::Values(BadRequest{"Doubles", [](auto& r) { Input(r).set_datatype("FP64"); },
+                                 StatusCode::INVALID_ARGUMENT, "\"FP64\", not FP32, FP16, BF16"},
+                      BadRequest{"AnotherSize",
+                                 [](auto& r) {
+                                   Shape(r, {1, 3, 4, 4});
+                                 },
+                                 StatusCode::INVALID_ARGUMENT, "not [N, 3, 2, 2]"},
+                      BadRequest{"ChannelsLast",
+                                 [](auto& r) {
+                                   Shape(r, {1, 2, 2, 3});
+                                 },
+                                 StatusCode::INVALID_ARGUMENT, "not [N, 3, 2, 2]"},
+                      BadRequest{"FewerBytes", [](auto& r) { Raw(r, "x"); },
+                                 StatusCode::INVALID_ARGUMENT, "has 1 bytes, its shape needs 48"},
+                      BadRequest{"HalvesInTypedContents",
+                                 [](auto& r) {
+                                   Input(r).set_datatype("FP16");
+                                   r.clear_raw_input_contents();
+                                 },
+                                 StatusCode::INVALID_ARGUMENT, "FP16 has no typed contents"}),
     [](const auto& info) { return info.param.name; });
 
 class BadNameTest : public InferTest {
@@ -259,6 +255,20 @@ TEST_F(BadNameTest, AnUnknownModelOrVersionIsNotFound) {
   EXPECT_THAT(Codes("nobody", ""), Each(StatusCode::NOT_FOUND));
   EXPECT_THAT(Codes("nobody.tensor", ""), Each(StatusCode::NOT_FOUND));
   EXPECT_THAT(Codes("fake", "2"), Each(StatusCode::NOT_FOUND));
+}
+
+TEST_F(BadNameTest, AnUnknownModelIsNamedInTheWordsThatTritonsClientsLookFor) {
+  inference::ModelInferRequest request = FileRequest({ColourFile(1, 2, 3)});
+  request.set_model_name("nobody");
+  EXPECT_THAT(
+      Infer(request).error_message(),
+      HasSubstr("Request for unknown model: there is no model \"nobody\"; there is fake, "));
+  grpc::ClientContext context;
+  inference::ModelMetadataRequest metadata;
+  metadata.set_name("nobody");
+  inference::ModelMetadataResponse ignored;
+  EXPECT_THAT(oip->ModelMetadata(&context, metadata, &ignored).error_message(),
+              HasSubstr("Request for unknown model"));
 }
 
 TEST_F(BadNameTest, AModelThatLoadsIsUnavailable) {

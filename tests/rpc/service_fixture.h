@@ -40,7 +40,7 @@ class ServiceTest : public ClassifierTest {
                                                       /*stream_window=*/4);
     inference_service = std::make_unique<InferenceService>(*classifier, registry, health,
                                                            open_calls, access_log, changes.get(),
-                                                           /*stream_window=*/4, "0.0",
+                                                           /*stream_window=*/4, "patchserve", "0.0",
                                                            /*max_message_bytes=*/1000);
     grpc::ServerBuilder builder;
     builder.RegisterService(service.get());

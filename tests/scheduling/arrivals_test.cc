@@ -26,12 +26,18 @@ TEST(ArrivalsTest, NothingIsExpectedWhileTooFewHaveCome) {
 }
 
 TEST(ArrivalsTest, AsManyAreExpectedAsCameOfLate) {
-  EXPECT_NEAR(EveryTenMs({100}).Expected(End(1), absl::Seconds(1)), 100, 1e-6);
+  EXPECT_NEAR(EveryTenMs({100}).Expected(End(1), 200 * ms), 20, 1e-6);
+}
+
+TEST(ArrivalsTest, ABurstOfTheFirstFewDoesNotMeanThatManyMoreCome) {
+  Arrivals arrivals;
+  for (int i = 0; i < 10; ++i) arrivals.Add(t0 + i * absl::Microseconds(1), 100 * ms);
+  EXPECT_EQ(arrivals.Expected(t0 + ms, 100 * ms), 10);
 }
 
 TEST(ArrivalsTest, ALongPauseLowersWhatIsExpectedAndAnOrdinaryOneDoesNot) {
   EXPECT_NEAR(EveryTenMs({100}).Expected(End(1) + 4000 * ms, absl::Seconds(1)), 25, 1e-6);
-  EXPECT_NEAR(EveryTenMs({100}).Expected(End(1) + 40 * ms, absl::Seconds(1)), 100, 1e-6);
+  EXPECT_NEAR(EveryTenMs({100}).Expected(End(1) + 40 * ms, 200 * ms), 20, 1e-6);
 }
 
 TEST(ArrivalsTest, TheRateFollowsAChangeWithinAFewHundredArrivals) {

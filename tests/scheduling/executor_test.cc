@@ -170,9 +170,8 @@ TEST_F(ExecutorTest, CancelWhileAnItemIsDecodedFreesItsPlaceAndPushGivesItBack) 
   EXPECT_EQ(executor->Admit({.model = model, .deadline = t0 + absl::Hours(1)}).answer,
             Answer::kNoPlace);
   executor->Cancel(ticket);
-  EXPECT_FALSE(executor->InTime(ticket));
   EXPECT_EQ(executor->Push(ticket, 5), 5);
-  executor->GiveBack(Admit(model));
+  executor->Cancel(Admit(model));
   executor->Stop();
   EXPECT_TRUE(dropped.empty());
 }
@@ -223,7 +222,7 @@ TEST_F(ExecutorTest, APlaceThatIsGivenBackIsFree) {
     done(true);
     return 0;
   });
-  for (int i = 0; i < 3; ++i) executor->GiveBack(Admit(model));
+  for (int i = 0; i < 3; ++i) executor->Cancel(Admit(model));
 }
 
 TEST_F(ExecutorTest, StopRunsWhatIsQueuedAndRefusesWhatComesLater) {
@@ -255,7 +254,7 @@ TEST_F(ExecutorTest, ABatchThatFailedTeachesNothingOfItsTime) {
   }
   const Admission next = executor->Admit({.model = model, .deadline = absl::InfiniteFuture()});
   EXPECT_EQ(next.run, ms);
-  executor->GiveBack(next.ticket);
+  executor->Cancel(next.ticket);
 }
 
 TEST_F(ExecutorTest, ManyThreadsPushAndCancelAndEveryItemComesOutOnce) {
@@ -280,7 +279,7 @@ TEST_F(ExecutorTest, ManyThreadsPushAndCancelAndEveryItemComesOutOnce) {
         if (admission.answer != Answer::kAdmitted) {
           ++seen[item];  // refused: ours still
         } else if (item % 11 == 0) {
-          many.GiveBack(admission.ticket);
+          many.Cancel(admission.ticket);
           ++seen[item];
         } else {
           if (item % 13 == 0) many.Cancel(admission.ticket);  // before it is decoded
@@ -319,7 +318,7 @@ TEST_F(ExecutorTest, AModelMayGoWithItsLastBatch) {
   EXPECT_EQ(next, number);
   const Admission admission = executor->Admit({.model = next, .deadline = t0 + absl::Hours(1)});
   EXPECT_EQ(admission.run, absl::Minutes(1));  // it learned nothing of the other's
-  executor->GiveBack(admission.ticket);
+  executor->Cancel(admission.ticket);
 }
 
 TEST_F(ExecutorTest, WorkBetweenBatchesRunsOnTheRunnerThatIsNamed) {

@@ -239,14 +239,16 @@ TEST_F(SchedulerTest, ABucketWhoseTimeIsNotKnownIsTriedOnceAllHaveTimeForIt) {
   EXPECT_EQ(scheduler->Next(now).bucket, 1);  // both batches of eight can still follow
 }
 
-TEST_F(SchedulerTest, ABatchIsNoLargerThanItsMostUrgentRequestAllows) {
+TEST_F(SchedulerTest, ARequestThatCanNotBeInTimeInItsBatchLeavesItToTheOthers) {
   Add(Known(kEight, Fixed(10 * ms, ms)));
   const int run = scheduler->Occupy(absl::ZeroDuration(), now);
-  Push(30 * ms);
+  const int64_t urgent = Push(30 * ms);
   for (int i = 0; i < 6; ++i) Push(60 * ms);
   now += 17 * ms;  // the runner was kept for longer than was said
   scheduler->Ended(run, now);
-  EXPECT_EQ(scheduler->Next(now).bucket, 2);  // 12 ms of the 13 that are left
+  const Scheduler::Batch batch = scheduler->Next(now);
+  EXPECT_THAT(batch.late, ElementsAre(urgent));  // 13 ms are left, and seven take 18
+  EXPECT_THAT(batch.requests, SizeIs(6));
 }
 
 TEST_F(SchedulerTest, BatchesDoNotMixModelsAndTheOneThatIsDueFirstRuns) {
@@ -380,36 +382,11 @@ TEST_F(SharedDeviceTest, ANewcomerStartsWhenTheDeviceIsFree) {
   EXPECT_EQ(Ask(absl::Seconds(1)).wait, 17 * ms);
 }
 
-// A ready request, and one that is being decoded for 2 ms, both of a model whose batches hold one.
-class HoldTest : public SchedulerTest {
- protected:
-  void SetUp() override { Add(Known(kOne, Flat(10 * ms))); }
-  int64_t Decoding(absl::Duration budget) {
-    const Admission admission = scheduler->Admit({.deadline = now + budget, .decode = 2 * ms}, now);
-    EXPECT_EQ(admission.answer, Answer::kAdmitted);
-    return admission.ticket;
-  }
-};
-
-TEST_F(HoldTest, ARunnerWaitsForARequestThatIsNearlyDecodedAndWouldBeLateNextTurn) {
-  Push(absl::Seconds(1));
-  const int64_t urgent = Decoding(16 * ms);
-  EXPECT_EQ(scheduler->Next(now).wake, now + 2 * ms);
-  now += 2 * ms;
-  scheduler->Ready(urgent, now);
-  EXPECT_THAT(scheduler->Next(now).requests, ElementsAre(urgent));
-}
-
-TEST_F(HoldTest, ARunnerDoesNotWaitForARequestThatCanTakeTheNextTurn) {
+TEST_F(SchedulerTest, ARunnerDoesNotWaitForARequestThatIsBeingDecoded) {
+  Add(Known(kOne, Flat(10 * ms)));
   const int64_t ready = Push(absl::Seconds(1));
-  Decoding(60 * ms);
-  EXPECT_THAT(scheduler->Next(now).requests, ElementsAre(ready));
-}
-
-TEST_F(HoldTest, ARunnerDoesNotWaitIfThatMakesAReadyRequestLate) {
-  const int64_t ready = Push(25 * ms);
-  Decoding(absl::Seconds(1));
-  now += 14 * ms;
+  const Asking decoding = {.deadline = now + 100 * ms, .decode = 2 * ms};
+  EXPECT_EQ(scheduler->Admit(decoding, now).wait, 10 * ms);  // the next turn
   EXPECT_THAT(scheduler->Next(now).requests, ElementsAre(ready));
 }
 

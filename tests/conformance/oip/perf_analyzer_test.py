@@ -24,14 +24,14 @@ def input_data(images, tmp_path_factory):
     element = base64.b64encode(struct.pack("<I", len(photo)) + photo).decode()
     file = tmp_path_factory.mktemp("perf_analyzer") / "input.json"
     file.write_text(json.dumps({"data": [{"image": {"b64": element}}]}))
-    return file
+    return "--input-data", file, "--shape", "image:1"
 
 
-def run(address, input_data, *flags):
+def run(address, model, *flags):
     """-> what it printed."""
     library = pathlib.Path(next(iter(nvidia.cuda_runtime.__path__))) / "lib"
-    command = [pathlib.Path(sys.executable).parent / "perf_analyzer", "-m", MODEL, "-i", "grpc", "-u", address,
-               "--input-data", input_data, "--shape", "image:1", "--concurrency-range", "4", *flags]
+    command = [pathlib.Path(sys.executable).parent / "perf_analyzer", "-m", model, "-i", "grpc", "-u", address,
+               "--concurrency-range", "4", *flags]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LD_LIBRARY_PATH": str(library)})
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stdout)
@@ -48,7 +48,7 @@ def statistics(address):
 
 def test_a_run_of_so_many_requests_is_counted_by_both(server, input_data):
     before, metrics_before = statistics(server.address), server.metrics()
-    log = run(server.address, input_data, "--request-count", str(REQUESTS))
+    log = run(server.address, MODEL, *input_data, "--request-count", str(REQUESTS))
     after, did = statistics(server.address), server.metrics() - metrics_before
 
     for label in ("Request count", "Inference count", "Successful request count"):
@@ -67,8 +67,18 @@ def test_a_run_of_so_many_requests_is_counted_by_both(server, input_data):
 def test_a_run_of_windows_of_time_ends(server, input_data):
     before = statistics(server.address).inference_stats.success.count
     # It looks for stability until the third window, whatever the machine does.
-    log = run(server.address, input_data, "--measurement-interval", "2000", "-s", "999", "-r", "3")
+    log = run(server.address, MODEL, *input_data, "--measurement-interval", "2000", "-s", "999", "-r", "3")
     # Its windows don't hold what it sends before, between and after them.
     whole_run = statistics(server.address).inference_stats.success.count - before
     assert 0 < count(log, "Request count") <= whole_run
     assert 0 < count(log, "Successful request count") <= whole_run
+
+
+# Its random FP32 values are random bits: NaN among them.
+@pytest.mark.parametrize("batch", [1, 64])
+def test_its_own_random_tensors_are_answered_in_batches_of_any_size(server, batch):
+    before = statistics(server.address).inference_count
+    log = run(server.address, f"{MODEL}.tensor", "-b", str(batch), "--request-count", "40")
+    assert count(log, "Request count") == 40
+    # Not its own count of images: it asks for the statistics when the first requests are under way.
+    assert statistics(server.address).inference_count - before == 40 * batch

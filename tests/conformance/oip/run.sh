@@ -27,6 +27,9 @@ go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.61
 
 run_pytest "$tests/requirements-triton.txt" "$tests"/{wire,triton_client,go_clients,perf_analyzer}_test.py
 run_pytest "$tests/requirements-kserve.txt" "$tests/kserve_client_test.py"
+if [[ -n "${TRITON_CLIENT:-}" ]]; then  # a checkout of triton-inference-server/client
+  tests/bench/python.sh "$tests/requirements-triton.txt" "$tests/triton_examples.py" "$TRITON_CLIENT" --build "$build"
+fi
 
 # Server CPU an answer through both services, in rounds that take turns; of a small model,
 # so that the protocol counts.
