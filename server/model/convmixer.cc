@@ -2,12 +2,12 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/addcmul.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/mv.h>
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
@@ -15,28 +15,23 @@
 namespace patchserve {
 namespace {
 
-at::Tensor PerChannel(const Weights& weights, const at::Tensor& values) {
-  return weights.Place(values.view({1, -1, 1, 1}));
-}
-
+// `before`: the BatchNorm of the layer before. Becomes this layer's.
 absl::StatusOr<ConvMixerLayer> TakeLayer(Weights& weights, const std::string& name, int64_t dim,
-                                         int64_t kernel) {
-  ConvMixerLayer layer;
-  ASSIGN_OR_RETURN(layer.depthwise, TakeConvolution(weights, name + ".0.fn.0", 1, dim, kernel));
+                                         int64_t kernel, BatchNorm& before) {
+  ASSIGN_OR_RETURN(const at::Tensor depthwise,
+                   weights.Take(name + ".0.fn.0.weight", {dim, 1, kernel, kernel}));
+  ASSIGN_OR_RETURN(const at::Tensor depthwise_bias, weights.Take(name + ".0.fn.0.bias", {dim}));
   ASSIGN_OR_RETURN(const BatchNorm inner, TakeBatchNorm(weights, name + ".0.fn.2", dim));
-  layer.depthwise_scale = PerChannel(weights, inner.scale);
+  SpatialMixing spatial(weights, before, depthwise, depthwise_bias, inner);
 
   // What inner.shift adds to each channel goes through the pointwise convolution as a
   // constant, so it becomes a part of that one's bias: one pass over the pixels less.
-  ASSIGN_OR_RETURN(const at::Tensor pointwise, weights.Take(name + ".1.weight", {dim, dim, 1, 1}));
+  ASSIGN_OR_RETURN(const at::Tensor kernels, weights.Take(name + ".1.weight", {dim, dim, 1, 1}));
   ASSIGN_OR_RETURN(const at::Tensor bias, weights.Take(name + ".1.bias", {dim}));
-  layer.pointwise = {weights.Place(pointwise).contiguous(at::MemoryFormat::ChannelsLast),
-                     weights.Place(bias + at::mv(pointwise.view({dim, dim}), inner.shift))};
-
-  ASSIGN_OR_RETURN(const BatchNorm outer, TakeBatchNorm(weights, name + ".3", dim));
-  layer.scale = PerChannel(weights, outer.scale);
-  layer.shift = PerChannel(weights, outer.shift);
-  return layer;
+  const at::Tensor pointwise = kernels.view({dim, dim});
+  ASSIGN_OR_RETURN(before, TakeBatchNorm(weights, name + ".3", dim));
+  return ConvMixerLayer{std::move(spatial),
+                        Linear(weights.target(), pointwise, bias + at::mv(pointwise, inner.shift))};
 }
 
 }  // namespace
@@ -59,40 +54,31 @@ absl::StatusOr<ConvMixerWeights> TakeConvMixer(Weights& weights, const ModelConf
   }
 
   ConvMixerWeights w{.activation = config.activation};
-  ASSIGN_OR_RETURN(w.stem, TakeConvolution(weights, "stem.0", 3, dim, patch));
-  ASSIGN_OR_RETURN(const BatchNorm norm, TakeBatchNorm(weights, "stem.2", dim));
-  w.stem_scale = PerChannel(weights, norm.scale);
-  w.stem_shift = PerChannel(weights, norm.shift);
+  ASSIGN_OR_RETURN(w.stem, TakePatchEmbedding(weights, "stem.0", dim, patch));
+  ASSIGN_OR_RETURN(BatchNorm norm, TakeBatchNorm(weights, "stem.2", dim));
   for (int64_t i = 0; i < depth; ++i) {
-    ASSIGN_OR_RETURN(w.layers.emplace_back(),
-                     TakeLayer(weights, absl::StrCat("blocks.", i), dim, kernel));
+    ASSIGN_OR_RETURN(ConvMixerLayer layer,
+                     TakeLayer(weights, absl::StrCat("blocks.", i), dim, kernel, norm));
+    w.layers.push_back(std::move(layer));
   }
+  w.scale = weights.Place(norm.scale);
+  w.shift = weights.Place(norm.shift);
   ASSIGN_OR_RETURN(w.head, TakeLinear(weights, "head", dim, config.num_classes()));
   return w;
 }
 
 NetworkOutput ConvMixer(const ConvMixerWeights& w, const at::Tensor& images) {
-  // Patch embedding: [N, 3, H, W] -> [N, C, H/patch, W/patch], the shape from here on.
-  const int64_t patch = w.stem.weight.size(2);
-  at::Tensor x = at::conv2d(images, w.stem.weight, w.stem.bias, /*stride=*/patch);
-  Activate(w.activation, x);
-  at::addcmul_out(x, w.stem_shift, x, w.stem_scale);
-
+  // Patch embedding: [N, H, W, 3] -> [N, H/patch, W/patch, C], the shape from here on.
+  at::Tensor x = w.stem.linear.Activated(w.activation, w.stem.Patches(images));
   for (const ConvMixerLayer& layer : w.layers) {
-    // Spatial mixing with a residual: x + BatchNorm(activation(depthwise(x))).
-    at::Tensor mixed = at::conv2d(x, layer.depthwise.weight, layer.depthwise.bias, /*stride=*/1,
-                                  "same", /*dilation=*/1, /*groups=*/x.size(1));
-    Activate(w.activation, mixed);
-    at::addcmul_out(x, x, mixed, layer.depthwise_scale);
-
-    // Channel mixing: BatchNorm(activation(pointwise(x))).
-    x = at::conv2d(x, layer.pointwise.weight, layer.pointwise.bias);
-    Activate(w.activation, x);
-    at::addcmul_out(x, layer.shift, x, layer.scale);
+    // BatchNorm of what came before. Then spatial mixing with a residual:
+    // x + BatchNorm(activation(depthwise(x))).
+    x = layer.spatial(w.activation, x);
+    // Channel mixing: activation(pointwise(x)).
+    x = layer.pointwise.Activated(w.activation, x);
   }
-
-  // Global average pooling: [N, C, H/patch, W/patch] -> [N, C].
-  at::Tensor pooled = at::mean(x, {2, 3});
+  // Global average pooling, of the last BatchNorm's result: [N, H/patch, W/patch, C] -> [N, C].
+  at::Tensor pooled = at::addcmul(w.shift, at::mean(x, {1, 2}), w.scale);
   at::Tensor logits = w.head(pooled);
   return {.logits = std::move(logits), .embedding = std::move(pooled)};
 }

@@ -151,7 +151,7 @@ class TorchEngine : public Engine {
     }
   }
 
-  // -> [N, 3, H, W] channels last, normalised, in the network's precision.
+  // -> [N, H, W, 3], normalised, in the network's precision.
   at::Tensor Input(absl::Span<const ModelInput> images) const {
     const int64_t count = images.size();
     const int64_t height = description_.preprocessing.height;
@@ -165,11 +165,12 @@ class TorchEngine : public Engine {
     if (tensors == count) {
       return ToDevice<float>(images, {count, 3, height, width}, at::kFloat)
           .to(target_.dtype())
-          .contiguous(at::MemoryFormat::ChannelsLast);
+          .permute({0, 2, 3, 1})
+          .contiguous();
     }
     std::vector<at::Tensor> rows;  // both kinds in one batch: rare, and need not be fast
     for (const ModelInput& image : images) rows.push_back(Input({&image, 1}));
-    return at::cat(rows).contiguous(at::MemoryFormat::ChannelsLast);
+    return at::cat(rows);
   }
 
   // The images one after the other.
@@ -247,6 +248,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& folder,
                                                      const EngineOptions& options) {
   try {
+    KeepFreedMemory();
     const c10::InferenceMode no_autograd;
     return LoadOrThrow(folder, options);
   } catch (...) {

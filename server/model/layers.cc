@@ -1,14 +1,9 @@
 #include "server/model/layers.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/relu.h>
 #include <ATen/ops/rms_norm.h>
 #include <ATen/ops/rsqrt.h>
-#include <ATen/ops/sigmoid.h>
-#include <ATen/ops/silu.h>
 
 #include <vector>
 
@@ -26,21 +21,10 @@ absl::StatusOr<at::Tensor> TakePlaced(Weights& weights, const std::string& name,
 
 }  // namespace
 
-at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
-
 at::Tensor Norm::operator()(const at::Tensor& x) const {
   if (!weight.defined()) return x;
   if (!bias.defined()) return at::rms_norm(x, weight.sizes(), weight, epsilon);
   return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
-}
-
-absl::StatusOr<Linear> TakeLinear(Weights& weights, const std::string& name, int64_t in,
-                                  int64_t out, Bias bias) {
-  Linear linear;
-  ASSIGN_OR_RETURN(linear.weight, TakePlaced(weights, name + ".weight", {out, in}));
-  if (bias == Bias::kNone) return linear;
-  ASSIGN_OR_RETURN(linear.bias, TakePlaced(weights, name + ".bias", {out}));
-  return linear;
 }
 
 absl::StatusOr<Norm> TakeNorm(Weights& weights, const std::string& name, int64_t dim, NormKind kind,
@@ -50,17 +34,6 @@ absl::StatusOr<Norm> TakeNorm(Weights& weights, const std::string& name, int64_t
   if (kind == NormKind::kRms) return norm;
   ASSIGN_OR_RETURN(norm.bias, TakePlaced(weights, name + ".bias", {dim}));
   return norm;
-}
-
-absl::StatusOr<Convolution> TakeConvolution(Weights& weights, const std::string& name, int64_t in,
-                                            int64_t out, int64_t kernel, Bias bias) {
-  Convolution convolution;
-  ASSIGN_OR_RETURN(convolution.weight,
-                   TakePlaced(weights, name + ".weight", {out, in, kernel, kernel}));
-  convolution.weight = convolution.weight.contiguous(at::MemoryFormat::ChannelsLast);
-  if (bias == Bias::kNone) return convolution;
-  ASSIGN_OR_RETURN(convolution.bias, TakePlaced(weights, name + ".bias", {out}));
-  return convolution;
 }
 
 absl::StatusOr<BatchNorm> TakeBatchNorm(Weights& weights, const std::string& name,
@@ -76,26 +49,6 @@ absl::StatusOr<BatchNorm> TakeBatchNorm(Weights& weights, const std::string& nam
   }
   const at::Tensor scale = weight * at::rsqrt(variance + kEpsilon);
   return BatchNorm{scale, bias - mean * scale};
-}
-
-void Activate(Activation activation, at::Tensor& x) {
-  switch (activation) {
-    case Activation::kGelu:
-      at::gelu_(x);
-      return;
-    case Activation::kGeluTanh:
-      at::gelu_(x, "tanh");
-      return;
-    case Activation::kQuickGelu:
-      x.mul_(at::sigmoid(x * 1.702));
-      return;
-    case Activation::kRelu:
-      at::relu_(x);
-      return;
-    case Activation::kSilu:
-      at::silu_(x);
-      return;
-  }
 }
 
 }  // namespace patchserve

@@ -13,14 +13,17 @@ class Normalization {
   // `target`: the network's device and precision.
   Normalization(const Preprocessing& preprocessing, const at::TensorOptions& target);
 
-  // uint8 [N, H, W, 3] on the device -> [N, 3, H, W], channels last, in the precision.
+  // uint8 [N, H, W, 3] on the device -> the same in the precision.
   at::Tensor operator()(const at::Tensor& batch) const;
 
  private:
+  at::Tensor InSteps(const at::Tensor& batch) const;
+
   at::TensorOptions target_;
   at::Tensor levels_;  // 255, as a tensor: CUDA multiplies by a plain number's inverse
-  at::Tensor mean_;    // [1, 3, 1, 1]
+  at::Tensor mean_;    // [3]
   at::Tensor std_;
+  at::Tensor table_;  // [256, 3], on a CPU: what becomes of each value of each colour
 };
 
 }  // namespace patchserve

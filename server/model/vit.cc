@@ -3,60 +3,58 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/amax.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/mean.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 
 #include <utility>
+
+#include "server/model/kernels/attention.h"
 
 namespace patchserve {
 namespace {
 
-// [N, 3, H, W] -> [N, T, D]: class token, distillation token or registers, then the
+// [N, H, W, 3] -> [N, T, D]: class token, distillation token or registers, then the
 // patches by rows. Pixels that make no whole patch are left out.
 at::Tensor Embed(const ViTWeights& w, const at::Tensor& images) {
-  const int64_t patch = w.patch_embed.weight.size(2);
-  const at::Tensor grid =  // [N, D, H/patch, W/patch]
-      at::conv2d(images, w.patch_embed.weight, w.patch_embed.bias, /*stride=*/patch);
-  const at::Tensor patches = w.patch_norm(grid.flatten(2).transpose(1, 2)) + w.patch_positions;
+  const at::Tensor grid = w.patch_embed.linear(w.patch_embed.Patches(images));
+  const at::Tensor patches = w.patch_norm(grid.flatten(1, 2)) + w.patch_positions;
   const at::Tensor prefix = w.prefix.expand({images.size(0), -1, -1});
   return w.norm_pre(at::cat({prefix, patches}, /*dim=*/1));
 }
 
-// Multi-head self-attention in which only the first `queries` tokens ask: [N, T, D] ->
+// What the heads give together, when only the first `queries` tokens ask: [N, T, D] ->
 // [N, queries, D].
 at::Tensor Attend(const ViTAttention& a, int64_t heads, const at::Tensor& x, int64_t queries) {
   const int64_t n = x.size(0), tokens = x.size(1), dim = x.size(2);
   const at::Tensor qkv =  // [N, T, 3 * D] -> [3, N, heads, T, D / heads]
       a.qkv(x).view({n, tokens, 3, heads, dim / heads}).permute({2, 0, 3, 1, 4});
-  const at::Tensor mixed = at::scaled_dot_product_attention(
-      a.q_norm(qkv[0].narrow(/*dim=*/2, 0, queries)), a.k_norm(qkv[1]), qkv[2]);
-  return a.proj(a.norm(mixed.transpose(1, 2).reshape({n, queries, dim})));
+  return a.norm(
+      Attention(a.q_norm(qkv[0].narrow(/*dim=*/2, 0, queries)), a.k_norm(qkv[1]), qkv[2]));
 }
 
-at::Tensor Mlp(const ViTMlp& mlp, Activation activation, const at::Tensor& x) {
-  at::Tensor hidden = mlp.fc1(x);
-  if (!mlp.gated) {
-    Activate(activation, hidden);
-    return mlp.fc2(mlp.norm(hidden));
-  }
-  const std::vector<at::Tensor> halves = hidden.chunk(2, /*dim=*/-1);
+// What an MLP's second layer takes.
+at::Tensor Hidden(const ViTMlp& mlp, Activation activation, const at::Tensor& x) {
+  if (!mlp.gated) return mlp.norm(mlp.fc1.Activated(activation, x));
+  const std::vector<at::Tensor> halves = mlp.fc1(x).chunk(2, /*dim=*/-1);
   at::Tensor gate = halves[0].contiguous();
   Activate(activation, gate);
-  return mlp.fc2(mlp.norm(gate.mul_(halves[1])));
+  return mlp.norm(gate.mul_(halves[1]));
 }
 
-at::Tensor Scaled(const at::Tensor& scale, at::Tensor x) {
-  return scale.defined() ? x.mul_(scale) : x;
+// residual + post_norm(linear(x))
+at::Tensor PlusResidual(const Linear& linear, const Norm& post_norm, const at::Tensor& x,
+                        const at::Tensor& residual) {
+  if (!post_norm.weight.defined()) return linear.PlusResidual(x, residual);
+  return post_norm(linear(x)).add_(residual);
 }
 
 // The paper's equations 2 and 3. Of the result only the first `kept` tokens are
 // computed: [N, T, D] -> [N, kept, D].
 at::Tensor Block(const ViTBlock& b, const ViTWeights& w, const at::Tensor& x, int64_t kept) {
   const at::Tensor mixed = Attend(b.attention, w.options.num_heads, b.norm1(x), kept);
-  const at::Tensor y = Scaled(b.scale1, b.post_norm1(mixed)).add_(x.narrow(/*dim=*/1, 0, kept));
-  const at::Tensor deeper = Mlp(b.mlp, w.activation, b.norm2(y));
-  return Scaled(b.scale2, b.post_norm2(deeper)).add_(y);
+  const at::Tensor y =
+      PlusResidual(b.attention.proj, b.post_norm1, mixed, x.narrow(/*dim=*/1, 0, kept));
+  const at::Tensor hidden = Hidden(b.mlp, w.activation, b.norm2(y));
+  return PlusResidual(b.mlp.fc2, b.post_norm2, hidden, y);
 }
 
 // timm/layers/attention_pool.py, AttentionPoolLatent: [N, T, D] -> [N, D].
@@ -64,10 +62,9 @@ at::Tensor AttentionPool(const ViTAttentionPool& p, Activation activation, const
   const int64_t n = x.size(0), tokens = x.size(1), dim = x.size(2), heads = p.query.size(1);
   const at::Tensor kv =  // [N, T, 2 * D] -> [2, N, heads, T, D / heads]
       p.kv(x).view({n, tokens, 2, heads, dim / heads}).permute({2, 0, 3, 1, 4});
-  const at::Tensor mixed =
-      at::scaled_dot_product_attention(p.query.expand({n, -1, -1, -1}), kv[0], kv[1]);
-  const at::Tensor y = p.proj(mixed.reshape({n, dim}));
-  return Mlp(p.mlp, activation, p.norm(y)).add_(y);
+  const at::Tensor mixed = Attention(p.query.expand({n, -1, -1, -1}), kv[0], kv[1]);
+  const at::Tensor y = p.proj(mixed.view({n, dim}));
+  return p.mlp.fc2.PlusResidual(Hidden(p.mlp, activation, p.norm(y)), y);
 }
 
 // [N, T, D] -> [N, D].

@@ -11,12 +11,14 @@
 #include "absl/status/statusor.h"
 #include "server/model/config.h"
 #include "server/model/layers.h"
+#include "server/model/linear.h"
 #include "server/model/network.h"
 #include "server/model/weights.h"
 
 namespace patchserve {
 
-// What a network doesn't have is a Norm without weight or an undefined tensor.
+// What a network doesn't have is a Norm without weight or an undefined tensor. LayerScale is
+// part of the layers before it.
 
 struct ViTAttention {
   Linear qkv;           // [3 * D, D]: queries, keys and values of all heads
@@ -37,7 +39,6 @@ struct ViTBlock {
   ViTAttention attention;       //
   ViTMlp mlp;                   //
   Norm post_norm1, post_norm2;  // after them
-  at::Tensor scale1, scale2;    // [D]: LayerScale, after them
 };
 
 // "map": one more attention, by a query that was learned, and an MLP.
@@ -52,7 +53,7 @@ struct ViTAttentionPool {
 struct ViTWeights {
   ViTOptions options;
   Activation activation = Activation::kGelu;
-  Convolution patch_embed;     // [D, 3, patch, patch]
+  PatchEmbedding patch_embed;  // [D, patch * patch * 3]
   Norm patch_norm;             //
   at::Tensor prefix;           // [1, prefix, D]: the tokens before the patches, positions added
   at::Tensor patch_positions;  // [1, patches, D]
@@ -69,7 +70,7 @@ struct ViTWeights {
 // config.vit says. Errors: INVALID_ARGUMENT, naming the tensor or the field of config.json.
 absl::StatusOr<ViTWeights> TakeViT(Weights& weights, const ModelConfig& config);
 
-// images: [N, 3, H, W], normalised, channels last, of the size in config.preprocessing.
+// images: [N, H, W, 3], normalised, of the size in config.preprocessing.
 NetworkOutput ViT(const ViTWeights& w, const at::Tensor& images);
 
 }  // namespace patchserve

@@ -81,15 +81,23 @@ class ViTTaker {
 
   static Bias BiasIf(bool there) { return there ? Bias::kYes : Bias::kNone; }
 
-  absl::StatusOr<at::Tensor> TakeScale(const std::string& name) {
-    if (!options_.layer_scale) return at::Tensor();
-    ASSIGN_OR_RETURN(const at::Tensor scale, weights_.Take(name, {shape_.dim}));
-    return weights_.Place(scale);
+  // A layer and, where there is one, the LayerScale that multiplies what it gives. A norm in
+  // between (post_norm) takes init_values as its own start: there is no LayerScale then.
+  absl::StatusOr<Linear> TakeScaledLinear(const std::string& name, int64_t in,
+                                          const std::string& scale_name) {
+    ASSIGN_OR_RETURN(LinearTensors tensors,
+                     TakeLinearTensors(weights_, name, in, shape_.dim, BiasIf(options_.proj_bias)));
+    if (options_.layer_scale && !options_.post_norm) {
+      ASSIGN_OR_RETURN(const at::Tensor scale, weights_.Take(scale_name, {shape_.dim}));
+      tensors.weight.mul_(scale.view({-1, 1}));
+      if (tensors.bias.defined()) tensors.bias.mul_(scale);
+    }
+    return Linear(weights_.target(), tensors.weight, tensors.bias);
   }
 
-  absl::StatusOr<ViTAttention> TakeAttention(const std::string& name);
+  absl::StatusOr<ViTAttention> TakeAttention(const std::string& block);
   absl::StatusOr<Linear> TakeGatedFc1(const std::string& name, Bias bias);
-  absl::StatusOr<ViTMlp> TakeMlp(const std::string& name);
+  absl::StatusOr<ViTMlp> TakeMlp(const std::string& block);
   absl::StatusOr<at::Tensor> TakePrefix();
 
   Weights& weights_;
@@ -100,8 +108,8 @@ class ViTTaker {
 
 absl::Status ViTTaker::TakePatches(ViTWeights& w) {
   const Bias bias = BiasIf(!options_.pre_norm);
-  ASSIGN_OR_RETURN(w.patch_embed, TakeConvolution(weights_, "patch_embed.proj", 3, shape_.dim,
-                                                  shape_.patch, bias));
+  ASSIGN_OR_RETURN(w.patch_embed, TakePatchEmbedding(weights_, "patch_embed.proj", shape_.dim,
+                                                     shape_.patch, bias));
   if (options_.embed_norm) {  // model_args.norm_layer doesn't change this one
     ASSIGN_OR_RETURN(w.patch_norm, TakeNorm(weights_, "patch_embed.norm", shape_.dim,
                                             NormKind::kRms, /*epsilon=*/1e-5));
@@ -152,7 +160,8 @@ absl::Status ViTTaker::TakeTokens(ViTWeights& w) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ViTAttention> ViTTaker::TakeAttention(const std::string& name) {
+absl::StatusOr<ViTAttention> ViTTaker::TakeAttention(const std::string& block) {
+  const std::string name = block + ".attn";
   ViTAttention attention;
   const int64_t dim = shape_.dim, head_dim = dim / options_.num_heads;
   ASSIGN_OR_RETURN(attention.qkv,
@@ -160,23 +169,22 @@ absl::StatusOr<ViTAttention> ViTTaker::TakeAttention(const std::string& name) {
   ASSIGN_OR_RETURN(attention.q_norm, TakeNormIf(options_.qk_norm, name + ".q_norm", head_dim));
   ASSIGN_OR_RETURN(attention.k_norm, TakeNormIf(options_.qk_norm, name + ".k_norm", head_dim));
   ASSIGN_OR_RETURN(attention.norm, TakeNormIf(options_.scale_attn_norm, name + ".norm", dim));
-  ASSIGN_OR_RETURN(attention.proj,
-                   TakeLinear(weights_, name + ".proj", dim, dim, BiasIf(options_.proj_bias)));
+  ASSIGN_OR_RETURN(attention.proj, TakeScaledLinear(name + ".proj", dim, block + ".ls1.gamma"));
   return attention;
 }
 
 // A SwiGLU's two layers as one, so that it is like timm's packed one.
 absl::StatusOr<Linear> ViTTaker::TakeGatedFc1(const std::string& name, Bias bias) {
-  ASSIGN_OR_RETURN(const Linear gate,
-                   TakeLinear(weights_, name + ".fc1_g", shape_.dim, shape_.hidden, bias));
-  ASSIGN_OR_RETURN(const Linear value,
-                   TakeLinear(weights_, name + ".fc1_x", shape_.dim, shape_.hidden, bias));
-  Linear both{.weight = at::cat({gate.weight, value.weight})};
-  if (bias == Bias::kYes) both.bias = at::cat({gate.bias, value.bias});
-  return both;
+  ASSIGN_OR_RETURN(const LinearTensors gate,
+                   TakeLinearTensors(weights_, name + ".fc1_g", shape_.dim, shape_.hidden, bias));
+  ASSIGN_OR_RETURN(const LinearTensors value,
+                   TakeLinearTensors(weights_, name + ".fc1_x", shape_.dim, shape_.hidden, bias));
+  return Linear(weights_.target(), at::cat({gate.weight, value.weight}),
+                bias == Bias::kYes ? at::cat({gate.bias, value.bias}) : at::Tensor());
 }
 
-absl::StatusOr<ViTMlp> ViTTaker::TakeMlp(const std::string& name) {
+absl::StatusOr<ViTMlp> ViTTaker::TakeMlp(const std::string& block) {
+  const std::string name = block + ".mlp";
   ViTMlp mlp{.gated = options_.swiglu || options_.packed_glu};
   const Bias bias = BiasIf(options_.proj_bias);
   const int64_t hidden = options_.packed_glu ? shape_.hidden / 2 : shape_.hidden;
@@ -186,7 +194,7 @@ absl::StatusOr<ViTMlp> ViTTaker::TakeMlp(const std::string& name) {
     ASSIGN_OR_RETURN(mlp.fc1, TakeLinear(weights_, name + ".fc1", shape_.dim, shape_.hidden, bias));
   }
   ASSIGN_OR_RETURN(mlp.norm, TakeNormIf(options_.scale_mlp_norm, name + ".norm", hidden));
-  ASSIGN_OR_RETURN(mlp.fc2, TakeLinear(weights_, name + ".fc2", hidden, shape_.dim, bias));
+  ASSIGN_OR_RETURN(mlp.fc2, TakeScaledLinear(name + ".fc2", hidden, block + ".ls2.gamma"));
   return mlp;
 }
 
@@ -196,11 +204,8 @@ absl::StatusOr<ViTBlock> ViTTaker::TakeBlock(const std::string& name) {
   ASSIGN_OR_RETURN(Norm norm2, TakeNormIf(true, name + ".norm2", shape_.dim));
   (options_.post_norm ? block.post_norm1 : block.norm1) = std::move(norm1);
   (options_.post_norm ? block.post_norm2 : block.norm2) = std::move(norm2);
-  ASSIGN_OR_RETURN(block.attention, TakeAttention(name + ".attn"));
-  ASSIGN_OR_RETURN(block.mlp, TakeMlp(name + ".mlp"));
-  if (options_.post_norm) return block;  // init_values are its norms' start, not a LayerScale
-  ASSIGN_OR_RETURN(block.scale1, TakeScale(name + ".ls1.gamma"));
-  ASSIGN_OR_RETURN(block.scale2, TakeScale(name + ".ls2.gamma"));
+  ASSIGN_OR_RETURN(block.attention, TakeAttention(name));
+  ASSIGN_OR_RETURN(block.mlp, TakeMlp(name));
   return block;
 }
 

@@ -36,6 +36,8 @@ class Weights {
   // than F32, F16 and BF16, or a value that is NaN or infinite.
   absl::StatusOr<at::Tensor> Take(const std::string& name, const std::vector<int64_t>& shape);
 
+  const at::TensorOptions& target() const { return target_; }
+
   // The tensor where and how the network wants it.
   at::Tensor Place(const at::Tensor& tensor) const { return tensor.to(target_); }
 

@@ -6,11 +6,15 @@
 #include <benchmark/benchmark.h>
 #include <c10/core/InferenceMode.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/strings/str_join.h"
 #include "server/model/engine.h"
 #include "server/model/normalization.h"
 #include "tests/bench/checkpoint.h"
@@ -76,16 +80,40 @@ void RegisterForward(const std::string& model, const std::vector<int64_t>& batch
   }
 }
 
+// What a normalised image of zeros gives, as a JSON array: another program can tell by it
+// whether it runs the same network.
+void PrintLogitsOfZeros(const std::string& model) {
+  PrepareRunnerThread(1);
+  const auto engine = EngineOf(model, Precision::kFloat32).value().get();
+  const std::vector<float> image(engine->description().preprocessing.bytes());
+  const BatchOutput output = engine->Forward({image.data()}, /*bucket=*/1, false).value();
+  std::printf("[%s]\n", absl::StrJoin(output.logits, ", ").c_str());
+}
+
 }  // namespace
 }  // namespace patchserve
 
+ABSL_FLAG(std::string, model, "",
+          "A checkpoint folder, to be measured instead of the usual models.");
+ABSL_FLAG(bool, logits_of_zeros, false, "Print what --model gives for an image of zeros, no more.");
+
 int main(int argc, char** argv) {
-  patchserve::RegisterForward(PATCHSERVE_MODELS "/convmixer_cifar10", {1, 2, 4, 8});
-  patchserve::RegisterForward(PATCHSERVE_MODELS "/vit_cifar10", {1, 2, 4, 8});
-  patchserve::RegisterForward("vit_tiny_patch16_224", {1, 2, 4, 8});
-  patchserve::RegisterForward("vit_base_patch16_224", {1, 4});
-  patchserve::RegisterForward("convmixer_768_32", {1, 4});
   benchmark::Initialize(&argc, argv);
+  absl::ParseCommandLine(argc, argv);
+  const std::string model = absl::GetFlag(FLAGS_model);
+  if (absl::GetFlag(FLAGS_logits_of_zeros)) {
+    patchserve::PrintLogitsOfZeros(model);
+    return 0;
+  }
+  if (!model.empty()) {
+    patchserve::RegisterForward(model, {1, 2, 4, 8});
+  } else {
+    patchserve::RegisterForward(PATCHSERVE_MODELS "/convmixer_cifar10", {1, 2, 4, 8});
+    patchserve::RegisterForward(PATCHSERVE_MODELS "/vit_cifar10", {1, 2, 4, 8});
+    patchserve::RegisterForward("vit_tiny_patch16_224", {1, 2, 4, 8});
+    patchserve::RegisterForward("vit_base_patch16_224", {1, 4});
+    patchserve::RegisterForward("convmixer_768_32", {1, 4});
+  }
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -275,6 +275,14 @@ TEST_F(EngineTest, Float16OnACpuIsRefused) {
               IsError(absl::StatusCode::kInvalidArgument, HasSubstr("float16")));
 }
 
+TEST_F(EngineTest, AutoIsBFloat16WhereItIsMeasuredToBeFaster) {
+  const double speedup = CpuBFloat16Speedup();
+  EXPECT_GT(speedup, 0);
+  EXPECT_EQ(CpuBFloat16Speedup(), speedup);  // measured once
+  const auto engine = Load("convmixer_small", {.device = "cpu", .precision = Precision::kAuto});
+  EXPECT_EQ((*engine)->description().precision, speedup >= 1.3 ? "bfloat16" : "float32");
+}
+
 TEST(ResolveDeviceTest, WhatIsNoDeviceIsRefused) {
   EXPECT_EQ(ResolveDevice("cpu").value(), "cpu");
   for (const char* name : {"gpu", "cuda:", "cuda:-1", "cuda:x", "cpu:0", ""}) {

@@ -132,6 +132,7 @@ absl::StatusOr<RandomCheckpoint> NamedCheckpoint(const std::string& name) {
            RandomCheckpoint{"vit_base_patch16_224", 224, 16, 768, 12, 0, 12},
            RandomCheckpoint{"vit_small_patch8_32", 32, 8, 48, 2, 0, 6, 10},
            RandomCheckpoint{"convmixer_768_32", 224, 7, 768, 32, 7},
+           RandomCheckpoint{"convmixer_1536_20", 224, 7, 1536, 20, 9},
            RandomCheckpoint{"convmixer_1024_20_ks9_p14", 224, 14, 1024, 20, 9},
            RandomCheckpoint{"convmixer_small", 32, 4, 32, 2, 5, 0, 10},
        }) {

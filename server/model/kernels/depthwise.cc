@@ -1,0 +1,92 @@
+#include "server/model/kernels/depthwise.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <memory>
+#include <new>
+
+namespace patchserve {
+namespace {
+
+int64_t RoundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+std::vector<float> Padded(const float* values, int64_t count) {
+  std::vector<float> padded(RoundUp(count, kDepthwiseUnit<uint16_t>));
+  std::copy(values, values + count, padded.begin());
+  return padded;
+}
+
+template <typename T>
+void RunStep(InstructionSet set, const DepthwiseStep<T>& step) {
+  switch (set) {
+    case InstructionSet::kAvx512:
+      return avx512::RunDepthwise(step);
+    case InstructionSet::kAvx2:
+      return avx2::RunDepthwise(step);
+    case InstructionSet::kBaseline:
+      return baseline::RunDepthwise(step);
+  }
+}
+
+struct Free {
+  void operator()(void* memory) const { ::operator delete(memory, std::align_val_t(64)); }
+};
+
+}  // namespace
+
+DepthwiseKernel::DepthwiseKernel(const Parameters& p)
+    : channels_(p.channels),
+      kernel_(p.kernel),
+      weight_(RoundUp(p.channels, kDepthwiseUnit<uint16_t>) * p.kernel * p.kernel),
+      bias_(Padded(p.bias, p.channels)),
+      in_scale_(Padded(p.in_scale, p.channels)),
+      in_shift_(Padded(p.in_shift, p.channels)),
+      out_scale_(Padded(p.out_scale, p.channels)) {
+  const int64_t taps = kernel_ * kernel_;
+  for (int64_t c = 0; c < channels_; ++c) {
+    const int64_t group = c / kDepthwiseGroup;
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      weight_[(group * taps + tap) * kDepthwiseGroup + c % kDepthwiseGroup] =
+          p.weight[c * taps + tap];
+    }
+  }
+}
+
+template <typename T>
+void DepthwiseKernel::Run(Activation activation, const T* in, T* out, int64_t images,
+                          int64_t height, int64_t width, InstructionSet set) const {
+  const int64_t units = RoundUp(channels_, kDepthwiseUnit<T>) / kDepthwiseUnit<T>;
+  const int64_t row_floats = kernel_ * DepthwiseRowWidth(kernel_, width) * kDepthwiseUnit<T>;
+  at::parallel_for(0, images * units, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
+    const std::unique_ptr<void, Free> rows(
+        ::operator new(row_floats * sizeof(float), std::align_val_t(64)));
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t image = i / units * height * width * channels_;
+      const int64_t first = i % units * kDepthwiseUnit<T>;
+      RunStep<T>(set, {.activation = activation,
+                       .channels = channels_,
+                       .kernel = kernel_,
+                       .height = height,
+                       .width = width,
+                       .first = first,
+                       .weight = weight_.data() + first * kernel_ * kernel_,
+                       .bias = bias_.data() + first,
+                       .in_scale = in_scale_.data() + first,
+                       .in_shift = in_shift_.data() + first,
+                       .out_scale = out_scale_.data() + first,
+                       .in = in + image,
+                       .out = out + image,
+                       .rows = static_cast<float*>(rows.get())});
+    }
+  });
+}
+
+template void DepthwiseKernel::Run(Activation, const float*, float*, int64_t, int64_t, int64_t,
+                                   InstructionSet) const;
+template void DepthwiseKernel::Run(Activation, const uint16_t*, uint16_t*, int64_t, int64_t,
+                                   int64_t, InstructionSet) const;
+
+}  // namespace patchserve
