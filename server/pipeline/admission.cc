@@ -131,12 +131,6 @@ absl::Status AdmissionControl::Decide(Call& call, absl::Time now) {
   return absl::OkStatus();
 }
 
-void AdmissionControl::Decoded(Call& call, absl::Duration took) {
-  decode_cost_.Observe(call.image, took);
-  call.undecoded.Release();
-  call.decode_work.Release();
-}
-
 absl::Duration AdmissionControl::PredictedWait(const ServedModel& model) {
   return std::max(executor_.PredictedWait(model.scheduled_as), DecodeWait());
 }

@@ -32,19 +32,18 @@ class AdmissionControl {
   // `executor` must outlive this, and this every call that it admitted.
   AdmissionControl(const Options& options, Executor<CallPtr>& executor);
 
-  // Gives the call its ticket and its holds, of which Decoded releases those that end there. Counts
-  // what is refused.
-  // Errors: RESOURCE_EXHAUSTED, with RetryAfter: no room, or it would be late.
-  // DEADLINE_EXCEEDED: it would be late on an idle server too. INVALID_ARGUMENT: decoding it takes
-  // more than there ever is.
+  // Gives the call its ticket and its holds, of which Classifier::Decode releases those that end
+  // there. Counts what is refused. Errors: RESOURCE_EXHAUSTED, with RetryAfter: no room, or it
+  // would be late. DEADLINE_EXCEEDED: it would be late on an idle server too. INVALID_ARGUMENT:
+  // decoding it takes more than there ever is.
   absl::Status Admit(Call& call, absl::Time now);
 
   // For requests from now on.
   void SetBudgets(const Budgets& budgets);
   Budgets budgets() const { return {bytes_.limit(), decoding_.limit()}; }
 
-  // The call was decoded in `took`.
-  void Decoded(Call& call, absl::Duration took);
+  // Such an image kept a decoding thread for so long.
+  void Decoded(const ImageInfo& image, absl::Duration took) { decode_cost_.Observe(image, took); }
 
   // How long a request for this model, without a deadline, would wait if it came now.
   absl::Duration PredictedWait(const ServedModel& model);

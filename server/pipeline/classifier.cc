@@ -128,8 +128,13 @@ void Classifier::Start(CallPtr admitted) {
   // answered: hence the bare pointer, which one of the two takes back.
   Call* call = admitted.release();
   const absl::Time deadline = call->request.deadline;
-  const bool queued = decode_pool_.TryRun(
-      [this, call, now = SteadyNow()] { Decode(CallPtr(call), now); }, deadline);
+  const auto task = [this, call, admitted = SteadyNow()] {
+    const absl::Time started = SteadyNow();
+    const ImageInfo image = call->image;
+    // What passing the image on takes is time that the next one waits for, too.
+    if (Decode(CallPtr(call), admitted, started)) admission_.Decoded(image, SteadyNow() - started);
+  };
+  const bool queued = decode_pool_.TryRun(task, deadline);
   if (!queued) CallPtr(call)->Finish(ShuttingDown());
 }
 
@@ -144,32 +149,37 @@ ModelMetrics* Classifier::FiguresOf(absl::string_view model) const {
   return name == nullptr ? nullptr : &metrics_.Model(*name);
 }
 
-void Classifier::Decode(CallPtr call, absl::Time admitted) {
-  const absl::Time started = SteadyNow();
+bool Classifier::Decode(CallPtr call, absl::Time admitted, absl::Time started) {
   // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
-  if (!executor_->InTime(call->model->scheduled_as, call->request.deadline)) {
-    return Drop(std::move(call), DropReason::kExpired);
+  const bool in_time = executor_->InTime(call->model->scheduled_as, call->request.deadline);
+  if (!in_time || call->cancelled()) {
+    Drop(std::move(call), in_time ? DropReason::kCancelled : DropReason::kExpired);
+    return false;
   }
-  if (call->cancelled()) return Drop(std::move(call), DropReason::kCancelled);
   auto input =
       MakeModelInput(call->request.image, call->image, call->model->description.preprocessing);
   if (absl::IsInternal(input.status())) {
     spdlog::error("{}", std::string(input.status().message()));
   }
-  if (!input.ok()) return call->Finish(std::move(input).status());
+  if (!input.ok()) {
+    call->Finish(std::move(input).status());
+    return false;
+  }
   call->input = *std::move(input);
   call->decoded = SteadyNow();
   call->waited = started - admitted;
   call->decode = call->decoded - started;
   call->model->metrics->StageTook(Stage::kDecode, call->decode);
-  admission_.Decoded(*call, call->decode);
-
+  call->undecoded.Release();
+  call->decode_work.Release();
   call->place.Forget();  // from here on the executor's own matter
   const int64_t ticket = call->ticket;
   if (auto refused = executor_->Push(ticket, std::move(call))) {
-    if ((*refused)->cancelled()) return Drop(*std::move(refused), DropReason::kCancelled);
-    (*refused)->Finish(ShuttingDown());
+    const bool cancelled = (*refused)->cancelled();
+    cancelled ? Drop(*std::move(refused), DropReason::kCancelled)
+              : (*refused)->Finish(ShuttingDown());
   }
+  return true;
 }
 
 void Classifier::Drop(CallPtr call, DropReason reason) {

@@ -92,7 +92,8 @@ class Classifier {
  private:
   ModelMetrics* FiguresOf(absl::string_view model) const;
   absl::Status Check(Call& call);
-  void Decode(CallPtr call, absl::Time admitted);
+  // Whether there was an image to decode, and somebody to wait for it.
+  bool Decode(CallPtr call, absl::Time admitted, absl::Time started);
   void Drop(CallPtr call, DropReason reason);
 
   struct Outcome {  // of one forward

@@ -109,11 +109,16 @@ absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
                                 absl::Time now) const {
   const ModelQueue& chosen = device_.models[choice.model];
   const absl::Duration start = forecast.FirstFree();
-  if (choice.images >= chosen.batch) return now;
-  // On a shared device the next batch is formed while one runs.
+  const bool full = choice.images >= chosen.batch;
+  // On a shared device the next batch is formed while one runs. Two at once slow each other down,
+  // so a full one is handed over early by no more than hides how long a small batch takes to
+  // launch.
   if (options_.shared_device && UnderWay() > 0) {
-    return start > absl::ZeroDuration() ? now + start : absl::InfiniteFuture();
+    const absl::Duration early = full ? chosen.cost.Expected(1) : absl::ZeroDuration();
+    if (start > early) return now + start - early;
+    return full ? now : absl::InfiniteFuture();
   }
+  if (full) return now;
   const absl::Duration run = chosen.cost.Expected(choice.images);
   const absl::Duration blocked = std::min(run, forecast.NextFree(start, run));
   if (chosen.arrivals.Lost(now, blocked, run) < kFewLost) return now;

@@ -358,14 +358,17 @@ TEST_F(SharedDeviceTest, TheNextBatchIsFormedUntilTheDeviceIsFree) {
   EXPECT_THAT(scheduler->Next(now).requests, SizeIs(2));
 }
 
-TEST_F(SharedDeviceTest, AFullBatchIsHandedOverAtOnce) {
+TEST_F(SharedDeviceTest, AFullBatchIsHandedOverAsMuchEarlierAsASmallOneTakes) {
   for (int i = 0; i < 8; ++i) Push(absl::Seconds(1));
-  EXPECT_EQ(scheduler->Next(now).bucket, 8);
+  const Scheduler::Batch wait = scheduler->Next(now);
+  EXPECT_EQ(wait.model, -1);
+  EXPECT_EQ(wait.wake, now + 7 * ms);  // the first is done in 17, and one image takes 10
+  EXPECT_EQ(scheduler->Next(wait.wake).bucket, 8);
 }
 
 TEST_F(SharedDeviceTest, ABatchThatWaitedForTheDeviceTookTheTimeSinceTheOneBefore) {
   for (int i = 0; i < 8; ++i) Push(absl::Seconds(1));
-  const Scheduler::Batch second = scheduler->Next(now);
+  const Scheduler::Batch second = scheduler->Next(now + 7 * ms);
   scheduler->Ended(first.run, now + 17 * ms);
   scheduler->Ended(second.run, now + 34 * ms);
   EXPECT_EQ(scheduler->queue(0).cost.Expected(8), 17 * ms);
