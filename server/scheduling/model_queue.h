@@ -1,6 +1,7 @@
 // What waits of one model, and what is known of it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <ext/pb_ds/assoc_container.hpp>
 #include <ext/pb_ds/tree_policy.hpp>
@@ -54,7 +55,9 @@ struct ModelQueue {
   absl::Duration Margin(int images) const { return margin.share() * cost.Expected(images); }
   // What a batch takes at most, for a promise; and at least, for giving one up.
   absl::Duration AtMost(int images) const { return cost.Expected(images) + Margin(images); }
-  absl::Duration AtLeast(int images) const { return cost.Expected(images) - Margin(images); }
+  absl::Duration AtLeast(int images) const {
+    return std::max(cost.Expected(images) - Margin(images), absl::ZeroDuration());
+  }
 
   // Sets `batch`: of the buckets that serve nearly as many in time as the best one does, the
   // cheapest an image. With R runners and requests that come at the rate L, batches of b serve

@@ -6,20 +6,23 @@
 namespace patchserve {
 
 // Learned, so that kInTime of the admitted requests are in time: a quantile of what makes forecasts
-// wrong, found as by Robbins and Monro (1951), in parts of the time of a batch. One sample a batch:
-// its requests share their fate. Not thread-safe.
+// wrong, found as by Robbins and Monro (1951), in times of a batch: more than one where the device
+// isn't what is short, but the cores that feed it. One sample a batch: its requests share their
+// fate. Not thread-safe.
 class SafetyMargin {
  public:
   double share() const { return share_; }
 
   // Of a batch's requests this share was late.
   void Learn(double late) {
-    share_ = std::clamp(share_ + kStep * (late - (1 - kInTime)), 0.0, 1.0);
+    const double step = kStep * std::max(1.0, share_);
+    share_ = std::clamp(share_ + step * (late - (1 - kInTime)), 0.0, kMost);
   }
 
  private:
   static constexpr double kInTime = 0.993;
   static constexpr double kStep = 0.02;
+  static constexpr double kMost = 8;
 
   double share_ = 0.05;
 };

@@ -128,14 +128,18 @@ Admission::Answer Scheduler::Judge(const Asking& asking, const Forecast& forecas
   admission.run = answer.end - answer.start;
   admission.margin = queue.Margin(answer.images);
   if (queue.waiting() >= std::ceil(room * queue.max_queued)) return Answer::kNoPlace;
-  // A price that isn't trusted mustn't lock out the requests that would put it right.
-  if (Idle() && !queue.cost.Trusted(now) && budget > ready) return Answer::kAdmitted;
-  if (asking.decode + queue.AtMost(1) > budget) {
+  // A price that isn't trusted mustn't lock out the requests that would put it right, nor a margin
+  // that has grown wide those that would narrow it.
+  const bool idle = Idle();
+  if (idle && !queue.cost.Trusted(now) && budget > ready) return Answer::kAdmitted;
+  const absl::Duration run = queue.cost.Expected(1), margin = std::min(run, queue.Margin(1));
+  if (asking.decode + run + margin > budget) {
     admission.wait = asking.decode;
-    admission.run = queue.cost.Expected(1);
-    admission.margin = queue.Margin(1);
+    admission.run = run;
+    admission.margin = margin;
     return Answer::kHopeless;
   }
+  if (idle) admission.margin = margin;
   // Of the time that it may wait for other batches a part is kept for the more critical.
   const absl::Duration ahead = answer.start - std::max(forecast.FirstFree(), ready);
   const absl::Duration may_wait = budget - answer.end - admission.margin + ahead;

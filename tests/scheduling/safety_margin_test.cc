@@ -39,10 +39,10 @@ TEST(SafetyMarginTest, ABatchIsOneSampleHoweverManyOfItAreLate) {
   EXPECT_NEAR(all.share(), half.share(), 1e-9);
 }
 
-TEST(SafetyMarginTest, ItIsNoMoreThanABatchAndNoLessThanNothing) {
+TEST(SafetyMarginTest, ItIsNoMoreThanEightBatchesAndNoLessThanNothing) {
   SafetyMargin margin;
   for (int i = 0; i < 10'000; ++i) margin.Learn(1);
-  EXPECT_EQ(margin.share(), 1);
+  EXPECT_EQ(margin.share(), 8);
   for (int i = 0; i < 100'000; ++i) margin.Learn(0);
   EXPECT_EQ(margin.share(), 0);
 }

@@ -64,6 +64,14 @@ TEST_F(SchedulerTest, ALoneRequestIsAdmittedIfAnIdleDeviceCanAnswerItInTime) {
   EXPECT_EQ(Ask(11 * ms).answer, Answer::kAdmitted);
 }
 
+TEST_F(SchedulerTest, AnIdleDeviceIsTriedHoweverWideTheMarginHasGrown) {
+  Add(Known(kOne, Flat(10 * ms)));
+  for (int i = 0; i < 1000; ++i) scheduler->Answered(0, /*requests=*/1, /*late=*/1);
+  ASSERT_GT(scheduler->queue(0).margin.share(), 7);
+  Push(25 * ms);
+  EXPECT_EQ(Ask(60 * ms).answer, Answer::kLate);  // 20 ms, and 80 to spare
+}
+
 TEST_F(SchedulerTest, ADeadlineThatNoIdleDeviceKeepsIsHopelessAndNotLate) {
   Add(Known(kOne, Flat(10 * ms)));
   for (int i = 0; i < 5; ++i) Push(100 * ms);
