@@ -147,7 +147,7 @@ def _show(bench, runs):
 
 
 def _drain_timeout(bench):
-    with bench.server("--drain_timeout=500ms", "--log_level=debug", "--max_batch=1") as server:
+    with bench.server("--drain_timeout=500ms", "--refuse_for=0s", "--log_level=debug", "--max_batch=1") as server:
         client, signalled, gone, exit_code = asyncio.run(_stop_at_full_load(bench, server, 1, after=3))
     bench.row("--drain_timeout=0.5s with 2 s of work waiting: gone after", f"{gone - signalled:.2f} s", "1 s",
               gone - signalled <= 1 and exit_code == 0)
