@@ -175,9 +175,13 @@ bool Classifier::Decode(CallPtr call, absl::Time admitted, absl::Time started) {
   call->place.Forget();  // from here on the executor's own matter
   const int64_t ticket = call->ticket;
   if (auto refused = executor_->Push(ticket, std::move(call))) {
-    const bool cancelled = (*refused)->cancelled();
-    cancelled ? Drop(*std::move(refused), DropReason::kCancelled)
-              : (*refused)->Finish(ShuttingDown());
+    Call& gone = **refused;
+    const bool late = !executor_->InTime(gone.model->scheduled_as, gone.request.deadline);
+    if (!gone.cancelled()) {
+      gone.Finish(ShuttingDown());
+    } else {
+      Drop(*std::move(refused), late ? DropReason::kExpired : DropReason::kCancelled);
+    }
   }
   return true;
 }

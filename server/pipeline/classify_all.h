@@ -23,7 +23,8 @@ using AllAnswered = absl::AnyInvocable<void(absl::StatusOr<std::vector<Answer>>)
 // batch that runs already run for nothing.
 // Counts as one request in the model's InferenceStatistics.
 // Errors: as Classifier::Classify, naming the image's number where there are several;
-// INVALID_ARGUMENT: together they have more pixels or bytes than may ever be in flight.
+// INVALID_ARGUMENT: together they have more bytes, or need more for decoding, than may ever be in
+// flight.
 void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> model,
                  std::vector<ClassifyRequest> images, AllAnswered done);
 

@@ -6,7 +6,6 @@
 #include <cstddef>
 
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 
 namespace patchserve {
 

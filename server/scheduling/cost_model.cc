@@ -8,7 +8,7 @@ namespace {
 
 // A run this many times longer or shorter than expected is a surprise.
 constexpr double kSurprise = 1.25;
-// The estimate is the mean over about so many runs: noise of 5 % a run leaves 0.5 %.
+// The estimate is the mean over about so many runs: noise of 5 % a run leaves 0.6 %.
 constexpr int kMeanOver = 64;
 // A bucket that hasn't run for longer is tried again: a batch a bucket and minute costs little.
 constexpr absl::Duration kTrusted = absl::Minutes(1);
@@ -48,6 +48,22 @@ bool CostModel::Trusted(const Bucket& bucket, absl::Time now) {
   return !bucket.doubt && now - bucket.ran <= kTrusted;
 }
 
+bool CostModel::Trusted(int images, absl::Time now) const {
+  const int bucket = BucketFor(images);
+  return std::any_of(buckets_.begin(), buckets_.end(),
+                     [&](const Bucket& b) { return b.size == bucket && Trusted(b, now); });
+}
+
+CostModel::Bucket* CostModel::Find(int size) {
+  const auto found = std::find_if(buckets_.begin(), buckets_.end(),
+                                  [&](const Bucket& bucket) { return bucket.size == size; });
+  return found == buckets_.end() ? nullptr : &*found;
+}
+
+void CostModel::Started(int bucket, absl::Time now) {
+  if (Bucket* const found = Find(bucket)) found->ran = now;
+}
+
 int CostModel::ToTry(int chosen, int waiting, absl::Time now) const {
   int doubled = 1;
   for (const Bucket& bucket : buckets_) {
@@ -63,10 +79,9 @@ int CostModel::ToTry(int chosen, int waiting, absl::Time now) const {
 }
 
 void CostModel::Observe(int bucket, absl::Duration took, absl::Time now) {
-  const auto found = std::find_if(buckets_.begin(), buckets_.end(),
-                                  [&](const Bucket& b) { return b.size == bucket; });
+  Bucket* const found = Find(bucket);
   // A batch of a size that is no longer allowed may have been under way.
-  if (found == buckets_.end() || took <= absl::ZeroDuration()) return;
+  if (found == nullptr || took <= absl::ZeroDuration()) return;
   Bucket& ran = *found;
   const double ratio = absl::FDivDuration(took, ran.takes);
   const bool surprise = ratio > kSurprise || ratio < 1 / kSurprise;

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 
 namespace patchserve {
 
@@ -33,8 +32,8 @@ class CostModel {
   int BucketFor(int images) const { return padded_[images].bucket; }
   absl::Duration Expected(int images) const { return padded_[images].takes; }
 
-  // Whether the time of a lone image was confirmed lately.
-  bool Trusted(absl::Time now) const { return Trusted(buckets_.front(), now); }
+  // Whether the time of so many images was confirmed lately.
+  bool Trusted(int images, absl::Time now) const;
 
   // A bucket that is to be run for its time to be known, the smallest first; 0 if there is none.
   // Of those that `waiting` images fill, and the one that just holds them: one that has not run for
@@ -44,6 +43,9 @@ class CostModel {
   // A batch in this bucket took so long. Two surprises in a row replace an estimate: the first may
   // be a thread that was held up, and then the second puts it right.
   void Observe(int bucket, absl::Duration took, absl::Time now);
+
+  // A batch in this bucket has started: it isn't tried again before that has ended.
+  void Started(int bucket, absl::Time now);
 
   // Batches hold at most so many from now on; 1 <= most.
   void Limit(int most);
@@ -62,6 +64,7 @@ class CostModel {
   };
 
   static bool Trusted(const Bucket& bucket, absl::Time now);
+  Bucket* Find(int size);  // null: no such bucket any more
   void Update(absl::Time now);
 
   std::vector<Bucket> buckets_;

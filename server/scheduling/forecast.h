@@ -77,7 +77,7 @@ class Forecast {
   bool HarmsOther(const Request& newcomer, int other, int& looks) const;
 
   // What is looked at to answer one question: batches that a newcomer might make late (if that
-  // doesn't settle it, it is refused), requests that are being decoded, batches of another model.
+  // doesn't settle it, it is refused), batches of another model.
   static constexpr int kMostLooked = 16;
 
   const DeviceQueues& device_;

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <ext/pb_ds/assoc_container.hpp>
 #include <ext/pb_ds/tree_policy.hpp>
-#include <map>
 #include <set>
 #include <utility>
 
@@ -35,7 +34,6 @@ struct ModelQueue {
   absl::Duration used = {};         // of the device, for turns under overload
   RankedByDeadline admitted = {};   // those that wait, decoded or not
   std::set<ByDeadline> ready = {};  // decoded
-  std::map<ByDeadline, absl::Time> decoding = {};  // and when each is expected to be decoded
 
   int waiting() const { return static_cast<int>(admitted.size()); }
   // How many are due at `deadline` or before.

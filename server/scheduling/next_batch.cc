@@ -140,6 +140,7 @@ void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now,
   const absl::Duration takes = queue.cost.Expected(std::min(choice.bucket, queue.cost.max_batch()));
   runs_[batch.run] = {choice.model, batch.bucket, now, takes, now + start + takes, true};
   queue.used += takes;
+  queue.cost.Started(choice.bucket, now);
   for (int i = 0; i < choice.images; ++i) {
     const int slot = queue.ready.begin()->second;
     batch.requests.push_back(TicketOf(slot));

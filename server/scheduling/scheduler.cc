@@ -111,7 +111,6 @@ Admission Scheduler::Admit(const Asking& asking, absl::Time now) {
   // A model that had nothing to do saves no turns.
   if (queue.waiting() == 0) queue.used = std::max(queue.used, turn_);
   queue.admitted.insert({entry.deadline, slot});
-  queue.decoding.insert({{entry.deadline, slot}, entry.ready_at});
   admission.ticket = TicketOf(slot);
   return admission;
 }
@@ -131,7 +130,7 @@ Admission::Answer Scheduler::Judge(const Asking& asking, const Forecast& forecas
   // A price that isn't trusted mustn't lock out the requests that would put it right, nor a margin
   // that has grown wide those that would narrow it.
   const bool idle = Idle();
-  if (idle && !queue.cost.Trusted(now) && budget > ready) return Answer::kAdmitted;
+  if (idle && !queue.cost.Trusted(1, now) && budget > ready) return Answer::kAdmitted;
   const absl::Duration run = queue.cost.Expected(1), margin = std::min(run, queue.Margin(1));
   if (asking.decode + run + margin > budget) {
     admission.wait = asking.decode;
@@ -155,7 +154,6 @@ bool Scheduler::Ready(int64_t ticket, absl::Time now) {
   if (slot < 0) return false;
   Entry& entry = entries_[slot];
   ModelQueue& queue = device_.models[entry.model];
-  queue.decoding.erase({entry.deadline, slot});
   queue.ready.insert({entry.deadline, slot});
   entry.ready = true;
   entry.ready_at = now;
@@ -171,8 +169,6 @@ void Scheduler::Remove(int slot) {
   if (entry.ready) {
     queue.ready.erase(key);
     --ready_;
-  } else {
-    queue.decoding.erase(key);
   }
   entry.waits = false;
   unused_entries_.push_back(slot);
@@ -196,7 +192,8 @@ bool Scheduler::InTime(int64_t ticket, absl::Time now) const {
 bool Scheduler::InTime(int model, absl::Time deadline, absl::Time now, int images) const {
   const ModelQueue& queue = device_.models[model];
   // A price that isn't trusted mustn't keep from running what would put it right.
-  return now + (queue.cost.Trusted(now) ? queue.AtLeast(images) : absl::ZeroDuration()) <= deadline;
+  const bool trusted = queue.cost.Trusted(images, now);
+  return now + (trusted ? queue.AtLeast(images) : absl::ZeroDuration()) <= deadline;
 }
 
 absl::Duration Scheduler::Wait(int model, absl::Time now) const {

@@ -59,7 +59,7 @@ TEST(CostModelTest, WhatABatchThatStoodStillTaughtIsPutRightByTheNext) {
   CostModel cost = Known({1}, Flat(10 * ms));
   for (int i = 0; i < 20; ++i) cost.Observe(1, 10 * ms, t0);
   cost.Observe(1, absl::Seconds(30), t0);
-  EXPECT_FALSE(cost.Trusted(t0));
+  EXPECT_FALSE(cost.Trusted(1, t0));
   cost.Observe(1, 10 * ms, t0);
   EXPECT_EQ(cost.Expected(1), 10 * ms);
 }
@@ -80,7 +80,7 @@ TEST(CostModelTest, AMeasurementThatTheFirstRunConfirmsCountsForSixteenRuns) {
   CostModel cost({1}, {{1, 17 * ms}});
   cost.Observe(1, 18.7 * ms, t0);
   EXPECT_NEAR(absl::ToDoubleMilliseconds(cost.Expected(1)), 17.1, 1e-4);
-  EXPECT_TRUE(cost.Trusted(t0));
+  EXPECT_TRUE(cost.Trusted(1, t0));
 }
 
 TEST(CostModelTest, NoiseAveragesOut) {
@@ -97,10 +97,10 @@ TEST(CostModelTest, ATimeOfNothingTeachesNothing) {
 
 TEST(CostModelTest, OnlyARunMakesATimeTrustedAndOnlyForAWhile) {
   CostModel cost({1}, {{1, 10 * ms}});
-  EXPECT_FALSE(cost.Trusted(t0));
+  EXPECT_FALSE(cost.Trusted(1, t0));
   cost.Observe(1, 10 * ms, t0);
-  EXPECT_TRUE(cost.Trusted(t0 + absl::Seconds(59)));
-  EXPECT_FALSE(cost.Trusted(t0 + absl::Seconds(61)));
+  EXPECT_TRUE(cost.Trusted(1, t0 + absl::Seconds(59)));
+  EXPECT_FALSE(cost.Trusted(1, t0 + absl::Seconds(61)));
 }
 
 TEST(CostModelTest, ABucketThatIsNotTrustedCostsNoMoreThanTheSmallerOneInProportion) {
@@ -126,6 +126,22 @@ TEST(CostModelTest, ASmallerBucketThanTheChosenOneIsTriedOnceIfItHasNotRun) {
   EXPECT_EQ(cost.ToTry(4, 4, t0), 1);
   cost.Observe(1, 25 * ms, t0);
   EXPECT_EQ(cost.ToTry(4, 4, t0), 2);
+}
+
+TEST(CostModelTest, EachBucketIsTrustedByItsOwnRuns) {
+  CostModel cost = Known({1, 8}, Flat(10 * ms));
+  const absl::Time later = t0 + absl::Minutes(2);
+  cost.Observe(8, 10 * ms, later);
+  EXPECT_TRUE(cost.Trusted(8, later));
+  EXPECT_TRUE(cost.Trusted(5, later));  // they run in the bucket of eight
+  EXPECT_FALSE(Known({1, 8}, Linear(10 * ms)).Trusted(1, later));
+}
+
+TEST(CostModelTest, ABucketThatIsUnderWayIsNotTriedOnceMore) {
+  CostModel cost({1, 2}, {{1, 10 * ms}});
+  EXPECT_EQ(cost.ToTry(/*chosen=*/2, /*waiting=*/2, t0), 1);
+  cost.Started(1, t0);
+  EXPECT_EQ(cost.ToTry(2, 2, t0), 2);
 }
 
 TEST(CostModelTest, ABucketIsTriedAgainAfterAMinute) {
