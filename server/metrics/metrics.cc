@@ -422,7 +422,9 @@ class PrometheusMetrics : public Metrics {
     certificate_.Collect();
     std::vector<prometheus::MetricFamily> families = registry_->Collect();
     std::vector<const prometheus::Collectable*> others = {&process_, &connections_};
-    if (show_triton_names_) others.insert(others.end(), {&triton_, &machine_, &gpus_});
+    if (show_triton_names_) {
+      others = {&process_, &connections_, &triton_, &machine_, &gpus_};
+    }
     for (const prometheus::Collectable* other : others) {
       for (auto& family : other->Collect()) families.push_back(std::move(family));
     }
