@@ -182,7 +182,8 @@ absl::Status Server::DivideMemory() {
   // A model is loaded beside the one that it replaces.
   int64_t process = ReadResidentMemory().now + most_running_ +
                     (config_.repository_control ? most_kept_.load() : 0);
-  // Who calls while models load is refused, but the messages are in memory, and would be measured.
+  // Calls that come while models load are refused, but their messages are in memory, and would be
+  // measured.
   if (ports_.acceptor->counts().open > 0) process = std::min<int64_t>(process, expected_);
   ASSIGN_OR_RETURN(const MemoryPlan plan, PlanMemory(config_, process));
   classifier_.SetBudgets({.images = plan.images, .decoding = plan.decoding});
@@ -223,8 +224,8 @@ void Server::ShowState(const std::string& name) {
         metrics.ClearInfo();
       }
     }
-    // Who unloads a model wants the others to serve on, and so does who lets broken ones be
-    // skipped.
+    // A model that was unloaded on purpose, or is broken and may be skipped, doesn't keep the
+    // others from serving.
     const bool skipped = config_.skip_broken_models && entry.state == ModelState::kFailed;
     all &= ready || skipped || entry.state == ModelState::kUnloaded;
     any |= ready;
@@ -253,7 +254,7 @@ void Server::Stop(absl::Duration lame_duck, absl::Duration refuse_for) {
                  absl::FormatDuration(config_.drain_timeout));
   }
   spdlog::info("drained in {:.3f} s", absl::ToDoubleSeconds(SteadyNow() - start));
-  // Who hasn't heard of the end yet is told to go elsewhere.
+  // Callers that haven't heard of the end yet are told to go elsewhere.
   absl::SleepFor(refuse_for);
   // gRPC's Shutdown cancels what still comes, and callers don't repeat what was CANCELLED. Where
   // the connection has ended they find the server UNAVAILABLE.

@@ -423,7 +423,9 @@ class PrometheusMetrics : public Metrics {
     std::vector<prometheus::MetricFamily> families = registry_->Collect();
     std::vector<const prometheus::Collectable*> others = {&process_, &connections_};
     if (show_triton_names_) {
-      others = {&process_, &connections_, &triton_, &machine_, &gpus_};
+      others.push_back(&triton_);
+      others.push_back(&machine_);
+      others.push_back(&gpus_);
     }
     for (const prometheus::Collectable* other : others) {
       for (auto& family : other->Collect()) families.push_back(std::move(family));

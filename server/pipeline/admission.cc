@@ -3,27 +3,13 @@
 #include <algorithm>
 #include <limits>
 #include <string>
-#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/retry_after.h"
+#include "server/pipeline/model_input.h"
 
 namespace patchserve {
 namespace {
-
-int64_t BytesOf(const RequestImage& image) {
-  if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&image)) return file->size();
-  if (const auto* raw = std::get_if<RawPixels>(&image)) return raw->pixels.size();
-  if (const auto* tensor = std::get_if<TensorImage>(&image)) return tensor->values.size();
-  return 0;
-}
-
-// As model input.
-int64_t InputBytes(const Call& call) {
-  const bool tensor = std::holds_alternative<TensorImage>(call.request.image);
-  const size_t values = call.model->description.preprocessing.bytes();
-  return static_cast<int64_t>(tensor ? values * sizeof(float) : values);
-}
 
 std::string InMs(absl::Duration time) {
   return absl::FormatDuration(absl::Trunc(time, absl::Microseconds(100)));
@@ -79,7 +65,8 @@ absl::Status AdmissionControl::Decide(Call& call, absl::Time now) {
                      decoding_.limit(), " that this server has for it"));
   }
   const double room = RoomFor(call.request.criticality);
-  call.bytes = bytes_.Take(BytesOf(call.request.image) + InputBytes(call), room);
+  call.bytes =
+      bytes_.Take(BytesInFlight(call.request.image, model.description.preprocessing), room);
   if (!call.bytes) {
     return Refuse(call, ShedReason::kBytes, PredictedWait(model), now,
                   absl::StrCat("the images in flight hold ", bytes_.used(), " bytes of ",

@@ -150,10 +150,8 @@ ModelMetrics* Classifier::FiguresOf(absl::string_view model) const {
 }
 
 bool Classifier::Decode(CallPtr call, absl::Time admitted, absl::Time started) {
-  // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
-  const bool in_time = executor_->InTime(call->model->scheduled_as, call->request.deadline);
-  if (!in_time || call->cancelled()) {
-    Drop(std::move(call), in_time ? DropReason::kCancelled : DropReason::kExpired);
+  if (call->cancelled() || !InTime(*call)) {
+    GiveUp(std::move(call));
     return false;
   }
   auto input =
@@ -175,15 +173,23 @@ bool Classifier::Decode(CallPtr call, absl::Time admitted, absl::Time started) {
   call->place.Forget();  // from here on the executor's own matter
   const int64_t ticket = call->ticket;
   if (auto refused = executor_->Push(ticket, std::move(call))) {
-    Call& gone = **refused;
-    const bool late = !executor_->InTime(gone.model->scheduled_as, gone.request.deadline);
-    if (!gone.cancelled()) {
-      gone.Finish(ShuttingDown());
+    if ((*refused)->cancelled()) {
+      GiveUp(*std::move(refused));
     } else {
-      Drop(*std::move(refused), late ? DropReason::kExpired : DropReason::kCancelled);
+      (*refused)->Finish(ShuttingDown());
     }
   }
   return true;
+}
+
+bool Classifier::InTime(const Call& call) {
+  return executor_->InTime(call.model->scheduled_as, call.request.deadline);
+}
+
+void Classifier::GiveUp(CallPtr call) {
+  // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
+  const bool cancelled = call->cancelled() && InTime(*call);
+  Drop(std::move(call), cancelled ? DropReason::kCancelled : DropReason::kExpired);
 }
 
 void Classifier::Drop(CallPtr call, DropReason reason) {

@@ -94,6 +94,8 @@ class Classifier {
   absl::Status Check(Call& call);
   // Whether there was an image to decode, and somebody to wait for it.
   bool Decode(CallPtr call, absl::Time admitted, absl::Time started);
+  bool InTime(const Call& call);
+  void GiveUp(CallPtr call);  // it is cancelled, or can't be in time
   void Drop(CallPtr call, DropReason reason);
 
   struct Outcome {  // of one forward

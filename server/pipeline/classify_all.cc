@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/steady_clock.h"
 #include "server/image/header.h"
+#include "server/pipeline/model_input.h"
 
 namespace patchserve {
 namespace {
@@ -30,17 +31,6 @@ int64_t DecodingBytesOf(const RequestImage& image, const ImageLimits& limits) {
   return header.ok() ? header->decoding_bytes() : 0;  // refused later
 }
 
-// As sent and as model input.
-int64_t BytesOf(const RequestImage& image, const Preprocessing& how) {
-  const int64_t values = static_cast<int64_t>(how.bytes());
-  if (const auto* raw = std::get_if<RawPixels>(&image)) return raw->pixels.size() + values;
-  if (const auto* tensor = std::get_if<TensorImage>(&image)) {
-    return tensor->values.size() + values * sizeof(float);
-  }
-  const auto* file = std::get_if<absl::Span<const uint8_t>>(&image);
-  return (file == nullptr ? 0 : file->size()) + values;
-}
-
 // Errors: INVALID_ARGUMENT: so large that there is never room for all of it.
 absl::Status CheckFits(const Classifier& classifier, const ServedModel& model,
                        absl::Span<const ClassifyRequest> images) {
@@ -48,7 +38,7 @@ absl::Status CheckFits(const Classifier& classifier, const ServedModel& model,
   int64_t decoding = 0, bytes = 0;
   for (const ClassifyRequest& request : images) {
     decoding += DecodingBytesOf(request.image, classifier.options().limits);
-    bytes += BytesOf(request.image, model.description.preprocessing);
+    bytes += BytesInFlight(request.image, model.description.preprocessing);
   }
   struct Sum {
     int64_t amount, limit;

@@ -37,6 +37,16 @@ absl::StatusOr<OwnedInput> MakeOrThrow(const RequestImage& image, const ImageInf
 
 }  // namespace
 
+int64_t BytesInFlight(const RequestImage& image, const Preprocessing& how) {
+  const int64_t values = static_cast<int64_t>(how.bytes());
+  if (const auto* raw = std::get_if<RawPixels>(&image)) return raw->pixels.size() + values;
+  if (const auto* tensor = std::get_if<TensorImage>(&image)) {
+    return tensor->values.size() + values * sizeof(float);
+  }
+  const auto* file = std::get_if<absl::Span<const uint8_t>>(&image);
+  return (file == nullptr ? 0 : file->size()) + values;
+}
+
 absl::StatusOr<OwnedInput> MakeModelInput(const RequestImage& image, const ImageInfo& info,
                                           const Preprocessing& how) {
   try {

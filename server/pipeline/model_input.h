@@ -24,6 +24,9 @@ struct OwnedInput {
   }
 };
 
+// What a request's image holds until it is answered: as it was sent, and as model input.
+int64_t BytesInFlight(const RequestImage& image, const Preprocessing& how);
+
 // Decodes the picture, turns it upright if `how` says so, and resizes and crops it; of a
 // tensor only the type changes. `info` is what admission found. Thread-safe.
 // Errors: INVALID_ARGUMENT: as Decode. RESOURCE_EXHAUSTED: no memory for the pixels.

@@ -48,20 +48,18 @@ bool CostModel::Trusted(const Bucket& bucket, absl::Time now) {
   return !bucket.doubt && now - bucket.ran <= kTrusted;
 }
 
-bool CostModel::Trusted(int images, absl::Time now) const {
-  const int bucket = BucketFor(images);
-  return std::any_of(buckets_.begin(), buckets_.end(),
-                     [&](const Bucket& b) { return b.size == bucket && Trusted(b, now); });
-}
-
-CostModel::Bucket* CostModel::Find(int size) {
+int CostModel::IndexOf(int size) const {
   const auto found = std::find_if(buckets_.begin(), buckets_.end(),
                                   [&](const Bucket& bucket) { return bucket.size == size; });
-  return found == buckets_.end() ? nullptr : &*found;
+  return found == buckets_.end() ? -1 : static_cast<int>(found - buckets_.begin());
+}
+
+bool CostModel::Trusted(int images, absl::Time now) const {
+  return Trusted(buckets_[IndexOf(BucketFor(images))], now);
 }
 
 void CostModel::Started(int bucket, absl::Time now) {
-  if (Bucket* const found = Find(bucket)) found->ran = now;
+  if (const int index = IndexOf(bucket); index >= 0) buckets_[index].ran = now;
 }
 
 int CostModel::ToTry(int chosen, int waiting, absl::Time now) const {
@@ -79,10 +77,10 @@ int CostModel::ToTry(int chosen, int waiting, absl::Time now) const {
 }
 
 void CostModel::Observe(int bucket, absl::Duration took, absl::Time now) {
-  Bucket* const found = Find(bucket);
+  const int index = IndexOf(bucket);
   // A batch of a size that is no longer allowed may have been under way.
-  if (found == nullptr || took <= absl::ZeroDuration()) return;
-  Bucket& ran = *found;
+  if (index < 0 || took <= absl::ZeroDuration()) return;
+  Bucket& ran = buckets_[index];
   const double ratio = absl::FDivDuration(took, ran.takes);
   const bool surprise = ratio > kSurprise || ratio < 1 / kSurprise;
   if (surprise && ran.doubt) {

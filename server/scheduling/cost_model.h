@@ -64,7 +64,7 @@ class CostModel {
   };
 
   static bool Trusted(const Bucket& bucket, absl::Time now);
-  Bucket* Find(int size);  // null: no such bucket any more
+  int IndexOf(int size) const;  // -1: no such bucket any more
   void Update(absl::Time now);
 
   std::vector<Bucket> buckets_;

@@ -54,6 +54,14 @@ absl::Duration Scheduler::TimeOfAll() const {
   return all;
 }
 
+absl::Duration Scheduler::LeastUsed() const {
+  absl::Duration least = absl::InfiniteDuration();
+  for (const ModelQueue& queue : device_.models) {
+    if (queue.waiting() > 0) least = std::min(least, queue.used);
+  }
+  return least;
+}
+
 // How many of the queue's front run together: as many as are in time, and no more than pay. Or a
 // bucket whose time is to be learned. A smaller one takes time from all others, so the most urgent
 // request must have time for them, too; a larger one that is no dearer an image takes none.
@@ -79,10 +87,7 @@ Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time n
 
 Scheduler::Choice Scheduler::Choose(const Forecast& forecast, absl::Time now) {
   const absl::Duration start = forecast.FirstFree(), lag = Forecast::Lag(device_);
-  absl::Duration least = absl::InfiniteDuration();
-  for (const ModelQueue& queue : device_.models) {
-    if (queue.waiting() > 0) least = std::min(least, queue.used);
-  }
+  const absl::Duration least = LeastUsed();
   Choice choice;
   bool chosen_waits = false;
   for (int model = 0; model < static_cast<int>(device_.models.size()); ++model) {
@@ -129,11 +134,7 @@ absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
 
 void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now, Batch& batch) {
   ModelQueue& queue = device_.models[choice.model];
-  absl::Duration least = absl::InfiniteDuration();
-  for (const ModelQueue& other : device_.models) {
-    if (other.waiting() > 0) least = std::min(least, other.used);
-  }
-  turn_ = std::max(turn_, least);
+  turn_ = std::max(turn_, LeastUsed());
   batch.model = choice.model;
   batch.bucket = choice.bucket;
   batch.run = FreeRunner();

@@ -147,6 +147,7 @@ class Scheduler {
   void TakeLate(absl::Time earliest, Batch& batch);
   Choice Choose(const Forecast& forecast, absl::Time now);
   absl::Duration TimeOfAll() const;  // that wait
+  absl::Duration LeastUsed() const;  // of the device, by a model that waits
   Choice Front(int model, absl::Duration start, absl::Time now) const;
   absl::Time WaitUntil(const Choice& choice, const Forecast& forecast, absl::Time now) const;
   void NextOnDevice(absl::Time now);

@@ -34,6 +34,17 @@ class ClassifierTest : public ::testing::Test {
     return one.WaitFor(1).front();
   }
 
+  // Until the decoding thread has queued all that was sent: it finds this caller gone after them.
+  void WaitUntilQueued() {
+    Cancellation cancelled;
+    cancelled.Request();
+    ClassifyRequest last = RequestFor(red);
+    last.cancellation = &cancelled;
+    const absl::Status status = ClassifyAndWait(last).status();
+    EXPECT_TRUE(absl::IsCancelled(status)) << status;
+    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("cancelled"));
+  }
+
   // Whether the scrape has this line.
   bool Shows(const std::string& line) { return absl::StrContains(metrics->Scrape(), line + "\n"); }
 

@@ -5,29 +5,12 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 
 #include <cmath>
-#include <memory>
-#include <new>
 
 #include "server/model/kernels/attention_step.h"
+#include "server/model/kernels/scratch.h"
 
 namespace patchserve {
 namespace {
-
-struct Free {
-  void operator()(void* memory) const { ::operator delete(memory, std::align_val_t(64)); }
-};
-
-template <typename T>
-void RunStep(InstructionSet set, const AttentionStep<T>& step) {
-  switch (set) {
-    case InstructionSet::kAvx512:
-      return avx512::RunAttention(step);
-    case InstructionSet::kAvx2:
-      return avx2::RunAttention(step);
-    case InstructionSet::kBaseline:
-      return baseline::RunAttention(step);
-  }
-}
 
 template <typename T>
 const T* HeadOf(const at::Tensor& x, int64_t image, int64_t head) {
@@ -38,26 +21,27 @@ template <typename T>
 void RunHeads(InstructionSet set, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
               const at::Tensor& out) {
   const int64_t heads = q.size(1), queries = q.size(2), tokens = k.size(2), dim = q.size(3);
+  const auto run = CopyFor<void(const AttentionStep<T>&)>(
+      set, avx512::RunAttention, avx2::RunAttention, baseline::RunAttention);
   const int64_t scratch_floats = AttentionScratchFloats(tokens, dim);
   at::parallel_for(0, q.size(0) * heads, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
-    const std::unique_ptr<void, Free> scratch(
-        ::operator new(scratch_floats * sizeof(float), std::align_val_t(64)));
+    const Scratch scratch = MakeScratch(scratch_floats);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t image = i / heads, head = i % heads;
-      RunStep<T>(set, {.queries = queries,
-                       .tokens = tokens,
-                       .dim = dim,
-                       .q = HeadOf<T>(q, image, head),
-                       .k = HeadOf<T>(k, image, head),
-                       .v = HeadOf<T>(v, image, head),
-                       .q_stride = q.stride(2),
-                       .k_stride = k.stride(2),
-                       .v_stride = v.stride(2),
-                       .out = static_cast<T*>(out.mutable_data_ptr()) +
-                              image * queries * heads * dim + head * dim,
-                       .out_stride = heads * dim,
-                       .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(dim))),
-                       .scratch = static_cast<float*>(scratch.get())});
+      run({.queries = queries,
+           .tokens = tokens,
+           .dim = dim,
+           .q = HeadOf<T>(q, image, head),
+           .k = HeadOf<T>(k, image, head),
+           .v = HeadOf<T>(v, image, head),
+           .q_stride = q.stride(2),
+           .k_stride = k.stride(2),
+           .v_stride = v.stride(2),
+           .out =
+               static_cast<T*>(out.mutable_data_ptr()) + image * queries * heads * dim + head * dim,
+           .out_stride = heads * dim,
+           .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(dim))),
+           .scratch = scratch.get()});
     }
   });
 }

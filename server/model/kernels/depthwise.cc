@@ -3,8 +3,8 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <memory>
-#include <new>
+
+#include "server/model/kernels/scratch.h"
 
 namespace patchserve {
 namespace {
@@ -18,22 +18,6 @@ std::vector<float> Padded(const float* values, int64_t count) {
   std::copy(values, values + count, padded.begin());
   return padded;
 }
-
-template <typename T>
-void RunStep(InstructionSet set, const DepthwiseStep<T>& step) {
-  switch (set) {
-    case InstructionSet::kAvx512:
-      return avx512::RunDepthwise(step);
-    case InstructionSet::kAvx2:
-      return avx2::RunDepthwise(step);
-    case InstructionSet::kBaseline:
-      return baseline::RunDepthwise(step);
-  }
-}
-
-struct Free {
-  void operator()(void* memory) const { ::operator delete(memory, std::align_val_t(64)); }
-};
 
 }  // namespace
 
@@ -58,28 +42,29 @@ DepthwiseKernel::DepthwiseKernel(const Parameters& p)
 template <typename T>
 void DepthwiseKernel::Run(Activation activation, const T* in, T* out, int64_t images,
                           int64_t height, int64_t width, InstructionSet set) const {
+  const auto run = CopyFor<void(const DepthwiseStep<T>&)>(
+      set, avx512::RunDepthwise, avx2::RunDepthwise, baseline::RunDepthwise);
   const int64_t units = RoundUp(channels_, kDepthwiseUnit<T>) / kDepthwiseUnit<T>;
   const int64_t row_floats = kernel_ * DepthwiseRowWidth(kernel_, width) * kDepthwiseUnit<T>;
   at::parallel_for(0, images * units, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
-    const std::unique_ptr<void, Free> rows(
-        ::operator new(row_floats * sizeof(float), std::align_val_t(64)));
+    const Scratch rows = MakeScratch(row_floats);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t image = i / units * height * width * channels_;
       const int64_t first = i % units * kDepthwiseUnit<T>;
-      RunStep<T>(set, {.activation = activation,
-                       .channels = channels_,
-                       .kernel = kernel_,
-                       .height = height,
-                       .width = width,
-                       .first = first,
-                       .weight = weight_.data() + first * kernel_ * kernel_,
-                       .bias = bias_.data() + first,
-                       .in_scale = in_scale_.data() + first,
-                       .in_shift = in_shift_.data() + first,
-                       .out_scale = out_scale_.data() + first,
-                       .in = in + image,
-                       .out = out + image,
-                       .rows = static_cast<float*>(rows.get())});
+      run({.activation = activation,
+           .channels = channels_,
+           .kernel = kernel_,
+           .height = height,
+           .width = width,
+           .first = first,
+           .weight = weight_.data() + first * kernel_ * kernel_,
+           .bias = bias_.data() + first,
+           .in_scale = in_scale_.data() + first,
+           .in_shift = in_shift_.data() + first,
+           .out_scale = out_scale_.data() + first,
+           .in = in + image,
+           .out = out + image,
+           .rows = rows.get()});
     }
   });
 }
