@@ -1,6 +1,7 @@
 """Bytes without a sense, and valid sessions with bytes changed, to every port."""
 
 import collections
+import contextlib
 import os
 import random
 import socket
@@ -29,19 +30,29 @@ def run(attacks):
         attacks.attack("a TLS greeting to a plaintext port", lambda: _changed(attacks.server.address, count // 5, _client_hello()))
 
 
-def _send(address, data, answers):
+@contextlib.contextmanager
+def _counted_end(answers):
+    """Counts how a connection ends, whose answers are read in this context with a timeout of 0.2 s."""
     try:
-        with connect(address) as client:
-            client.settimeout(0.2)
-            client.sendall(data)
-            client.shutdown(socket.SHUT_WR)
-            while client.recv(1 << 16):
-                pass
-            answers["closed"] += 1
+        yield
+        answers["closed"] += 1
     except TimeoutError:
         answers["still open after 0.2 s"] += 1
     except OSError:
         answers["reset"] += 1
+
+
+def _read_to_end(client):
+    while client.recv(1 << 16):
+        pass
+
+
+def _send(address, data, answers):
+    with _counted_end(answers), connect(address) as client:
+        client.settimeout(0.2)
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+        _read_to_end(client)
 
 
 def _random_bytes(address, count):
@@ -90,20 +101,13 @@ def _after_handshake(attacks, count):
     context = ssl.create_default_context(cadata=attacks.ca.decode())
     context.set_alpn_protocols(["h2"])
     for number in range(count):
-        with connect(attacks.server.address) as client:
-            try:
-                tls = context.wrap_socket(client, server_hostname="127.0.0.1")
-                if number % 2:
-                    tls.sendall(random_.randbytes(2000))  # within TLS
-                else:
-                    with socket.socket(fileno=os.dup(tls.fileno())) as under_it:
-                        under_it.sendall(random_.randbytes(2000))
-                tls.settimeout(0.2)
-                while tls.recv(1 << 16):
-                    pass
-                answers["closed"] += 1
-            except TimeoutError:
-                answers["still open after 0.2 s"] += 1
-            except OSError:
-                answers["reset"] += 1
+        with connect(attacks.server.address) as client, _counted_end(answers):
+            tls = context.wrap_socket(client, server_hostname="127.0.0.1")
+            if number % 2:
+                tls.sendall(random_.randbytes(2000))  # within TLS
+            else:
+                with socket.socket(fileno=os.dup(tls.fileno())) as under_it:
+                    under_it.sendall(random_.randbytes(2000))
+            tls.settimeout(0.2)
+            _read_to_end(tls)
     return f"{count:,} connections", answers
