@@ -17,6 +17,8 @@
 #                state: 11 minutes
 # make sanitize-all  the same, and every test under the address sanitizer
 # make format    clang-format every source file
+# make check-scripts  ruff, shellcheck and hadolint on the scripts and the Dockerfile; the tests of tools/
+# make help      this list
 # make check-proto  buf lint, and buf breaking against main
 SHELL := /bin/bash
 BUILD ?= build
@@ -24,7 +26,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test test-deploy image build deps test-deps bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all format check-format check-proto clean
+.PHONY: run test test-deploy image build deps test-deps bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all format check-format check-scripts check-proto help clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -132,6 +134,14 @@ format:
 
 check-format:
 	clang-format --dry-run -Werror $(SOURCES)
+
+check-scripts:
+	tools/lint/scripts.sh
+	tests/bench/python.sh tests/tools/requirements.txt tests/tools/cifar10_test.py
+
+# The comment at the top.
+help:
+	@sed -n '/^SHELL/q; s/^# //p' Makefile
 
 # Needs Node.js. The API may grow, but not break those who use it.
 check-proto:
