@@ -161,9 +161,7 @@ TEST_F(ClassifierTest, ACancelledRequestIsAnsweredWhileTheRunnerIsBusy) {
   request.cancellation = &cancellation;
   Answers second;
   classifier->Classify(request, second.Next());
-  while (!Shows("patchserve_stage_duration_seconds_count{model=\"fake\",stage=\"decode\"} 2")) {
-    std::this_thread::yield();
-  }
+  WaitUntilShows("patchserve_stage_duration_seconds_count{model=\"fake\",stage=\"decode\"} 2");
   classifier->Cancel(cancellation);
   EXPECT_TRUE(absl::IsCancelled(second.WaitFor(1)[0].status()));  // while the runner is busy
   EXPECT_TRUE(Shows("patchserve_queue_depth{model=\"fake\"} 0"));
