@@ -49,8 +49,7 @@ class AdmissionControl {
   absl::Duration PredictedWait(const ServedModel& model);
 
  private:
-  absl::Status Decide(Call& call, absl::Time now);
-  void CountDemand(const Call& call);
+  absl::Status Decide(Call& call, const Admission& admission, absl::Time now);
   absl::Duration DecodeWait() const;
 
   const int decode_threads_;

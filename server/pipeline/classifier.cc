@@ -131,7 +131,8 @@ void Classifier::Start(CallPtr admitted) {
   const auto task = [this, call, admitted = SteadyNow()] {
     const absl::Time started = SteadyNow();
     const ImageInfo image = call->image;
-    // What passing the image on takes is time that the next one waits for, too.
+    // What passing the image on takes is time that the next one waits for, too. Damaged files teach
+    // nothing: some end at once.
     if (Decode(CallPtr(call), admitted, started)) admission_.Decoded(image, SteadyNow() - started);
   };
   const bool queued = decode_pool_.TryRun(task, deadline);

@@ -16,6 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 using Answer = Admission::Answer;
 
@@ -23,6 +24,9 @@ using Answer = Admission::Answer;
 CostModel Quick(const std::vector<int>& buckets) {
   return Known(buckets, Flat(absl::Microseconds(1)));
 }
+
+// Counted down when an executor next looks at its clock on this thread.
+thread_local std::latch* looks = nullptr;
 
 // An executor whose clock stands still, with what ran and what was dropped.
 class ExecutorTest : public ::testing::Test {
@@ -33,7 +37,12 @@ class ExecutorTest : public ::testing::Test {
   void Start(int runners = 1, bool shared_device = false) {
     executor.emplace(
         Executor<int>::Options{.scheduler = {.runners = runners, .shared_device = shared_device},
-                               .now = [this] { return t0 + absl::Nanoseconds(elapsed.load()); },
+                               .now =
+                                   [this] {
+                                     if (looks != nullptr)
+                                       std::exchange(looks, nullptr)->count_down();
+                                     return t0 + absl::Nanoseconds(elapsed.load());
+                                   },
                                .drop =
                                    [this](int item, DropReason reason) {
                                      std::lock_guard lock(mutex);
@@ -66,6 +75,18 @@ class ExecutorTest : public ::testing::Test {
     });
   }
   void Release() { go_on.count_down(); }
+
+  // Asks for work between batches on a thread of its own, and returns when it waits: the executor
+  // looks at its clock under its lock, which it keeps until then.
+  std::thread Ask(std::function<void()> work, absl::Duration patience, bool done) {
+    std::latch asked(1);
+    std::thread thread([this, work, patience, done, &asked] {
+      looks = &asked;
+      EXPECT_EQ(executor->RunBetween(0, work, {}, patience), done);
+    });
+    asked.wait();
+    return thread;
+  }
 
   int64_t Admit(int model, absl::Time deadline = t0 + absl::Hours(1)) {
     const Admission admission = executor->Admit({.model = model, .deadline = deadline});
@@ -209,11 +230,15 @@ TEST_F(ExecutorTest, ABatchStartsWhileTheAnswersOfTheOneBeforeAreMade) {
   const int model = executor->AddModel(10, Quick({1}), [&](Items items, int, const Done& done) {
     done(true);
     items.front() == 0 ? second.wait() : second.count_down();
+    std::lock_guard lock(mutex);
+    batches.push_back(items);
     return 0;
   });
   AdmitAndPush(model, 0);
   AdmitAndPush(model, 1);
+  second.wait();
   executor->Stop();
+  EXPECT_THAT(batches, UnorderedElementsAre(ElementsAre(0), ElementsAre(1)));
 }
 
 TEST_F(ExecutorTest, APlaceThatIsGivenBackIsFree) {
@@ -350,16 +375,12 @@ class BusyRunnerTest : public ExecutorTest {
 
   // Asks for work between batches, then lets the runner go on; returns what it did.
   std::vector<Items> OrderWithWork(absl::Duration patience) {
-    std::thread asking([&] {
-      executor->RunBetween(
-          0,
-          [&] {
-            std::lock_guard lock(mutex);
-            batches.push_back({99});
-          },
-          {}, patience);
-    });
-    while (!executor->HasWorkBetween()) std::this_thread::yield();
+    std::thread asking = Ask(
+        [this] {
+          std::lock_guard lock(mutex);
+          batches.push_back({99});
+        },
+        patience, /*done=*/true);
     Release();
     asking.join();
     executor->Stop();
@@ -378,11 +399,7 @@ TEST_F(BusyRunnerTest, WorkWhosePatienceIsOverGoesBeforeItems) {
 }
 
 TEST_F(BusyRunnerTest, StopGivesUpWorkThatHasNotStarted) {
-  std::thread asking([&] {
-    EXPECT_FALSE(executor->RunBetween(
-        0, [] { FAIL(); }, {}, absl::InfiniteDuration()));
-  });
-  while (!executor->HasWorkBetween()) std::this_thread::yield();
+  std::thread asking = Ask([] { FAIL(); }, absl::InfiniteDuration(), /*done=*/false);
   std::thread stop([&] { executor->Stop(); });
   asking.join();
   Release();
