@@ -154,8 +154,8 @@ bool Classifier::Decode(CallPtr call, absl::Time admitted, absl::Time started) {
     GiveUp(std::move(call));
     return false;
   }
-  auto input =
-      MakeModelInput(call->request.image, call->image, call->model->description.preprocessing);
+  auto input = MakeModelInput(call->request.image, call->image,
+                              call->model->description.preprocessing, call->model->allocate_input);
   if (absl::IsInternal(input.status())) {
     spdlog::error("{}", std::string(input.status().message()));
   }

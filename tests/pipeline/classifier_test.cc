@@ -11,6 +11,7 @@ namespace patchserve {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
 TEST_F(ClassifierTest, AnswersRankedClassesWithEverythingThatWasMeasured) {
@@ -27,6 +28,30 @@ TEST_F(ClassifierTest, AnswersRankedClassesWithEverythingThatWasMeasured) {
   EXPECT_TRUE(answer->embedding.empty());
   EXPECT_GT(answer->decode, absl::ZeroDuration());
   EXPECT_GT(answer->run, absl::ZeroDuration());
+}
+
+TEST_F(ClassifierTest, PixelsAndTensorsAreWrittenOnceWhereTheModelReadsThem) {
+  std::vector<void*> allocated;
+  std::vector<const void*> read;
+  Start([&](ServedModel& served) {
+    served.allocate_input = [&](size_t bytes) {
+      std::shared_ptr<void> memory = AllocateOnHeap(bytes);
+      allocated.push_back(memory.get());
+      return memory;
+    };
+    served.forward = [&, forward = served.forward](absl::Span<const ModelInput> images, int bucket,
+                                                   bool embeddings) {
+      std::visit([&](const auto* image) { read.push_back(image); }, images[0]);
+      return forward(images, bucket, embeddings);
+    };
+  });
+  const std::vector<uint8_t> zeros(48);
+  ClassifyRequest tensor = RequestFor(red);
+  tensor.image = TensorImage{zeros};
+  EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
+  EXPECT_TRUE(ClassifyAndWait(tensor).ok());
+  EXPECT_THAT(read, ElementsAreArray(allocated));
+  EXPECT_EQ(read.size(), 2);
 }
 
 TEST_F(ClassifierTest, AnEmbeddingIsReturnedToThoseWhoAskForIt) {
