@@ -54,7 +54,7 @@ deps:
 test-deps:
 	tools/install_deps.sh --tests
 
-# A kernel that spills registers doesn't compile. `make build` makes the library by itself where
+# A kernel that spills registers doesn't compile, but for those that may. `make build` makes the library by itself where
 # LibTorch has its CUDA part.
 CUDA ?= QUICK
 cuda:

@@ -5,7 +5,7 @@
 
 namespace patchserve::cuda {
 
-bool TakesDepthwise(const DepthwiseShape& shape);  // depthwise.cu
+bool TakesDepthwise(const DepthwiseShape& shape);  // depthwise.cc
 int RunDepthwise(const Depthwise& depthwise, Stream stream);
 
 }  // namespace patchserve::cuda
