@@ -65,7 +65,7 @@ def answers(model, cfg):
     with torch.no_grad():
         features = model.forward_features(torch.stack(images))
         embeddings = model.forward_head(features, pre_logits=True)
-        logits = model.forward_head(features)
+        logits = model.forward_head(features) if model.num_classes else torch.empty(2, 0)
     return {"logits": rounded(logits), "embeddings": rounded(embeddings)}
 
 
@@ -95,7 +95,7 @@ def convmixer(seed, **model_args):
 
 
 def vit(seed, name="vit_tiny_patch16_224", **model_args):
-    model = timm.create_model(name, num_classes=CLASSES, **model_args).eval()
+    model = timm.create_model(name, **{"num_classes": CLASSES, **model_args}).eval()
     randomise(model, seed)
     return model
 
@@ -140,7 +140,11 @@ def write_as_timm(folder, name, trained_args, served_args):
     """A folder that timm wrote and reads again, perhaps for another size of picture than it wrote."""
     folder.mkdir(parents=True, exist_ok=True)
     trained = vit(7, name, **{**SMALL, **trained_args})
-    save_config_for_hf(trained, folder / "config.json", model_args={**SMALL, **trained_args, "num_classes": CLASSES})
+    save_config_for_hf(trained, folder / "config.json", model_args={"num_classes": CLASSES, **SMALL, **trained_args})
+    # Without a classifier.
+    "vit_siglip_headless": ("vit_base_patch16_siglip_224", dict(num_classes=0), {}),
+    "vit_dinov2_reg4_headless": ("vit_small_patch14_reg4_dinov2", dict(num_classes=0), {}),
+    "deit_distilled_headless": ("deit_tiny_distilled_patch16_224", dict(num_classes=0), {}),
     config = json.loads((folder / "config.json").read_text())
     served_args = dict(served_args)
     if "input_size" in served_args:

@@ -71,6 +71,10 @@ struct Families {
                            .Name("patchserve_images_in_time_total")
                            .Help("Images answered with a result by their deadline.")
                            .Register(r)),
+        embeddings(prometheus::BuildCounter()
+                       .Name("patchserve_embeddings_total")
+                       .Help("Images answered with an embedding.")
+                       .Register(r)),
         dead_images(prometheus::BuildCounter()
                         .Name("patchserve_dead_images_total")
                         .Help("Images that ran although nobody waited for them any more.")
@@ -142,6 +146,7 @@ struct Families {
   Family<Histogram>& batch_size;
   Family<Counter>& images;
   Family<Counter>& images_in_time;
+  Family<Counter>& embeddings;
   Family<Counter>& dead_images;
   Family<Counter>& shed;
   Family<Counter>& demand;
@@ -210,6 +215,7 @@ class PrometheusModelMetrics : public ModelMetrics {
         batch_size_(families.batch_size.Add({{"model", model_}}, kBatchSizes)),
         images_(families.images.Add({{"model", model_}})),
         images_in_time_(families.images_in_time.Add({{"model", model_}})),
+        embeddings_(families.embeddings.Add({{"model", model_}})),
         dead_images_(families.dead_images.Add({{"model", model_}})),
         decode_demand_(families.demand.Add({{"model", model_}, {"stage", "decode"}})),
         run_demand_(families.demand.Add({{"model", model_}, {"stage", "run"}})),
@@ -236,6 +242,7 @@ class PrometheusModelMetrics : public ModelMetrics {
     durations.Observe(absl::ToDoubleSeconds(duration));
   }
   void AnsweredInTime() override { images_in_time_.Increment(); }
+  void AnsweredWithEmbedding() override { embeddings_.Increment(); }
   void Shed(ShedReason reason, Criticality criticality) override {
     shed_[static_cast<size_t>(reason)][static_cast<size_t>(criticality)]->Increment();
   }
@@ -293,6 +300,7 @@ class PrometheusModelMetrics : public ModelMetrics {
   Histogram& batch_size_;
   Counter& images_;
   Counter& images_in_time_;
+  Counter& embeddings_;
   Counter& dead_images_;
   std::array<std::array<Counter*, kCriticalities.size()>, kShedReasons.size()> shed_;
   Counter& decode_demand_;

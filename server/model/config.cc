@@ -87,9 +87,9 @@ absl::StatusOr<Preprocessing> ParsePreprocessing(const JsonFields& pretrained) {
 
 absl::StatusOr<int> ParseNumClasses(const JsonFields& config, const JsonFields& pretrained,
                                     const ModelArgs& args) {
-  ASSIGN_OR_RETURN(auto count, config.Integer("num_classes", 1, kMaxClasses));
+  ASSIGN_OR_RETURN(auto count, config.Integer("num_classes", 0, kMaxClasses));
   if (!count) {
-    ASSIGN_OR_RETURN(count, pretrained.Integer("num_classes", 1, kMaxClasses));
+    ASSIGN_OR_RETURN(count, pretrained.Integer("num_classes", 0, kMaxClasses));
   }
   if (!count) count = args.num_classes;
   if (!count) return absl::InvalidArgumentError("num_classes is missing");

@@ -19,7 +19,7 @@ struct ModelConfig {
   Family family = Family::kConvMixer;
   Activation activation = Activation::kGelu;
   ViTOptions vit;
-  std::vector<ClassName> classes;
+  std::vector<ClassName> classes;  // none: no classifier
   Preprocessing preprocessing;
   ModelArgs model_args;                          // empty for folders from before timm 1.0.30
   std::array<int, 2> trained_size = {224, 224};  // height, width: what positions are for

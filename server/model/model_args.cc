@@ -112,7 +112,7 @@ absl::StatusOr<ModelArgs> ParseModelArgs(const JsonFields& fields, Architecture&
   RETURN_IF_ERROR(CheckKeys(fields, family));
   ModelArgs args;
   const std::string dim = family == Family::kConvMixer ? "dim" : "embed_dim";
-  RETURN_IF_ERROR(ReadSize(fields, "num_classes", kMaxClasses, args.num_classes));
+  ASSIGN_OR_RETURN(args.num_classes, fields.Integer("num_classes", 0, kMaxClasses));
   RETURN_IF_ERROR(ReadSize(fields, dim, 65536, args.dim));
   RETURN_IF_ERROR(ReadSize(fields, "depth", 1000, args.depth));
   RETURN_IF_ERROR(ReadPatchSize(fields, args.patch_size));

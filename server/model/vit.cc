@@ -87,8 +87,9 @@ at::Tensor PoolTokens(const ViTWeights& w, const at::Tensor& x) {
 // DeiT's two tokens each have a head; timm's embedding is their mean as well.
 NetworkOutput DistilledHeads(const ViTWeights& w, const at::Tensor& x) {
   const at::Tensor token = x.select(/*dim=*/1, 0), distilled = x.select(/*dim=*/1, 1);
-  return {.logits = (w.head(token) + w.head_dist(distilled)) / 2,
-          .embedding = (token + distilled) / 2};
+  NetworkOutput output{.embedding = (token + distilled) / 2};
+  if (w.head.there()) output.logits = (w.head(token) + w.head_dist(distilled)) / 2;
+  return output;
 }
 
 }  // namespace
@@ -103,9 +104,7 @@ NetworkOutput ViT(const ViTWeights& w, const at::Tensor& images) {
   }
   x = w.norm(x);
   if (w.options.distilled) return DistilledHeads(w, x);
-  at::Tensor embedding = w.fc_norm(PoolTokens(w, x));
-  at::Tensor logits = w.head(embedding);
-  return {.logits = std::move(logits), .embedding = std::move(embedding)};
+  return Classified(w.head, w.fc_norm(PoolTokens(w, x)));
 }
 
 }  // namespace patchserve

@@ -62,8 +62,8 @@ struct ViTWeights {
   Norm norm;  // before the pool
   ViTAttentionPool attention_pool;
   Norm fc_norm;      // after it
-  Linear head;       // [classes, D]
-  Linear head_dist;  // the distillation token's; no weight: not distilled
+  Linear head;       // [classes, D]; may not be there
+  Linear head_dist;  // the distillation token's
 };
 
 // Width, depth, patch and the MLPs' width are those of the tensors, the rest is as

@@ -235,9 +235,9 @@ absl::Status ViTTaker::TakeHeads(ViTWeights& w) {
   if (pool == Pool::kMap) {
     ASSIGN_OR_RETURN(w.attention_pool, TakeAttentionPool());
   }
-  ASSIGN_OR_RETURN(w.head, TakeLinear(weights_, "head", dim, classes));
+  ASSIGN_OR_RETURN(w.head, TakeHead(weights_, "head", dim, classes));
   if (options_.distilled) {
-    ASSIGN_OR_RETURN(w.head_dist, TakeLinear(weights_, "head_dist", dim, classes));
+    ASSIGN_OR_RETURN(w.head_dist, TakeHead(weights_, "head_dist", dim, classes));
   }
   return absl::OkStatus();
 }

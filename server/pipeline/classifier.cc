@@ -265,8 +265,11 @@ int Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
   for (int row = 0; row < batch_size; ++row) {
     Call& call = *calls[row];
     auto answer = MakeAnswer(model, *outcome.output, row,
-                             {call.top_k, call.request.embedding, call.request.logits,
-                              /*any_logits=*/call.image.format == ImageFormat::kTensor});
+                             {.top_k = call.top_k,
+                              .embedding = call.request.embedding,
+                              .logits = call.request.logits,
+                              .normalize = call.request.normalize_embedding,
+                              .any_values = call.image.format == ImageFormat::kTensor});
     if (answer.ok()) {
       answer->model = call.model;
       answer->image = call.image;

@@ -10,6 +10,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Optional;
 
 // A valid config.json, `changes` merged into it (RFC 7396: null removes a field).
 absl::StatusOr<ModelConfig> Parse(const json& changes) {
@@ -36,6 +37,13 @@ TEST(ModelConfigTest, TodaysFormIsRead) {
   EXPECT_EQ(config->num_classes(), 3);
   EXPECT_EQ(config->preprocessing.crop_pct, 0.9);
   EXPECT_THAT(config->preprocessing.mean, ElementsAre(0.5f, 0.5f, 0.5f));
+}
+
+TEST(ModelConfigTest, AModelMayHaveNoClassifier) {
+  const json none = {{"num_classes", 0}};
+  const auto config = Parse({{"num_classes", 0}, {"model_args", none}, {"pretrained_cfg", none}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->num_classes(), 0);
 }
 
 TEST(ModelConfigTest, TimmsDefaultsFillIn) {
