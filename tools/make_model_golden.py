@@ -118,6 +118,8 @@ VITS = {
     "vit_max_qk_norm_silu": ("vit_tiny_patch16_224", dict(global_pool="max", qk_norm=True, act_layer="silu"), {}),
     "vit_rms_scale_norms": ("beit3_base_patch16_224", dict(norm_layer="rmsnorm"), {}),
     "vit_post_norm": ("vit_base_patch16_rpn_224", {}, {}),
+    "vit_parallel": ("vit_base_patch16_xp_224", {}, {}),
+    "vit_parallel_scaled_gap": ("vit_pwee_patch16_reg1_gap_256", dict(qkv_bias=True), {}),
     "vit_no_final_norm": ("vit_base_patch16_radio_v3", {}, {}),
     "vit_packed_glu": ("vit_giant_patch14_dinov2", {}, {}),
     "vit_aimv2": ("aimv2_large_patch14_224", {}, {}),

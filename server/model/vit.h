@@ -35,7 +35,7 @@ struct ViTMlp {
 };
 
 struct ViTBlock {
-  Norm norm1, norm2;            // before the attention and the MLP
+  Norm norm1, norm2;            // before the attention and the MLP; norm1 before both if parallel
   ViTAttention attention;       //
   ViTMlp mlp;                   //
   Norm post_norm1, post_norm2;  // after them

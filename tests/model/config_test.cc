@@ -268,8 +268,8 @@ TEST(ModelConfigTest, OtherNetworksAreRefusedByName) {
 }
 
 TEST(ModelConfigTest, AnArchitectureThatIsBuiltOtherwiseIsRefusedWithTheReason) {
-  EXPECT_THAT(Parse({{"architecture", "vit_base_patch16_xp_224"}}),
-              Refused("vit_base_patch16_xp_224 is built with block_fn=ParallelScalingBlock"));
+  EXPECT_THAT(Parse({{"architecture", "vit_base_patch16_18x2_224"}}),
+              Refused("vit_base_patch16_18x2_224 is built with block_fn=ParallelThingsBlock"));
 }
 
 TEST(ModelConfigTest, MissingFieldsAreNamed) {
