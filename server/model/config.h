@@ -18,6 +18,7 @@ struct ModelConfig {
   std::string architecture;
   Family family = Family::kConvMixer;
   Activation activation = Activation::kGelu;
+  MixerKind mixer = MixerKind::kMixer;
   ViTOptions vit;
   std::vector<ClassName> classes;  // none: no classifier
   Preprocessing preprocessing;
@@ -36,8 +37,8 @@ struct ModelConfig {
 // NaN and infinity, which Python's json writes, are taken in fields that aren't read.
 // Errors: INVALID_ARGUMENT: not JSON, or naming the field, what it is and what was
 // expected: architecture, num_classes or a ViT's heads missing; a wrong type or
-// value; something that would need another network than those of convmixer.h and
-// vit.h, or another transform than Preprocessing describes.
+// value; something that would need another network than those of convmixer.h, mixer.h
+// and vit.h, or another transform than Preprocessing describes.
 absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text);
 
 }  // namespace patchserve

@@ -27,6 +27,7 @@
 #include "server/model/exceptions.h"
 #include "server/model/file.h"
 #include "server/model/foreign_file.h"
+#include "server/model/mixer.h"
 #include "server/model/normalization.h"
 #include "server/model/version.h"
 #include "server/model/vit.h"
@@ -78,7 +79,14 @@ absl::StatusOr<Network> TakeNetwork(Weights& weights, const ModelConfig& config)
     case Family::kConvMixer: {
       ASSIGN_OR_RETURN(ConvMixerWeights w, TakeConvMixer(weights, config));
       const int64_t size = w.scale.size(0);
-      network = {[w = std::move(w)](const at::Tensor& images) { return ConvMixer(w, images); }, size};
+      network = {[w = std::move(w)](const at::Tensor& images) { return ConvMixer(w, images); },
+                 size};
+      break;
+    }
+    case Family::kMixer: {
+      ASSIGN_OR_RETURN(MixerWeights w, TakeMixer(weights, config));
+      const int64_t size = w.embedding_size();
+      network = {[w = std::move(w)](const at::Tensor& images) { return Mixer(w, images); }, size};
       break;
     }
     case Family::kViT: {
@@ -226,6 +234,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
     RETURN_IF_ERROR(CheckKind(weights_path, weights_file.text(), "the weights", "safetensors"));
     return InFile(weights_path, weights.status());
   }
+  // Who publishes an encoder may leave its classifier out and num_classes as it was.
+  if (!weights->Has("head.weight") && !weights->Has("head.bias")) config.classes.clear();
   auto network = TakeNetwork(*weights, config);
   if (!network.ok()) return InFile(weights_path, network.status());
 
@@ -234,8 +244,6 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
       .version = VersionOf(config_file.text(), weights_file.text()),
       .preprocessing = config.preprocessing,
       .classes = config.classes,
-  // Who publishes an encoder may leave its classifier out and num_classes as it was.
-  if (!weights->Has("head.weight") && !weights->Has("head.bias")) config.classes.clear();
       .embedding_size = static_cast<int>(network->embedding_size),
       .precision = NameOf(type),
       .device = device_name,
