@@ -1,12 +1,11 @@
-// Chooses and starts the depthwise kernel.
+// Starts the depthwise kernel.
 #include "server/model/cuda/depthwise.h"
 
 #include <cuda_runtime_api.h>
 
 #include <utility>
 
-#include "server/model/cuda/depthwise_instance.h"
-#include "server/model/cuda/depthwise_plan.h"
+#include "server/model/cuda/depthwise_choice.h"
 #include "server/model/cuda/launch.h"
 
 namespace patchserve::cuda {
@@ -27,7 +26,7 @@ int Attribute(cudaDeviceAttr attribute) {
   return value;
 }
 
-// Whether the device is one that the library has code for.
+// Code for compute capability 8.x runs on no 9.x, nor the other way round.
 bool HasCode() {
   const int major = Attribute(cudaDevAttrComputeCapabilityMajor);
 #ifdef PATCHSERVE_CUDA_QUICK
@@ -37,43 +36,22 @@ bool HasCode() {
 #endif
 }
 
-DepthwisePlan PlanFor(const DepthwiseShape& shape, int groups) {
-  return PlanDepthwise(shape.kernel, groups, MostDepthwiseWarps(groups), shape.height, shape.width);
-}
+int SharedBytes() { return Attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin); }
 
-bool Fits(const DepthwisePlan& plan, int groups) {
-  return plan.warps() <= MostDepthwiseWarps(groups) &&
-         plan.bytes <= Attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
-}
-
-int64_t SlicesOf(const DepthwiseShape& shape, int groups) {
-  return (shape.channels / kChannelGroup + groups - 1) / groups;
-}
-
-// Large blocks are faster where they occupy the device: on an H100 from one and a half for each
-// multiprocessor on. Of 21 variants these two were never more than 6 % behind the best.
 int GroupsFor(const DepthwiseShape& shape) {
-  const int64_t blocks = SlicesOf(shape, kLargeBlockGroups) * shape.images;
-  const bool occupied = 2 * blocks >= 3 * Attribute(cudaDevAttrMultiProcessorCount);
-  const bool fits = Fits(PlanFor(shape, kLargeBlockGroups), kLargeBlockGroups);
-  return occupied && fits ? kLargeBlockGroups : kSmallBlockGroups;
+  if (!HasCode()) return 0;
+  return ChooseDepthwiseGroups(shape, {.multiprocessors = Attribute(cudaDevAttrMultiProcessorCount),
+                                       .shared_bytes = SharedBytes()});
 }
 
 }  // namespace
 
-bool TakesDepthwise(const DepthwiseShape& shape) {
-  constexpr int64_t kMostImages = 65535, kMostSide = 64, kMostChannels = 1 << 17;
-  return shape.kernel >= kLeastKernel && shape.kernel <= kLargestKernel && shape.images > 0 &&
-         shape.images <= kMostImages && shape.height > 0 && shape.height <= kMostSide &&
-         shape.width > 0 && shape.width <= kMostSide && shape.channels > 0 &&
-         shape.channels <= kMostChannels && shape.channels % kChannelGroup == 0 && HasCode() &&
-         Fits(PlanFor(shape, kSmallBlockGroups), kSmallBlockGroups);
-}
+bool TakesDepthwise(const DepthwiseShape& shape) { return GroupsFor(shape) > 0; }
 
 int RunDepthwise(const Depthwise& depthwise, Stream stream) {
   const DepthwiseShape& shape = depthwise.shape;
-  if (!TakesDepthwise(shape)) return cudaErrorInvalidValue;
   const int groups = GroupsFor(shape);
+  if (groups == 0) return cudaErrorInvalidValue;
   const ActivationCurve curve = CurveOf(shape.activation);
   DepthwiseLaunch launch = {.in = static_cast<const unsigned char*>(depthwise.in),
                             .out = static_cast<unsigned char*>(depthwise.out),
@@ -92,9 +70,9 @@ int RunDepthwise(const Depthwise& depthwise, Stream stream) {
                           ? FunctionOf<kLargeBlockGroups>(shape.kernel, kKernels)
                           : FunctionOf<kSmallBlockGroups>(shape.kernel, kKernels);
   const void* const function = of(shape.type, curve.curve);
-  // For the current device; more than 48 KiB have to be asked for.
+  // For the current device, to the most that it can be: other threads may start other shapes.
   for (const auto& [attribute, value] :
-       {std::pair(cudaFuncAttributeMaxDynamicSharedMemorySize, launch.plan.bytes),
+       {std::pair(cudaFuncAttributeMaxDynamicSharedMemorySize, SharedBytes()),
         std::pair(cudaFuncAttributePreferredSharedMemoryCarveout,
                   static_cast<int>(cudaSharedmemCarveoutMaxShared))}) {
     const cudaError_t error = cudaFuncSetAttribute(function, attribute, value);

@@ -7,11 +7,10 @@
 //
 // A warp computes 16 x 16 places of a group on tensor cores, channel by channel. One row of the
 // convolution's kernel is a matrix product [16, 16] * [16, 8] there:
-//   A: rows 0 to 7 are every second row of the image, rows 8 to 15 the same 8 columns further
-//   right;
-//      16 neighbouring pixels of the row each, the first being kLeft left of the first result;
-//   B: a Toeplitz matrix, B[k][n] = w[k - n], so that A * B has 8 neighbouring results of each row.
-//      It has room for 9 weights a row.
+// - A: rows 0 to 7 are every second row of the image, rows 8 to 15 the same ones 8 columns further
+//   right; each is 16 neighbouring pixels, of which the first is kLeft left of the first result.
+// - B: a Toeplitz matrix, B[k][n] = w[k - n], so that A * B has 8 neighbouring results of each row.
+//   It has room for 9 weights.
 // Each row of the image is loaded once, and multiplied for the two rows of results j = 0 and 1 that
 // share it, with two neighbouring rows of the convolution's kernel.
 #pragma once
@@ -94,8 +93,8 @@ class DepthwiseBlock {
     return row * row_bytes_ + (swapped * kGroups + (group ^ turn)) * kChunk;
   }
 
-  // Calls each(offset in the image, offset in shared memory, column, group): a warp has rows of its
-  // own, a thread one of the groups.
+  // Calls each(offset in the image, offset in shared memory, column). A warp has rows of its own, a
+  // thread one of the groups.
   template <typename Each>
   PATCHSERVE_GPU void ForEachChunk(const Each& each) const {
     const int group = lane_ % kGroups;
@@ -218,8 +217,7 @@ class DepthwiseBlock {
         }
         const uint32_t(&p)[3] = pixels[channel];
         const uint32_t a[4] = {p[0], p[1], p[1], p[2]};
-        // The row is the kernel's step'th from row 0 of the results, and its step - 1'th from
-        // row 1.
+        // For the second row of results it is the kernel's row above.
         if (step > 0) Gpu::MultiplyAdd(T{}, sums[1][channel], a, weights[(step + 1) % 2][channel]);
         if (step < kKernel) Gpu::MultiplyAdd(T{}, sums[0][channel], a, weights[step % 2][channel]);
       }
