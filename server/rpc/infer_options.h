@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "inference/grpc_service.pb.h"
-#include "server/model/model.h"
+#include "server/pipeline/model_registry.h"
 #include "server/pipeline/request.h"
 
 namespace patchserve {

@@ -9,6 +9,7 @@ import collections
 import datetime
 import json
 import pathlib
+import re
 import sys
 
 import PIL
@@ -63,15 +64,17 @@ def is_far(row):
     return not (row.get("logits", 0) <= TOLERANCE and row["embedding"] <= TOLERANCE and row.get("same_order", True))
 
 
-def networks(raw, wrong):
-    found = {row["name"]: row for row in rows(raw)}
+def networks(raw, wrong, before):
+    """A name that wasn't measured anew keeps its row of the earlier page, with its date."""
+    today = str(datetime.date.fromtimestamp(raw.stat().st_mtime))
+    found = entries_of(before) | {row["name"]: dict(row, measured=today) for row in rows(raw)}
     served = [row for row in found.values() if "embedding" in row]
     far = [row["name"] for row in served if is_far(row)]
     wrong += [f"{name}: other answers than timm's" for name in far]
     wrong += [f'{row["name"]}: refused: {row["refused"]}' for row in found.values()
               if "is built with" not in row.get("refused", "is built with")]
     counts = [("module", "entry points", "served", "refused", "not measured", "ImageNet-1k checkpoints", "of those served")]
-    entries = [("entry point", "config.json", "weights", "blocks", "logits", "embedding")]
+    entries = [("entry point", "config.json", "weights", "blocks", "logits", "embedding", "measured")]
     for module in MODULES:
         names = [name for name, of in entry_points() if of == module]
         good = [row["name"] for row in served if row["name"] in names and not is_far(row)]
@@ -82,7 +85,7 @@ def networks(raw, wrong):
     return f"""Each entry point of timm's `vision_transformer.py`, `deit.py`, `convmixer.py` and `mlp_mixer.py`, with random weights of its own
 width, heads and picture size (vision transformers with two blocks, or one where two would take long, the others whole), as a folder in
 one of the three forms of config.json and with float32, float16 or bfloat16 weights, served in float32 and asked for
-{served[0]["photos"]} photos of odd sizes in PNG files. The error is the largest difference from timm's logits (and embedding), relative
+{min(row["photos"] for row in served if "photos" in row)} photos or more of odd sizes in PNG files. The error is the largest difference from timm's logits (and embedding), relative
 to the largest; the five best classes must come in timm's order. Where timm lists weights without a classifier only (`num_classes` 0), as
 for {sum(map(headless, names))} of these {len(names)} names, the network has none here either, and its embedding is compared.
 
@@ -95,11 +98,26 @@ The last two columns count what timm lists as published for these entry points: 
 
 def entry(name, row):
     if row is None:
-        return f"`{name}`", "", "", "", "not measured", ""
+        return f"`{name}`", "", "", "", "not measured", "", ""
     if "refused" in row:
-        return f"`{name}`", "", "", "", "refused", row["refused"]
+        return f"`{name}`", "", "", "", "refused", row["refused"], row["measured"]
     logits = f'{row["logits"]:.1e}' if "logits" in row else "none"
-    return f"`{name}`", row["form"], row["type"], row.get("depth", "all"), logits, f'{row["embedding"]:.1e}'
+    return f"`{name}`", row["form"], row["type"], row.get("depth", "all"), logits, f'{row["embedding"]:.1e}', row["measured"]
+
+
+def entries_of(page):
+    """The rows that entry() has written, by name; those of a page without dates are of its section's."""
+    [date] = re.findall("Measured on (.*)\\.", page)[:1] or [""]
+    found = {}
+    for line in re.findall(r"(?m)^\| `[^`.]+`.*", page):
+        name, form, kind, blocks, logits, embedding, *measured = [cell.strip(" `") for cell in line.strip("|").split("|")]
+        row = {"name": name, "measured": (measured or [date])[0]}
+        if logits == "refused":
+            found[name] = row | {"refused": embedding}
+        elif form:
+            row |= {"form": form, "type": kind, "depth": blocks, "embedding": float(embedding)}
+            found[name] = row if logits == "none" else row | {"logits": float(logits)}
+    return found
 
 
 def options(raw, wrong):
@@ -258,12 +276,12 @@ PARTS = (
 )
 
 
-def section(title, raw, part, wrong):
+def section(title, raw, part, wrong, before):
     if "\n" not in raw.read_text():  # a part that was stopped before its first line
         wrong.append(f"{title}: nothing was measured")
         return f"## {title}\n\nNothing was measured.\n"
     of_part = []
-    text = part(raw, of_part)
+    text = part(raw, of_part, before) if part is networks else part(raw, of_part)
     wrong += [f"{title}: {what}" for what in of_part]
     date = datetime.date.fromtimestamp(raw.stat().st_mtime)
     return f"## {title}\n\nMeasured on {date}.\n\n{text}"
@@ -279,7 +297,7 @@ def main():
     measured, out = map(pathlib.Path, sys.argv[1:])
     wrong = []
     before = sections_of(out)
-    sections = [section(title, measured / raw, part, wrong) if (measured / raw).exists() else before[title]
+    sections = [section(title, measured / raw, part, wrong, before.get(title, "")) if (measured / raw).exists() else before[title]
                 for title, raw, part in PARTS if (measured / raw).exists() or title in before]
     out.write_text(f"""# Fidelity: how near the answers are to timm's
 
