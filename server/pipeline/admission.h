@@ -13,8 +13,6 @@
 
 namespace patchserve {
 
-using CallPtr = std::unique_ptr<Call>;
-
 // Bytes.
 struct Budgets {
   int64_t images = 0;    // that aren't answered, as sent and as model input

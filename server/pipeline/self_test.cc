@@ -78,8 +78,8 @@ absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(
     const std::atomic<bool>& cancelled, const Clock& now) {
   const Preprocessing& how = model.description.preprocessing;
   ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(kSelfTestPhoto, ImageLimits{}));
-  ASSIGN_OR_RETURN(const OwnedInput input,
-                   MakeModelInput(absl::MakeConstSpan(kSelfTestPhoto), info, how));
+  ASSIGN_OR_RETURN(const OwnedInput input, MakeModelInput(absl::MakeConstSpan(kSelfTestPhoto), info,
+                                                          how, model.allocate_input));
 
   std::vector<CostModel::Sample> measured;
   absl::Duration first_use;

@@ -36,9 +36,12 @@ class Executor {
   // To be called once by RunBatch when the device is done, before its answers are made: another
   // batch may start. False: what it took says nothing of the bucket.
   using DeviceDone = std::function<void(bool ok)>;
-  // Runs a batch in a bucket of so many images, and answers it; returns how many were late.
-  using RunBatch =
-      std::function<int(std::vector<Item> batch, int bucket, const DeviceDone& device_done)>;
+  // To be called once, after DeviceDone, when the batch is answered: so many were late. On any
+  // thread, also after RunBatch has returned; the executor must be there.
+  using Answered = std::function<void(int late)>;
+  // Runs a batch in a bucket of so many images, and sees to it that it is answered.
+  using RunBatch = std::function<void(std::vector<Item> batch, int bucket,
+                                      const DeviceDone& device_done, Answered answered)>;
 
   struct Options {
     Scheduler::Options scheduler;
@@ -184,21 +187,25 @@ class Executor {
     if (scheduler_.ready() > 0) changed_.notify_one();
     lock.unlock();
     for (Item& item : late) options_.drop(std::move(item), DropReason::kExpired);
-    bool learns = true;
-    const auto device_done = [&](bool ok) {
-      std::lock_guard done(mutex_);
-      // The model may have gone with its last batch.
-      learns = ok && run == run_[batch.model];
-      scheduler_.Ended(batch.run, options_.now(), learns);
-      // A runner that waits for the right moment may find that it has come.
-      if (scheduler_.ready() > 0) changed_.notify_all();
-    };
-    int late_answers = 0;
-    if (run != nullptr) late_answers = (*run)(std::move(items), batch.bucket, device_done);
-    lock.lock();
-    if (run != nullptr && learns && run == run_[batch.model]) {
-      scheduler_.Answered(batch.model, static_cast<int>(batch.requests.size()), late_answers);
+    if (run != nullptr) {
+      const auto learns = std::make_shared<bool>(true);
+      (*run)(
+          std::move(items), batch.bucket,
+          [&](bool ok) {
+            std::lock_guard done(mutex_);
+            // The model may have gone with its last batch.
+            *learns = ok && run == run_[batch.model];
+            scheduler_.Ended(batch.run, options_.now(), *learns);
+            // A runner that waits for the right moment may find that it has come.
+            if (scheduler_.ready() > 0) changed_.notify_all();
+          },
+          [this, run, learns, model = batch.model,
+           requests = static_cast<int>(batch.requests.size())](int late) {
+            std::lock_guard done(mutex_);
+            if (*learns && run == run_[model]) scheduler_.Answered(model, requests, late);
+          });
     }
+    lock.lock();
   }
 
   std::vector<Item> TakeItems(const std::vector<int64_t>& tickets) {

@@ -218,12 +218,12 @@ const bool registered = (Register(), true);
 // part of it, and most of it for a lone request.
 void ThroughExecutor(benchmark::State& state, CostModel (*cost)()) {
   Executor<std::latch*> executor({.drop = [](std::latch*, DropReason) {}});
-  const int model =
-      executor.AddModel(kMaxQueued, cost(), [](auto batch, int, const auto& device_done) {
-        device_done(true);
-        for (std::latch* done : batch) done->count_down();
-        return 0;
-      });
+  const int model = executor.AddModel(kMaxQueued, cost(),
+                                      [](auto batch, int, const auto& device_done, auto answered) {
+                                        device_done(true);
+                                        answered(0);
+                                        for (std::latch* done : batch) done->count_down();
+                                      });
   for (auto _ : state) {
     std::latch done(state.range(0));
     const absl::Time deadline = SteadyNow() + absl::Seconds(100);
