@@ -139,8 +139,7 @@ class Executor {
     return ran.get();
   }
 
-  // Runs what is queued, without waiting for more, then joins the runners. A second call does
-  // nothing.
+  // Runs what is queued, then joins the runners. A second call does nothing.
   void Stop() {
     {
       std::lock_guard lock(mutex_);
