@@ -31,8 +31,8 @@ const Shape kShapes[] = {{1, 1, 1, 1, 1},    {2, 2, 2, 3, 3},    {1, 3, 5, 16, 7
 
 std::vector<InstructionSet> Sets() {
   std::vector<InstructionSet> sets;
-  for (InstructionSet set :
-       {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+  for (InstructionSet set : {InstructionSet::kBaseline, InstructionSet::kAvx2,
+                             InstructionSet::kAvx512, InstructionSet::kAvx512Bf16}) {
     if (set <= BestInstructionSet()) sets.push_back(set);
   }
   return sets;

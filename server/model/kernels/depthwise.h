@@ -66,6 +66,10 @@ constexpr int64_t DepthwiseRowWidth(int64_t kernel, int64_t width) {
   return (width + 15) / 16 * 16 + kernel - 1;
 }
 
+namespace avx512bf16 {
+void RunDepthwise(const DepthwiseStep<float>& step);
+void RunDepthwise(const DepthwiseStep<uint16_t>& step);
+}  // namespace avx512bf16
 namespace avx512 {
 void RunDepthwise(const DepthwiseStep<float>& step);
 void RunDepthwise(const DepthwiseStep<uint16_t>& step);
