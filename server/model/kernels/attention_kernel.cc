@@ -6,14 +6,6 @@ namespace {
 
 constexpr int kRows = kAttentionRows;
 
-// The products are of words: a number each, float, or a pair of bfloat16, int32_t.
-template <typename Word>
-using WordVec = decltype(Load(static_cast<const Word*>(nullptr)));
-template <typename Word>
-constexpr int kNumbers = 1;
-template <>
-constexpr int kNumbers<int32_t> = 2;  // in a word
-
 template <typename Word, typename T>
 inline WordVec<Word> LoadWords(const T* from) {
   if constexpr (kNumbers<Word> == 1) {

@@ -87,6 +87,14 @@ inline IntVec Load(const int32_t* from) {
   return v;
 }
 inline void Store(IntVec v, int32_t* to) { __builtin_memcpy(to, &v, sizeof(v)); }
+// What kernels multiply: a number each, float, or a pair of bfloat16, int32_t.
+template <typename Word>
+using WordVec = decltype(Load(static_cast<const Word*>(nullptr)));
+template <typename Word>
+constexpr int kNumbers = 1;  // in a word
+template <>
+inline constexpr int kNumbers<int32_t> = 2;
+
 inline IntVec Pairs(HalfVec first, HalfVec second) {
   return (IntVec)(__builtin_convertvector(first, UIntVec) | __builtin_convertvector(second, UIntVec)
                                                                 << 16);
