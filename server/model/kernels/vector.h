@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "server/model/architecture.h"
+#include "server/model/activation.h"
 
 namespace patchserve::KERNEL_ISA {
 
