@@ -42,6 +42,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
   model->name = settings.name;
   model->description = std::move(found.description);
   model->description.preprocessing.apply_orientation = settings.apply_orientation;
+  model->description.preprocessing.fast_decode = settings.fast_decode;
   model->forward = std::move(found.forward);
   model->allocate_input = backend.allocate_input;
   model->buckets = BatchBuckets(!backend.runners_share, settings.max_batch);

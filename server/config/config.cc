@@ -69,6 +69,7 @@ void Override(const ModelOptions& options, ModelSettings& model) {
                              absl::Nanoseconds(options.default_deadline().nanos());
   }
   if (options.has_deterministic()) model.deterministic = options.deterministic();
+  model.fast_decode = options.decode() == config::v1::FAST;
   if (options.has_apply_orientation()) model.apply_orientation = options.apply_orientation();
 }
 

@@ -19,6 +19,7 @@ struct ModelSettings {
   int max_queue = 0;                // >= 1: requests that wait, those being decoded included
   absl::Duration default_deadline;  // > 0
   bool apply_orientation = true;
+  bool fast_decode = false;    // large JPEGs at a fraction of their size
   bool deterministic = false;  // answers don't depend on what they are batched with
 };
 

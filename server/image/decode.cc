@@ -30,13 +30,12 @@ absl::Status Damaged() {
   return absl::InvalidArgumentError("image file is damaged or cut off: it can't be decoded");
 }
 
-// Decodes into `pixels`, of `type` and the size of the picture. False where the
-// file can't be decoded or has another size.
-bool DecodeInto(absl::Span<const uint8_t> file, int flags, int type, const ImageInfo& info,
+// Decodes into `pixels`, of `type`. False where the file can't be decoded or has another size.
+bool DecodeInto(absl::Span<const uint8_t> file, int flags, int type, int width, int height,
                 void* pixels) {
   // OpenCV takes a Mat, but only reads from it.
   const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8UC1, const_cast<uint8_t*>(file.data()));
-  cv::Mat target(info.height, info.width, type, pixels);
+  cv::Mat target(height, width, type, pixels);
   try {
     const cv::Mat decoded = cv::imdecode(bytes, flags | cv::IMREAD_IGNORE_ORIENTATION, &target);
     // Empty after a failure; a picture of another size has memory of its own.
@@ -46,9 +45,27 @@ bool DecodeInto(absl::Span<const uint8_t> file, int flags, int type, const Image
   }
 }
 
+// OpenCV has a flag a size, for colours and for grey the same.
+int ShrinkFlag(int shrink) {
+  switch (shrink) {
+    case 2:
+      return cv::IMREAD_REDUCED_GRAYSCALE_2;
+    case 4:
+      return cv::IMREAD_REDUCED_GRAYSCALE_4;
+    case 8:
+      return cv::IMREAD_REDUCED_GRAYSCALE_8;
+    default:
+      return 0;
+  }
+}
+
 absl::StatusOr<Image> DecodeColor(absl::Span<const uint8_t> file, const ImageInfo& info) {
-  Image image = Image::Uninitialized(info.width, info.height);
-  if (!DecodeInto(file, cv::IMREAD_COLOR_RGB, CV_8UC3, info, image.pixels.get())) return Damaged();
+  Image image = Image::Uninitialized((info.width + info.shrink - 1) / info.shrink,
+                                     (info.height + info.shrink - 1) / info.shrink);
+  const int flags = cv::IMREAD_COLOR_RGB | ShrinkFlag(info.shrink);
+  if (!DecodeInto(file, flags, CV_8UC3, image.width, image.height, image.pixels.get())) {
+    return Damaged();
+  }
   return image;
 }
 
@@ -69,7 +86,8 @@ absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> file, const ImageInfo
 // OpenCV would scale 16-bit grey to 8; Pillow clips it.
 absl::StatusOr<Image> DecodeDeepGray(absl::Span<const uint8_t> file, const ImageInfo& info) {
   std::vector<uint16_t> gray(size_t{1} * info.width * info.height);
-  if (!DecodeInto(file, cv::IMREAD_ANYDEPTH, CV_16UC1, info, gray.data())) return Damaged();
+  if (!DecodeInto(file, cv::IMREAD_ANYDEPTH, CV_16UC1, info.width, info.height, gray.data()))
+    return Damaged();
   Image image = Image::Uninitialized(info.width, info.height);
   for (size_t i = 0; i < gray.size(); ++i) {
     std::fill_n(&image.pixels[3 * i], 3, static_cast<uint8_t>(std::min<int>(gray[i], 255)));

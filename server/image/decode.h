@@ -12,9 +12,10 @@ namespace patchserve {
 
 // Decodes `file`, of which ReadHeader said `info`, as Pillow's convert("RGB")
 // does: alpha dropped, palettes expanded, the first frame of an animation. The
-// orientation is not applied. Thread-safe.
-// Errors: INVALID_ARGUMENT: a damaged or truncated file, a decoded size other than
-// the header's, or a JPEG of more than 200 scans (each costs a walk over the picture).
+// orientation is not applied. info.shrink, if it isn't 1, makes a smaller picture of a JPEG (but
+// not of a CMYK one) than Pillow's: libjpeg leaves out high frequencies. Thread-safe. Errors:
+// INVALID_ARGUMENT: a damaged or truncated file, a decoded size other than the header's, or a JPEG
+// of more than 200 scans (each costs a walk over the picture).
 absl::StatusOr<Image> Decode(absl::Span<const uint8_t> file, const ImageInfo& info);
 
 enum class PixelFormat { kRgb, kBgr, kGray };  // 8 bits a channel, rows without padding

@@ -32,6 +32,8 @@ struct ImageInfo {
   // The most memory a pixel that decoding takes, and turning upright: the RGB that comes out, and
   // what the codec holds meanwhile.
   int decoding_bytes_a_pixel = 3;
+  // Decode divides the sides of a JPEG by this, 1, 2, 4 or 8, and rounds up: see JpegShrink.
+  int shrink = 1;
 
   int64_t decoding_bytes() const { return int64_t{decoding_bytes_a_pixel} * width * height; }
 };

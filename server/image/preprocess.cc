@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
 #include "server/image/resample.h"
 
@@ -25,7 +26,7 @@ int RoundHalfEven(double x) { return static_cast<int>(std::nearbyint(x)); }
 int ScaledSide(int side, double ratio) { return std::max(1, RoundHalfEven(side / ratio)); }
 
 // The size before the crop: timm's Resize or ResizeKeepRatio.
-Size ResizedSize(const Image& image, const Preprocessing& how) {
+Size ResizedSize(const Size& image, const Preprocessing& how) {
   const int width = static_cast<int>(std::floor(how.width / how.crop_pct));
   const int height = static_cast<int>(std::floor(how.height / how.crop_pct));
   if (how.crop_mode == CropMode::kSquash) return {width, height};
@@ -78,7 +79,7 @@ void Fill(const Preprocessing& how, absl::Span<uint8_t> out) {
 }  // namespace
 
 void Preprocess(const Image& image, const Preprocessing& how, absl::Span<uint8_t> out) {
-  const Size size = ResizedSize(image, how);
+  const Size size = ResizedSize({image.width, image.height}, how);
   const Overlap x = Center(size.width, how.width);
   const Overlap y = Center(size.height, how.height);
   const Image part = Resample(image, size.width, size.height, how.interpolation,
@@ -89,6 +90,19 @@ void Preprocess(const Image& image, const Preprocessing& how, absl::Span<uint8_t
     uint8_t* const target = &out[size_t{3} * ((y.target + row) * how.width + x.target)];
     std::memcpy(target, &part.pixels[row * part_stride], part_stride);
   }
+}
+
+int JpegShrink(const ImageInfo& info, const Preprocessing& how) {
+  if (!how.fast_decode || info.format != ImageFormat::kJpeg) return 1;
+  Size stored = {info.width, info.height};
+  if (how.apply_orientation && info.orientation >= 5) std::swap(stored.width, stored.height);
+  const Size wanted = ResizedSize(stored, how);
+  int shrink = 1;
+  while (shrink < 8 && stored.width >= 4 * shrink * wanted.width &&
+         stored.height >= 4 * shrink * wanted.height) {
+    shrink *= 2;
+  }
+  return shrink;
 }
 
 }  // namespace patchserve

@@ -15,4 +15,9 @@ namespace patchserve {
 // matter. Thread-safe.
 void Preprocess(const Image& image, const Preprocessing& how, absl::Span<uint8_t> out);
 
+// By how much decoding may divide the sides of a picture that goes to Preprocess next: 1, 2, 4 or
+// 8, as long as they stay at least twice as long as what Preprocess resizes them to. 1 for what
+// isn't a JPEG, and unless how.fast_decode.
+int JpegShrink(const ImageInfo& info, const Preprocessing& how);
+
 }  // namespace patchserve

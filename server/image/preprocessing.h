@@ -20,6 +20,8 @@ struct Preprocessing {
   std::array<float, 3> std = {0.229f, 0.224f, 0.225f};   // each > 0
   // Not timm's: turn photos upright by their orientation in EXIF or XMP first.
   bool apply_orientation = true;
+  // Nor this: JPEGs much larger than the input are decoded at a fraction of their size.
+  bool fast_decode = false;
 
   size_t bytes() const { return size_t{3} * width * height; }
 };

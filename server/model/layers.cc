@@ -1,14 +1,13 @@
 #include "server/model/layers.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/layer_norm.h>
-#include <ATen/ops/rms_norm.h>
 #include <ATen/ops/rsqrt.h>
 
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
+#include "server/model/kernels/norm.h"
 
 namespace patchserve {
 namespace {
@@ -23,8 +22,7 @@ absl::StatusOr<at::Tensor> TakePlaced(Weights& weights, const std::string& name,
 
 at::Tensor Norm::operator()(const at::Tensor& x) const {
   if (!weight.defined()) return x;
-  if (!bias.defined()) return at::rms_norm(x, weight.sizes(), weight, epsilon);
-  return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
+  return NormalizeRows(x, weight, bias, epsilon);
 }
 
 absl::StatusOr<Norm> TakeNorm(Weights& weights, const std::string& name, int64_t dim, NormKind kind,

@@ -15,14 +15,18 @@ double Pixels(const ImageInfo& image) {
   return std::max(static_cast<double>(image.width) * image.height, 10'000.0);
 }
 
+size_t KindOf(const ImageInfo& image) {
+  return image.shrink > 1 ? 6 : static_cast<size_t>(image.format);
+}
+
 }  // namespace
 
 absl::Duration DecodeCost::Expected(const ImageInfo& image) const {
-  return absl::Nanoseconds(per_pixel_[static_cast<size_t>(image.format)] * Pixels(image));
+  return absl::Nanoseconds(per_pixel_[KindOf(image)] * Pixels(image));
 }
 
 void DecodeCost::Observe(const ImageInfo& image, absl::Duration took) {
-  std::atomic<double>& known = per_pixel_[static_cast<size_t>(image.format)];
+  std::atomic<double>& known = per_pixel_[KindOf(image)];
   const double now = known;
   const double seen = absl::ToDoubleNanoseconds(took) / Pixels(image);
   known = now + kShare * (std::clamp(seen, now / kFarOff, kFarOff * now) -

@@ -7,6 +7,7 @@
 #include "server/base/quote.h"
 #include "server/base/status.h"
 #include "server/image/decode.h"
+#include "server/image/preprocess.h"
 #include "server/pipeline/tensor_input.h"
 
 namespace patchserve {
@@ -36,7 +37,9 @@ absl::Status CheckParts(const ClassifyRequest& request, const ServedModel& model
 absl::StatusOr<ImageInfo> CheckImage(const ClassifyRequest& request, const ImageLimits& limits,
                                      const Preprocessing& how) {
   if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&request.image)) {
-    return ReadHeader(*file, limits);
+    ASSIGN_OR_RETURN(ImageInfo info, ReadHeader(*file, limits));
+    info.shrink = JpegShrink(info, how);
+    return info;
   }
   if (const auto* raw = std::get_if<RawPixels>(&request.image)) {
     return CheckRaw(raw->pixels, raw->width, raw->height, raw->format, limits);

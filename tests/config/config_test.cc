@@ -42,6 +42,7 @@ TEST_F(ConfigTest, TheFileOverridesTheFlagsOfItsModels) {
   absl::SetFlag(&FLAGS_config, tree.Write("server.textproto", R"(
       default_model: "b"
       models { name: "b" max_batch: 3 precision: "bfloat16" apply_orientation: false deterministic: true
+               decode: FAST
                default_deadline { nanos: 500000000 } })"));
   const auto config = ReadConfig();
   ASSERT_TRUE(config.ok()) << config.status();
@@ -49,6 +50,8 @@ TEST_F(ConfigTest, TheFileOverridesTheFlagsOfItsModels) {
   EXPECT_EQ(config->models[1].max_batch, 3);
   EXPECT_EQ(config->models[1].precision, "bfloat16");
   EXPECT_FALSE(config->models[1].apply_orientation);
+  EXPECT_TRUE(config->models[1].fast_decode);
+  EXPECT_FALSE(config->models[0].fast_decode);
   EXPECT_TRUE(config->models[1].deterministic);
   EXPECT_FALSE(config->models[0].deterministic);
   EXPECT_EQ(config->models[1].default_deadline, absl::Milliseconds(500));

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,6 +44,37 @@ TEST(DecodeTest, SixteenBitGrayIsClippedAndNotScaled) {
   const Image image = DecodeTestImage("gray16.png");
   const uint8_t* last = image.pixels.get() + image.size() - 3;
   EXPECT_THAT(std::vector<uint8_t>(last, last + 3), testing::Each(255));
+}
+
+// The mean of the place's pixels in a picture that is `shrink` times as large.
+double MeanThere(const Image& large, int shrink, int x, int y, int color) {
+  double sum = 0;
+  int count = 0;
+  for (int row = shrink * y; row < std::min(shrink * (y + 1), large.height); ++row) {
+    for (int column = shrink * x; column < std::min(shrink * (x + 1), large.width); ++column) {
+      sum += large.pixels[3 * (size_t{1} * row * large.width + column) + color];
+      ++count;
+    }
+  }
+  return sum / count;
+}
+
+TEST(DecodeTest, AJpegThatIsShrunkIsNearTheMeansOfItsPixels) {
+  const File file = ReadTestImage("chelsea.jpg");
+  ImageInfo info = ReadHeader(file, {}).value();
+  const Image large = Decode(file, info).value();
+  for (int shrink : {2, 4, 8}) {
+    info.shrink = shrink;
+    const Image small = Decode(file, info).value();
+    ASSERT_EQ(small.width, (large.width + shrink - 1) / shrink);
+    ASSERT_EQ(small.height, (large.height + shrink - 1) / shrink);
+    double difference = 0;
+    for (size_t i = 0; i < small.size(); ++i) {
+      const int x = i / 3 % small.width, y = i / 3 / small.width;
+      difference += std::abs(small.pixels[i] - MeanThere(large, shrink, x, y, i % 3));
+    }
+    EXPECT_LT(difference / small.size(), 2) << shrink;
+  }
 }
 
 TEST(DecodeTest, ThreadsDecodeAtTheSameTime) {

@@ -55,6 +55,34 @@ TEST(PreprocessTest, EveryByteIsTimms) {
   }
 }
 
+TEST(JpegShrinkTest, SidesStayTwiceAsLongAsWhatTheyAreResizedTo) {
+  // 224x224 are cropped from a short side of 256.
+  const Preprocessing how = {.fast_decode = true};
+  const auto shrink = [&](int width, int height, int orientation = 1) {
+    return JpegShrink({ImageFormat::kJpeg, width, height, orientation}, how);
+  };
+  EXPECT_EQ(shrink(1023, 1023), 1);
+  EXPECT_EQ(shrink(1024, 1024), 2);
+  EXPECT_EQ(shrink(4000, 3000), 4);
+  EXPECT_EQ(shrink(40000, 1023), 1);
+  EXPECT_EQ(shrink(40000, 30000), 8);
+}
+
+TEST(JpegShrinkTest, SidesAreThoseOfThePictureTurnedUpright) {
+  Preprocessing how = {.width = 200, .height = 100, .crop_mode = CropMode::kSquash, .crop_pct = 1};
+  how.fast_decode = true;
+  EXPECT_EQ(JpegShrink({ImageFormat::kJpeg, 1600, 800, 1}, how), 4);
+  EXPECT_EQ(JpegShrink({ImageFormat::kJpeg, 800, 1600, 6}, how), 4);
+  EXPECT_EQ(JpegShrink({ImageFormat::kJpeg, 1600, 800, 6}, how), 2);
+  how.apply_orientation = false;
+  EXPECT_EQ(JpegShrink({ImageFormat::kJpeg, 1600, 800, 6}, how), 4);
+}
+
+TEST(JpegShrinkTest, NothingIsShrunkButAJpegThatMayBe) {
+  EXPECT_EQ(JpegShrink({ImageFormat::kJpeg, 4000, 3000}, {}), 1);
+  EXPECT_EQ(JpegShrink({ImageFormat::kPng, 4000, 3000}, {.fast_decode = true}), 1);
+}
+
 TEST(PreprocessTest, BordersHaveTheMeansColour) {
   Preprocessing how = {.width = 8, .height = 8, .crop_mode = CropMode::kBorder, .crop_pct = 1.0};
   how.mean = {0.1f, 0.5f, 0.9f};

@@ -35,8 +35,8 @@ TEST(AttentionTest, GivesWhatATensGives) {
     const at::Tensor kv =  // side by side, as a linear layer gives them
         at::randn({s.images, s.tokens, 2, s.heads, s.dim}).permute({2, 0, 3, 1, 4});
     const at::Tensor q16 = q.to(at::kBFloat16), kv16 = kv.to(at::kBFloat16);
-    for (InstructionSet set :
-         {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+    for (InstructionSet set : {InstructionSet::kBaseline, InstructionSet::kAvx2,
+                               InstructionSet::kAvx512, InstructionSet::kAvx512Bf16}) {
       if (set > BestInstructionSet()) continue;
       SCOPED_TRACE(testing::Message() << s.tokens << " tokens of " << s.dim << ", instruction set "
                                       << static_cast<int>(set));

@@ -19,6 +19,16 @@ TEST(DecodeCostTest, LearnsEachFormatsTimeByThePixel) {
   EXPECT_EQ(cost.Expected(kPng), png);
 }
 
+TEST(DecodeCostTest, AJpegThatIsShrunkHasATimeOfItsOwn) {
+  DecodeCost cost;
+  const absl::Duration whole = cost.Expected(kJpeg);
+  ImageInfo shrunk = kJpeg;
+  shrunk.shrink = 4;
+  for (int i = 0; i < 100; ++i) cost.Observe(shrunk, absl::Milliseconds(2));
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(cost.Expected(shrunk)), 2, 0.1);
+  EXPECT_EQ(cost.Expected(kJpeg), whole);
+}
+
 TEST(DecodeCostTest, OneThreadThatWasHeldUpCountsLittle) {
   DecodeCost cost;
   const absl::Duration before = cost.Expected(kJpeg);

@@ -26,6 +26,10 @@ constexpr int64_t AttentionScratchFloats(int64_t tokens, int64_t dim) {
   return 2 * padded * dim + kAttentionRows * (padded + 2 * dim);
 }
 
+namespace avx512bf16 {
+void RunAttention(const AttentionStep<float>& step);
+void RunAttention(const AttentionStep<uint16_t>& step);
+}  // namespace avx512bf16
 namespace avx512 {
 void RunAttention(const AttentionStep<float>& step);
 void RunAttention(const AttentionStep<uint16_t>& step);

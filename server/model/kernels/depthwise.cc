@@ -1,6 +1,7 @@
 #include "server/model/kernels/depthwise.h"
 
 #include <ATen/Parallel.h>
+#include <c10/util/BFloat16.h>
 
 #include <algorithm>
 
@@ -25,6 +26,7 @@ DepthwiseKernel::DepthwiseKernel(const Parameters& p)
     : channels_(p.channels),
       kernel_(p.kernel),
       weight_(RoundUp(p.channels, kDepthwiseUnit<uint16_t>) * p.kernel * p.kernel),
+      pairs_(RoundUp(p.channels, kDepthwiseUnit<uint16_t>) * p.kernel * DepthwisePairs(p.kernel)),
       bias_(Padded(p.bias, p.channels)),
       in_scale_(Padded(p.in_scale, p.channels)),
       in_shift_(Padded(p.in_shift, p.channels)),
@@ -35,6 +37,10 @@ DepthwiseKernel::DepthwiseKernel(const Parameters& p)
     for (int64_t tap = 0; tap < taps; ++tap) {
       weight_[(group * taps + tap) * kDepthwiseGroup + c % kDepthwiseGroup] =
           p.weight[c * taps + tap];
+      const int64_t row = (group * kernel_ + tap / kernel_) * DepthwisePairs(kernel_);
+      const int64_t column = tap % kernel_;
+      pairs_[(row + column / 2) * kDepthwiseGroup + c % kDepthwiseGroup] |=
+          c10::BFloat16(p.weight[c * taps + tap]).x << (column % 2 * 16);
     }
   }
 }
@@ -42,8 +48,9 @@ DepthwiseKernel::DepthwiseKernel(const Parameters& p)
 template <typename T>
 void DepthwiseKernel::Run(Activation activation, const T* in, T* out, int64_t images,
                           int64_t height, int64_t width, InstructionSet set) const {
-  const auto run = CopyFor<void(const DepthwiseStep<T>&)>(
-      set, avx512::RunDepthwise, avx2::RunDepthwise, baseline::RunDepthwise);
+  const auto run =
+      CopyFor<void(const DepthwiseStep<T>&)>(set, avx512bf16::RunDepthwise, avx512::RunDepthwise,
+                                             avx2::RunDepthwise, baseline::RunDepthwise);
   const int64_t units = RoundUp(channels_, kDepthwiseUnit<T>) / kDepthwiseUnit<T>;
   const int64_t row_floats = kernel_ * DepthwiseRowWidth(kernel_, width) * kDepthwiseUnit<T>;
   at::parallel_for(0, images * units, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
@@ -58,6 +65,7 @@ void DepthwiseKernel::Run(Activation activation, const T* in, T* out, int64_t im
            .width = width,
            .first = first,
            .weight = weight_.data() + first * kernel_ * kernel_,
+           .pairs = pairs_.data() + first * kernel_ * DepthwisePairs(kernel_),
            .bias = bias_.data() + first,
            .in_scale = in_scale_.data() + first,
            .in_shift = in_shift_.data() + first,

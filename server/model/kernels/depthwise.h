@@ -12,8 +12,9 @@ namespace patchserve {
 // For each image, with a convolution of each channel on its own, zero-padded to the same size:
 //   x = in_scale * in + in_shift
 //   out = x + out_scale * activation(convolution(x) + bias)
-// Numbers are float32 throughout, whatever the type of `in` and `out` is. An image's result
-// doesn't depend on what else is in its batch. Const functions are thread-safe.
+// Numbers are float32 throughout, whatever the type of `in` and `out` is; but where `in` is
+// bfloat16 and the CPU multiplies pairs of those (kAvx512Bf16), x and the weights are bfloat16.
+// An image's result doesn't depend on what else is in its batch. Const functions are thread-safe.
 class DepthwiseKernel {
  public:
   // One number a channel each; weight [channels, kernel, kernel].
@@ -40,6 +41,9 @@ class DepthwiseKernel {
   int64_t kernel_ = 0;
   // Channels in groups of kDepthwiseGroup, the last one padded with zeros.
   std::vector<float> weight_;  // [groups, kernel, kernel, kDepthwiseGroup]
+  // In bfloat16, two neighbours of a row in one: [groups, kernel, kernel / 2 rounded up,
+  // kDepthwiseGroup], the first of them in the lower half.
+  std::vector<int32_t> pairs_;
   std::vector<float> bias_, in_scale_, in_shift_, out_scale_;
 };
 
@@ -55,17 +59,25 @@ struct DepthwiseStep {
   Activation activation;
   int64_t channels, kernel, height, width;
   int64_t first;  // channel; the weights and the numbers a channel begin with its
-  const float *weight, *bias, *in_scale, *in_shift, *out_scale;
+  const float* weight;
+  const int32_t* pairs;
+  const float *bias, *in_scale, *in_shift, *out_scale;
   const T* in;  // the image's first number, and so on
   T* out;
   float* rows;  // DepthwiseRowFloats of scratch memory, at a cache line's start
 };
+
+constexpr int64_t DepthwisePairs(int64_t kernel) { return (kernel + 1) / 2; }  // in a row
 
 // `kernel` rows of a unit of channels, padded on both sides.
 constexpr int64_t DepthwiseRowWidth(int64_t kernel, int64_t width) {
   return (width + 15) / 16 * 16 + kernel - 1;
 }
 
+namespace avx512bf16 {
+void RunDepthwise(const DepthwiseStep<float>& step);
+void RunDepthwise(const DepthwiseStep<uint16_t>& step);
+}  // namespace avx512bf16
 namespace avx512 {
 void RunDepthwise(const DepthwiseStep<float>& step);
 void RunDepthwise(const DepthwiseStep<uint16_t>& step);

@@ -1,11 +1,16 @@
 // Vectors of float32 for the kernels, which are compiled once for each instruction set
 // (CMakeLists.txt): KERNEL_ISA names it and is the namespace, KERNEL_LANES is how many
-// floats its registers hold. Only for *_kernel.cc. Nothing of the standard library is used
-// there: an inline function of it, compiled for AVX-512, could be linked into code that must
+// floats its registers hold. Only for *_kernel.cc. No function of the standard library is used
+// there: an inline one, compiled for AVX-512, could be linked into code that must
 // run without.
 #pragma once
 
+#if KERNEL_LANES == 16
+#include <immintrin.h>
+#endif
+
 #include <cstdint>
+#include <utility>
 
 #include "server/model/activation.h"
 
@@ -24,15 +29,25 @@ inline Vec Load(const float* from) {
   __builtin_memcpy(&v, from, sizeof(v));
   return v;
 }
-inline Vec Load(const uint16_t* from) {
+inline HalfVec LoadHalf(const uint16_t* from) {
   HalfVec half;
   __builtin_memcpy(&half, from, sizeof(half));
-  return (Vec)(__builtin_convertvector(half, UIntVec) << 16);
+  return half;
+}
+inline Vec Load(const uint16_t* from) {
+  return (Vec)(__builtin_convertvector(LoadHalf(from), UIntVec) << 16);
 }
 inline void Store(Vec v, float* to) { __builtin_memcpy(to, &v, sizeof(v)); }
-inline void Store(Vec v, uint16_t* to) {  // to the nearest, ties to even
+inline HalfVec Rounded(Vec v) {  // to the nearest bfloat16, ties to even
+#ifdef __AVX512BF16__
+  return (HalfVec)_mm512_cvtneps_pbh((__m512)v);
+#else
   const UIntVec bits = (UIntVec)v;
-  const HalfVec half = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, HalfVec);
+  return __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, HalfVec);
+#endif
+}
+inline void Store(Vec v, uint16_t* to) {
+  const HalfVec half = Rounded(v);
   __builtin_memcpy(to, &half, sizeof(half));
 }
 
@@ -53,10 +68,84 @@ inline void Store(Vec v, T* to, int64_t count) {
 }
 
 inline Vec Splat(float value) { return Vec{} + value; }
+
+// Where the CPU multiplies pairs of bfloat16 and adds the products, a lane of an IntVec is a
+// pair, the first one in its lower half.
+#ifdef __AVX512BF16__
+constexpr bool kHasPairs = true;
+inline Vec AddProduct(Vec sum, IntVec a, IntVec b) {
+  return (Vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+}
+#else
+constexpr bool kHasPairs = false;
+#endif
+inline Vec AddProduct(Vec sum, Vec a, Vec b) { return sum + a * b; }
+inline IntVec Splat(int32_t pair) { return IntVec{} + pair; }
+inline IntVec Load(const int32_t* from) {
+  IntVec v;
+  __builtin_memcpy(&v, from, sizeof(v));
+  return v;
+}
+inline void Store(IntVec v, int32_t* to) { __builtin_memcpy(to, &v, sizeof(v)); }
+// What kernels multiply: a number each, float, or a pair of bfloat16, int32_t.
+template <typename Word>
+using WordVec = decltype(Load(static_cast<const Word*>(nullptr)));
+template <typename Word>
+constexpr int kNumbers = 1;  // in a word
+template <>
+inline constexpr int kNumbers<int32_t> = 2;
+
+inline IntVec Pairs(HalfVec first, HalfVec second) {
+  return (IntVec)(__builtin_convertvector(first, UIntVec) | __builtin_convertvector(second, UIntVec)
+                                                                << 16);
+}
+#if KERNEL_LANES == 16  // GCC 12 makes two instructions of a < b ? a : b, and warns without maskz
+inline Vec Min(Vec a, Vec b) { return (Vec)_mm512_maskz_min_ps(-1, (__m512)a, (__m512)b); }
+inline Vec Max(Vec a, Vec b) { return (Vec)_mm512_maskz_max_ps(-1, (__m512)a, (__m512)b); }
+#else
 inline Vec Min(Vec a, Vec b) { return a < b ? a : b; }
 inline Vec Max(Vec a, Vec b) { return a > b ? a : b; }
+#endif
 
-// Within 2 units in the last place; 0 below -87.
+constexpr auto kAllLanes = std::make_integer_sequence<int, kLanes>();
+
+// The lanes of the first or second half of a and b by turns.
+template <typename V, int... i>
+inline V Interleaved(V a, V b, int half, std::integer_sequence<int, i...>) {
+  return half == 0 ? __builtin_shufflevector(a, b, (i / 2 + i % 2 * kLanes)...)
+                   : __builtin_shufflevector(a, b, (i / 2 + i % 2 * kLanes + kLanes / 2)...);
+}
+
+// Rows become columns. Each round takes the highest bit of an element's place, row and column
+// written one after the other, to the end.
+template <typename V>
+inline void Transpose(V (&rows)[kLanes]) {
+#pragma GCC unroll 4
+  for (int round = 1; round < kLanes; round *= 2) {
+    V next[kLanes];
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) {
+      next[i] = Interleaved(rows[i / 2], rows[i / 2 + kLanes / 2], i % 2, kAllLanes);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) rows[i] = next[i];
+  }
+}
+
+inline float Largest(Vec v) {
+#pragma GCC unroll 4
+  for (int left = kLanes; left > 1; left /= 2)
+    v = Max(Interleaved(v, v, 0, kAllLanes), Interleaved(v, v, 1, kAllLanes));
+  return v[0];
+}
+inline float Sum(Vec v) {
+#pragma GCC unroll 4
+  for (int left = kLanes; left > 1; left /= 2)
+    v = Interleaved(v, v, 0, kAllLanes) + Interleaved(v, v, 1, kAllLanes);
+  return v[0];
+}
+
+// Within 2 units in the last place from -87 to 88; beyond, what it is there.
 inline Vec Exp(Vec x) {
   const Vec kRound = Splat(0x1.8p23f);  // adding it leaves no bits after the point
   const Vec clamped = Min(Max(x, Splat(-87.3f)), Splat(88.0f));
@@ -71,8 +160,7 @@ inline Vec Exp(Vec x) {
   p = p * r + 0.5f;
   p = p * r * r + r + 1.0f;
   const IntVec exponent = __builtin_convertvector(n, IntVec) << 23;
-  const Vec power = (Vec)((IntVec)p + exponent);
-  return x < Splat(-87.3f) ? Vec{} : power;
+  return (Vec)((IntVec)p + exponent);
 }
 
 inline Vec Sigmoid(Vec x) { return 1.0f / (1.0f + Exp(-x)); }
