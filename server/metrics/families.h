@@ -45,6 +45,8 @@ class Families {
       NewCounter("patchserve_images_total", "Images that went through the model.");
   Family<Counter>& images_in_time = NewCounter("patchserve_images_in_time_total",
                                                "Images answered with a result by their deadline.");
+  Family<Counter>& embeddings =
+      NewCounter("patchserve_embeddings_total", "Images answered with an embedding.");
   Family<Counter>& dead_images = NewCounter(
       "patchserve_dead_images_total", "Images that ran although nobody waited for them any more.");
   Family<Counter>& shed =

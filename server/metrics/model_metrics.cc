@@ -44,6 +44,7 @@ PrometheusModelMetrics::PrometheusModelMetrics(const std::string& model, Familie
       batch_size_(families.batch_size.Add({{"model", model}}, kBatchSizes)),
       images_(families.images.Add({{"model", model}})),
       images_in_time_(families.images_in_time.Add({{"model", model}})),
+      embeddings_(families.embeddings.Add({{"model", model}})),
       dead_images_(families.dead_images.Add({{"model", model}})),
       decode_demand_(families.demand.Add({{"model", model}, {"stage", "decode"}})),
       run_demand_(families.demand.Add({{"model", model}, {"stage", "run"}})),

@@ -43,6 +43,7 @@ class PrometheusModelMetrics : public ModelMetrics {
 
   void RequestAnswered(absl::StatusCode code, absl::Duration duration) override;
   void AnsweredInTime() override { images_in_time_.Increment(); }
+  void AnsweredWithEmbedding() override { embeddings_.Increment(); }
   void Shed(ShedReason reason, Criticality criticality) override {
     shed_[static_cast<size_t>(reason)][static_cast<size_t>(criticality)]->Increment();
   }
@@ -78,6 +79,7 @@ class PrometheusModelMetrics : public ModelMetrics {
   prometheus::Histogram& batch_size_;
   prometheus::Counter& images_;
   prometheus::Counter& images_in_time_;
+  prometheus::Counter& embeddings_;
   prometheus::Counter& dead_images_;
   std::array<std::array<prometheus::Counter*, kCriticalities>, kShedReasons> shed_;
   prometheus::Counter& decode_demand_;

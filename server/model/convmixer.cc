@@ -63,7 +63,7 @@ absl::StatusOr<ConvMixerWeights> TakeConvMixer(Weights& weights, const ModelConf
   }
   w.scale = weights.Place(norm.scale);
   w.shift = weights.Place(norm.shift);
-  ASSIGN_OR_RETURN(w.head, TakeLinear(weights, "head", dim, config.num_classes()));
+  ASSIGN_OR_RETURN(w.head, TakeHead(weights, "head", dim, config.num_classes()));
   return w;
 }
 
@@ -79,8 +79,7 @@ NetworkOutput ConvMixer(const ConvMixerWeights& w, const at::Tensor& images) {
   }
   // Global average pooling, of the last BatchNorm's result: [N, H/patch, W/patch, C] -> [N, C].
   at::Tensor pooled = at::addcmul(w.shift, at::mean(x, {1, 2}), w.scale);
-  at::Tensor logits = w.head(pooled);
-  return {.logits = std::move(logits), .embedding = std::move(pooled)};
+  return Classified(w.head, std::move(pooled));
 }
 
 }  // namespace patchserve

@@ -26,7 +26,7 @@ struct ConvMixerWeights {
   PatchEmbedding stem;  // [C, patch * patch * 3]
   std::vector<ConvMixerLayer> layers;
   at::Tensor scale, shift;  // [C]: the last layer's BatchNorm
-  Linear head;              // [classes, C]
+  Linear head;              // [classes, C]; may not be there
 };
 
 // Width, depth, kernel and patch are those of the tensors. Errors: INVALID_ARGUMENT,

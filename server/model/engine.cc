@@ -30,6 +30,7 @@
 #include "server/model/exceptions.h"
 #include "server/model/file.h"
 #include "server/model/foreign_file.h"
+#include "server/model/mixer.h"
 #include "server/model/normalization.h"
 #include "server/model/recorded_network.h"
 #include "server/model/version.h"
@@ -76,12 +77,21 @@ absl::StatusOr<Network> TakeNetwork(Weights& weights, const ModelConfig& config)
   switch (config.family) {
     case Family::kConvMixer: {
       ASSIGN_OR_RETURN(ConvMixerWeights w, TakeConvMixer(weights, config));
-      network = [w = std::move(w)](const at::Tensor& images) { return ConvMixer(w, images); };
+      const int64_t size = w.scale.size(0);
+      network = {[w = std::move(w)](const at::Tensor& images) { return ConvMixer(w, images); },
+                 size};
+      break;
+    }
+    case Family::kMixer: {
+      ASSIGN_OR_RETURN(MixerWeights w, TakeMixer(weights, config));
+      const int64_t size = w.embedding_size();
+      network = {[w = std::move(w)](const at::Tensor& images) { return Mixer(w, images); }, size};
       break;
     }
     case Family::kViT: {
       ASSIGN_OR_RETURN(ViTWeights w, TakeViT(weights, config));
-      network = [w = std::move(w)](const at::Tensor& images) { return ViT(w, images); };
+      const int64_t size = w.prefix.size(2);
+      network = {[w = std::move(w)](const at::Tensor& images) { return ViT(w, images); }, size};
       break;
     }
   }
@@ -148,11 +158,12 @@ class TorchEngine : public Engine {
       // The last image again and again: the padding's answers are left on the device.
       std::vector<ModelInput> padded(images.begin(), images.end());
       padded.resize(std::max<size_t>(bucket, images.size()), images.back());
-      const NetworkOutput output = network_(Input(padded));
+      const NetworkOutput output = network_.run(Input(padded));
       const auto rows = static_cast<int64_t>(images.size());
-      return BatchOutput{
-          ToHost(output.logits.slice(0, 0, rows)),
-          embeddings ? ToHost(output.embedding.slice(0, 0, rows)) : std::vector<float>()};
+      BatchOutput answers;
+      if (output.logits.defined()) answers.logits = ToHost(output.logits.slice(0, 0, rows));
+      if (embeddings) answers.embeddings = ToHost(output.embedding.slice(0, 0, rows));
+      return answers;
     } catch (...) {
       return StatusOf(std::current_exception());
     }
@@ -246,16 +257,17 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
     RETURN_IF_ERROR(CheckKind(weights_path, weights_file.text(), "the weights", "safetensors"));
     return InFile(weights_path, weights.status());
   }
+  // Who publishes an encoder may leave its classifier out and num_classes as it was.
+  if (!weights->Has("head.weight") && !weights->Has("head.bias")) config.classes.clear();
   auto network = TakeNetwork(*weights, config);
   if (!network.ok()) return InFile(weights_path, network.status());
 
-  ASSIGN_OR_RETURN(const std::vector<int64_t> head, weights->ShapeOf("head.weight", 2));
   ModelDescription description{
       .architecture = config.architecture,
       .version = VersionOf(config_file.text(), weights_file.text()),
       .preprocessing = config.preprocessing,
       .classes = config.classes,
-      .embedding_size = static_cast<int>(head[1]),
+      .embedding_size = static_cast<int>(network->embedding_size),
       .precision = NameOf(type),
       .device = device_name,
       .weights_prefix = weights->prefix(),

@@ -21,6 +21,8 @@ class Linear {
   // float32, in the CPU's memory.
   Linear(const at::TensorOptions& target, const at::Tensor& weight, const at::Tensor& bias);
 
+  bool there() const { return weight_.defined(); }
+
   at::Tensor operator()(const at::Tensor& x) const;
   at::Tensor Activated(Activation activation, const at::Tensor& x) const;
   // residual: [..., out]
@@ -54,6 +56,9 @@ absl::StatusOr<LinearTensors> TakeLinearTensors(Weights& weights, const std::str
                                                 int64_t in, int64_t out, Bias bias = Bias::kYes);
 absl::StatusOr<Linear> TakeLinear(Weights& weights, const std::string& name, int64_t in,
                                   int64_t out, Bias bias = Bias::kYes);
+// A classifier, which isn't there for 0 classes.
+absl::StatusOr<Linear> TakeHead(Weights& weights, const std::string& name, int64_t in,
+                                int64_t classes);
 absl::StatusOr<PatchEmbedding> TakePatchEmbedding(Weights& weights, const std::string& name,
                                                   int64_t out, int64_t patch,
                                                   Bias bias = Bias::kYes);

@@ -68,7 +68,8 @@ RecordedNetwork::RecordedNetwork(GraphDevice& device, Network network,
 
 RecordedNetwork::Slot RecordedNetwork::MakeSlot() const {
   const auto floats = [this](int64_t count) {
-    return std::static_pointer_cast<float>(device_.HostMemory(count * sizeof(float)));
+    return std::static_pointer_cast<float>(
+        device_.HostMemory(std::max<int64_t>(count, 1) * sizeof(float)));
   };
   return {.input = at::zeros({max_batch_, height_, width_, 3}, target_),
           .logits = floats(max_batch_ * classes_),
@@ -94,8 +95,9 @@ void RecordedNetwork::Record(int bucket) {
 std::unique_ptr<GraphDevice::Graph> RecordedNetwork::Record(Slot& slot, int bucket) {
   return device_.Record([this, input = slot.input.narrow(0, 0, bucket), logits = slot.logits,
                          embedding = slot.embedding] {
-    const NetworkOutput output = network_(input);
-    device_.CopyOut(output.logits.to(at::kFloat).contiguous(), logits.get());
+    const NetworkOutput output = network_.run(input);
+    if (output.logits.defined())
+      device_.CopyOut(output.logits.to(at::kFloat).contiguous(), logits.get());
     device_.CopyOut(output.embedding.to(at::kFloat).contiguous(), embedding.get());
   });
 }

@@ -38,8 +38,11 @@ void FinishedBatch::Answer(int first, int end) {
 
 absl::StatusOr<patchserve::Answer> FinishedBatch::AnswerOf(Call& call, int row) const {
   auto answer = MakeAnswer(*model_, *run_.output, row,
-                           {call.top_k, call.request.embedding, call.request.logits,
-                            /*any_logits=*/call.image.format == ImageFormat::kTensor});
+                           {.top_k = call.top_k,
+                            .embedding = call.request.embedding,
+                            .logits = call.request.logits,
+                            .normalize = call.request.normalize_embedding,
+                            .any_values = call.image.format == ImageFormat::kTensor});
   if (!answer.ok()) return answer;
   answer->model = call.model;
   answer->image = call.image;

@@ -67,11 +67,15 @@ class BFloat16GoldenTest : public GoldenTest {
 
 TEST_P(GoldenTest, AnswersAreTimms) {
   const BatchOutput output = Answer();
-  ExpectNear(output.logits, "logits", 2e-5f);
+  ExpectNear(output.logits, "logits", 2e-5f);  // none of those without a classifier
   ExpectNear(output.embeddings, "embeddings", 2e-5f);
 }
 
-TEST_P(BFloat16GoldenTest, AnswersAreNearTimms) { ExpectNear(Answer().logits, "logits", 0.04f); }
+TEST_P(BFloat16GoldenTest, AnswersAreNearTimms) {
+  const BatchOutput output = Answer();
+  ExpectNear(output.logits, "logits", 0.04f);
+  if (output.logits.empty()) ExpectNear(output.embeddings, "embeddings", 0.04f);
+}
 
 std::string NameOfFolder(const testing::TestParamInfo<std::string>& info) { return info.param; }
 

@@ -64,7 +64,42 @@ TEST_F(ClassifierTest, AnEmbeddingIsReturnedToThoseWhoAskForIt) {
   request.embedding = true;
   auto answer = ClassifyAndWait(request);
   ASSERT_TRUE(answer.ok());
-  EXPECT_THAT(answer->embedding, ElementsAre(9));
+  EXPECT_THAT(answer->embedding, ElementsAre(9, 1));
+  EXPECT_TRUE(Shows("patchserve_embeddings_total{model=\"fake\"} 1"));
+}
+
+TEST_F(ClassifierTest, AnEmbeddingIsScaledToLength1ForThoseWhoAskForIt) {
+  Start();
+  const std::vector<uint8_t> pixels = Colour(3, 4, 0);
+  ClassifyRequest request = RequestFor(pixels);
+  request.embedding = request.normalize_embedding = true;
+  EXPECT_THAT(ClassifyAndWait(request)->embedding, ElementsAre(0.6f, 0.8f));
+  const std::vector<uint8_t> black = Colour(0, 0, 0);
+  request.image = RequestFor(black).image;
+  EXPECT_THAT(ClassifyAndWait(request)->embedding, ElementsAre(0, 0));
+}
+
+TEST_F(ClassifierTest, NormalizingNoEmbeddingIsAMistake) {
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  request.normalize_embedding = true;
+  const absl::Status status = ClassifyAndWait(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("embedding isn't"));
+}
+
+TEST_F(ClassifierTest, AModelWithoutAClassifierAnswersEmbeddingsOnly) {
+  model.classifies = false;
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  const absl::Status refused = ClassifyAndWait(request).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("no classifier"));
+  request.embedding = true;
+  const auto answer = ClassifyAndWait(request);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_TRUE(answer->predictions.empty());
+  EXPECT_THAT(answer->embedding, ElementsAre(9, 1));
 }
 
 TEST_F(ClassifierTest, TopKLimitsThePredictionsAndMayExceedTheClasses) {

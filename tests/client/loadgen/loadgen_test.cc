@@ -71,6 +71,16 @@ TEST_F(LoadgenTest, StreamsOnManyConnectionsAreAskedLikeCalls) {
   EXPECT_THAT(peers, SizeIs(3));
 }
 
+TEST_F(LoadgenTest, EmbeddingsAreAskedForWhereAFlagSaysSo) {
+  std::atomic<bool> asked = false;
+  FakeServer server([&](auto&, const v1::ClassifyRequest& request, auto&) {
+    asked = request.embedding();
+    return grpc::Status::OK;
+  });
+  EXPECT_EQ(JsonOf(server, {"--embedding"})["embedding"], true);
+  EXPECT_TRUE(asked);
+}
+
 TEST_F(LoadgenTest, CallsUseManyConnectionsToo) {
   std::mutex mutex;
   std::set<std::string> peers;  // guarded by mutex
