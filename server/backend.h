@@ -25,6 +25,8 @@ struct Backend {
   // Where decoding writes what the device reads. The models' forward takes only images that lie
   // there.
   Allocate allocate_input = AllocateOnHeap;
+  // Bytes of the device's own memory that are taken; null where it has none.
+  std::function<int64_t()> memory_taken;
   // Reads the checkpoint in `settings.folder`. Takes seconds. Called on any thread, by one at
   // a time. Its errors name the file.
   std::function<absl::StatusOr<LoadedModel>(const ModelSettings& settings)> load;

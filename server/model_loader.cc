@@ -24,15 +24,21 @@ void WarnOfName(const std::string& name) {
   }
 }
 
+// On a CPU larger batches only add to the latency. On a GPU the warm-up finds out how many pay.
+int MostImages(const Backend& backend) { return backend.runners_share ? 256 : 8; }
+
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings& settings,
+absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(ModelSettings settings,
                                                              const Backend& backend,
                                                              Classifier& classifier,
                                                              absl::Duration longest_batch,
                                                              const std::atomic<bool>& cancelled) {
   const absl::Time start = SteadyNow();
   WarnOfName(settings.name);
+  const bool while_it_pays = settings.max_batch == 0 && backend.runners_share;
+  if (settings.max_batch == 0) settings.max_batch = MostImages(backend);
+  const int64_t taken = backend.memory_taken ? backend.memory_taken() : 0;
   ASSIGN_OR_RETURN(LoadedModel found, backend.load(settings));
   if (const std::string& prefix = found.description.weights_prefix; !prefix.empty()) {
     spdlog::info("model {}: every tensor has the prefix \"{}\", which is taken off", settings.name,
@@ -56,8 +62,11 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
                         [&](int runner, absl::Duration expected, std::function<void()> work) {
                           return classifier.RunBetweenBatches(runner, expected, std::move(work));
                         }};
-  ASSIGN_OR_RETURN(model->measured,
-                   WarmUpAndTest(*model, runners, backend.runners_share, longest_batch, cancelled));
+  ASSIGN_OR_RETURN(model->measured, WarmUpAndTest(*model, runners,
+                                                  {.every = backend.runners_share,
+                                                   .while_it_pays = while_it_pays,
+                                                   .longest = longest_batch},
+                                                  cancelled));
   // A size that was left out is only known by its neighbours; where it has a first use, it can't
   // run.
   if (backend.runners_share) model->buckets.resize(model->measured.size());
@@ -70,6 +79,10 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
       model->name, description.architecture, description.version, description.classes.size(),
       description.precision, description.device, model->max_batch(),
       absl::ToDoubleSeconds(loaded - start), absl::ToDoubleSeconds(SteadyNow() - loaded));
+  if (backend.memory_taken) {
+    spdlog::info("model {} takes {} MiB of the device's memory", model->name,
+                 (backend.memory_taken() - taken) >> 20);
+  }
   return model;
 }
 

@@ -17,7 +17,7 @@ namespace patchserve {
 // classifier's runners, between the batches of those that serve and in no batch that is
 // expected to take longer than `longest_batch`, and gives it a queue there. Takes seconds.
 // Errors: as Backend::load and WarmUpAndTest.
-absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings& settings,
+absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(ModelSettings settings,
                                                              const Backend& backend,
                                                              Classifier& classifier,
                                                              absl::Duration longest_batch,

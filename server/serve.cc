@@ -63,13 +63,13 @@ int ServeUntilStopped(const Config& config, Backend backend, ProcessEvents& even
 }  // namespace
 
 void Serve(int argc, char** argv,
-           const std::function<absl::StatusOr<Backend>(const std::string& device)>& open) {
+           const std::function<absl::StatusOr<Backend>(const Config& config)>& open) {
   ParseFlags(argc, argv);
   SetUpLog(absl::GetFlag(FLAGS_log_format), absl::GetFlag(FLAGS_log_level));
   ProcessEvents events;  // before any other thread: it blocks the signals
   const auto serve = [&]() -> absl::StatusOr<int> {
     ASSIGN_OR_RETURN(const Config config, ReadConfig());
-    ASSIGN_OR_RETURN(Backend backend, open(config.device));
+    ASSIGN_OR_RETURN(Backend backend, open(config));
     return ServeUntilStopped(config, std::move(backend), events);
   };
   const absl::StatusOr<int> exit_code = serve();

@@ -9,9 +9,8 @@
 
 namespace patchserve {
 
-// Does what main does, on the backend that `open` makes of --device, and ends the process.
-[[noreturn]] void Serve(
-    int argc, char** argv,
-    const std::function<absl::StatusOr<Backend>(const std::string& device)>& open);
+// Does what main does, on the backend that `open` gives, and ends the process.
+[[noreturn]] void Serve(int argc, char** argv,
+                        const std::function<absl::StatusOr<Backend>(const Config& config)>& open);
 
 }  // namespace patchserve

@@ -72,9 +72,6 @@ int64_t WeightsOf(const std::string& folder) {
 // What a model takes beside its weights, where that isn't measured.
 constexpr int64_t kModelNeeds = 64 << 20;
 
-// On a CPU larger batches only add to the latency.
-int DefaultMaxBatch(const Backend& backend) { return backend.runners_share ? 128 : 8; }
-
 }  // namespace
 
 Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile> tokens,
@@ -169,9 +166,9 @@ absl::Status Server::LoadModels() {
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::string& name) {
   if (cancel_loading_) return absl::CancelledError("stopped while loading");
-  ModelSettings settings = *std::find_if(config_.models.begin(), config_.models.end(),
-                                         [&](const auto& model) { return model.name == name; });
-  if (settings.max_batch == 0) settings.max_batch = DefaultMaxBatch(backend_);
+  const ModelSettings& settings =
+      *std::find_if(config_.models.begin(), config_.models.end(),
+                    [&](const auto& model) { return model.name == name; });
   const std::vector<ModelEntry> models = registry_.List();
   const bool others_serve = std::any_of(
       models.begin(), models.end(), [](const ModelEntry& entry) { return entry.model != nullptr; });

@@ -3,9 +3,11 @@
 #include <map>
 #include <memory>
 
+#include "server/base/block_pool.h"
 #include "server/base/status.h"
 #include "server/logging.h"
 #include "server/model/engine.h"
+#include "server/model/graph_device.h"
 #include "server/model/torch_warnings.h"
 #include "spdlog/spdlog.h"
 
@@ -35,29 +37,50 @@ void LogSpeedup() {
   (void)logged;
 }
 
-absl::StatusOr<LoadedModel> Load(const ModelSettings& settings, const std::string& device) {
+absl::StatusOr<LoadedModel> Load(const ModelSettings& settings, const std::string& device,
+                                 const std::shared_ptr<GraphDevice>& graphs) {
   PrepareThread();  // converting weights takes one thread too
   if (device == "cpu" && ToPrecision(settings.precision) == Precision::kAuto) LogSpeedup();
   ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine,
                    Engine::Load(settings.folder, {.device = device,
                                                   .precision = ToPrecision(settings.precision),
-                                                  .deterministic = settings.deterministic}));
-  return LoadedModel{engine->description(),
-                     [engine](absl::Span<const ModelInput> images, int bucket, bool embeddings) {
+                                                  .deterministic = settings.deterministic,
+                                                  .graphs = graphs.get(),
+                                                  .max_batch = settings.max_batch}));
+  return LoadedModel{engine->description(), [graphs, engine](absl::Span<const ModelInput> images,
+                                                             int bucket, bool embeddings) {
                        return engine->Forward(images, bucket, embeddings);
                      }};
 }
 
+// Null where the device is a CPU, or our own library isn't there.
+std::shared_ptr<GraphDevice> OpenGraphs(const std::string& device, int64_t memory) {
+  if (device == "cpu") return nullptr;
+  auto graphs = OpenGraphDevice(device, memory);
+  if (graphs.ok()) return *graphs;
+  spdlog::warn("neither CUDA graphs nor --gpu_memory: {}", std::string(graphs.status().message()));
+  return nullptr;
+}
+
 }  // namespace
 
-absl::StatusOr<Backend> OpenTorch(const std::string& device) {
+absl::StatusOr<Backend> OpenTorch(const Config& config) {
   SendTorchWarnings(LogTorch);
-  ASSIGN_OR_RETURN(const std::string resolved, ResolveDevice(device));
-  return Backend{
-      .device = resolved,
-      .runners_share = resolved != "cpu",
-      .prepare_runner = PrepareThread,
-      .load = [resolved](const ModelSettings& settings) { return Load(settings, resolved); }};
+  ASSIGN_OR_RETURN(const std::string device, ResolveDevice(config.device));
+  const std::shared_ptr<GraphDevice> gpu = OpenGraphs(device, config.gpu_memory);
+  const std::shared_ptr<GraphDevice> graphs = config.cuda_graphs ? gpu : nullptr;
+  Backend backend{.device = device,
+                  .runners_share = device != "cpu",
+                  .prepare_runner = PrepareThread,
+                  .load = [device, graphs](const ModelSettings& settings) {
+                    return Load(settings, device, graphs);
+                  }};
+  if (gpu != nullptr) {
+    backend.memory_taken = [gpu] { return gpu->MemoryTaken(); };
+    const BlockPool pool([gpu](size_t bytes) { return gpu->HostMemory(bytes); });
+    backend.allocate_input = [pool](size_t bytes) { return pool.Take(bytes); };
+  }
+  return backend;
 }
 
 }  // namespace patchserve

@@ -1,16 +1,14 @@
 // LibTorch as the server's backend: the one place that joins an Engine to the server.
 #pragma once
 
-#include <string>
-
 #include "absl/status/statusor.h"
 #include "server/backend.h"
+#include "server/config/config.h"
 
 namespace patchserve {
 
-// `device`: "auto", "cpu", "cuda" or "cuda:N". To be called once a process, after SetUpLog and
-// before another thread calls LibTorch. The models' errors are Engine::Load's.
-// Errors: as ResolveDevice.
-absl::StatusOr<Backend> OpenTorch(const std::string& device);
+// To be called once a process, after SetUpLog and before another thread calls LibTorch. The models'
+// errors are Engine::Load's. Errors: as ResolveDevice, of config.device.
+absl::StatusOr<Backend> OpenTorch(const Config& config);
 
 }  // namespace patchserve

@@ -179,6 +179,7 @@ absl::Status CheckServer(const Config& config) {
   }
   RETURN_IF_ERROR(CheckThreads("runners", config.runners));
   RETURN_IF_ERROR(CheckThreads("decode_threads", config.decode_threads));
+  RETURN_IF_ERROR(CheckAtLeast<int64_t>("gpu_memory", config.gpu_memory, 0));
   RETURN_IF_ERROR(CheckAtLeast("stream_window", config.stream_window, 1));
   RETURN_IF_ERROR(CheckAtLeast<int64_t>("max_image_bytes", config.max_image_bytes, 1));
   RETURN_IF_ERROR(CheckAtLeast<int64_t>("max_image_pixels", config.max_image_pixels, 1));
@@ -216,6 +217,8 @@ absl::StatusOr<Config> ReadConfig() {
   ASSIGN_OR_RETURN(config.models, CollectModels(file));
   ASSIGN_OR_RETURN(config.default_model, ChooseDefault(file, config.models));
   config.device = absl::GetFlag(FLAGS_device);
+  config.cuda_graphs = absl::GetFlag(FLAGS_cuda_graphs);
+  config.gpu_memory = absl::GetFlag(FLAGS_gpu_memory);
   config.runners = absl::GetFlag(FLAGS_runners);
   config.decode_threads = absl::GetFlag(FLAGS_decode_threads);
   config.log_level = absl::GetFlag(FLAGS_log_level);

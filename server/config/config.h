@@ -30,6 +30,8 @@ struct Config {
   std::vector<ModelSettings> models;  // by name; at least one
   std::string default_model;          // the name of one of them
   std::string device;                 // "auto", "cpu", "cuda" or "cuda:N"
+  bool cuda_graphs = true;            // on a GPU
+  int64_t gpu_memory = 0;             // bytes that LibTorch may take; 0: 90 % of what is free
   int runners = 0;                    // 0: one a core on a CPU, 2 on a GPU
   int decode_threads = 0;             // 0: one a core
   int stream_window = 0;              // >= 1: unanswered requests of one stream

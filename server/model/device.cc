@@ -9,12 +9,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <limits>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "server/base/status.h"
+#include "server/model/cuda/library.h"
+#include "server/model/exceptions.h"
+#include "server/model/graph_device.h"
 #include "server/model/linear.h"
 #include "server/model/torch_warnings.h"
 
@@ -73,6 +77,16 @@ absl::StatusOr<std::string> ResolveDevice(const std::string& device) {
         absl::StrCat("device is ", device, ", there are ", devices, " CUDA devices"));
   }
   return absl::StrCat("cuda:", index);
+}
+
+absl::StatusOr<std::shared_ptr<GraphDevice>> OpenGraphDevice(const std::string& device,
+                                                             int64_t memory) {
+  ASSIGN_OR_RETURN(const cuda::Kernels* kernels, cuda::LoadKernels());
+  try {
+    return kernels->open_graph_device(at::Device(device).index(), memory);
+  } catch (...) {
+    return StatusOf(std::current_exception());
+  }
 }
 
 double CpuBFloat16Speedup() {

@@ -5,9 +5,12 @@
 #include <c10/core/InferenceMode.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <set>
@@ -29,6 +32,7 @@
 #include "server/model/foreign_file.h"
 #include "server/model/mixer.h"
 #include "server/model/normalization.h"
+#include "server/model/recorded_network.h"
 #include "server/model/version.h"
 #include "server/model/vit.h"
 
@@ -37,11 +41,6 @@ namespace {
 
 constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr uint64_t kMaxWeightsBytes = uint64_t{16} << 30;
-
-struct Network {
-  std::function<NetworkOutput(const at::Tensor& images)> run;
-  int64_t embedding_size = 0;
-};
 
 absl::Status InFile(const std::filesystem::path& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(path.string(), ": ", status.message()));
@@ -122,12 +121,16 @@ void Append(std::vector<float> more, std::vector<float>& values) {
 class TorchEngine : public Engine {
  public:
   TorchEngine(ModelDescription description, Network network, const at::TensorOptions& target,
-              bool deterministic)
+              const EngineOptions& options)
       : description_(std::move(description)),
         network_(std::move(network)),
         target_(target),
-        deterministic_(deterministic),
-        normalize_(description_.preprocessing, target) {}
+        deterministic_(options.deterministic),
+        normalize_(description_.preprocessing, target) {
+    if (options.graphs == nullptr) return;
+    graphs_ = std::make_unique<RecordedNetwork>(*options.graphs, network_, description_, target,
+                                                options.max_batch);
+  }
 
   const ModelDescription& description() const override { return description_; }
 
@@ -149,6 +152,7 @@ class TorchEngine : public Engine {
                                   bool embeddings) const {
     try {
       const c10::InferenceMode no_autograd;
+      if (IsRecorded(bucket)) return graphs_->Run(images, bucket, embeddings);
       c10::OptionalStreamGuard stream;
       if (!target_.device().is_cpu()) stream.reset_stream(StreamOfThisThread(target_.device()));
       // The last image again and again: the padding's answers are left on the device.
@@ -162,6 +166,23 @@ class TorchEngine : public Engine {
       return answers;
     } catch (...) {
       return StatusOf(std::current_exception());
+    }
+  }
+
+  // Records the bucket at its first use. What can't be recorded runs operator by operator from then
+  // on; out of memory it throws, as any batch would.
+  bool IsRecorded(int bucket) const {
+    if (graphs_ == nullptr || unrecordable_) return false;
+    try {
+      graphs_->Record(bucket);
+      return true;
+    } catch (...) {
+      const absl::Status why = StatusOf(std::current_exception());
+      if (absl::IsResourceExhausted(why)) throw;
+      TORCH_WARN(description_.architecture,
+                 " runs without CUDA graphs: ", std::string(why.message()));
+      unrecordable_ = true;
+      return false;
     }
   }
 
@@ -207,6 +228,8 @@ class TorchEngine : public Engine {
   const at::TensorOptions target_;
   const bool deterministic_;
   const Normalization normalize_;
+  std::unique_ptr<RecordedNetwork> graphs_;  // null: operator by operator
+  mutable std::atomic<bool> unrecordable_ = false;
 };
 
 absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path& folder,
@@ -249,8 +272,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
       .device = device_name,
       .weights_prefix = weights->prefix(),
   };
-  auto engine = std::make_unique<TorchEngine>(std::move(description), *std::move(network), target,
-                                              options.deterministic);
+  auto engine =
+      std::make_unique<TorchEngine>(std::move(description), *std::move(network), target, options);
   // Runners' streams don't wait for the one that copied the weights.
   if (!device.is_cpu()) {
     c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());

@@ -13,6 +13,8 @@
 
 namespace patchserve {
 
+class GraphDevice;  // graph_device.h
+
 enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
 
 struct EngineOptions {
@@ -21,11 +23,22 @@ struct EngineOptions {
   // Runs the images of a batch one by one, so that an answer is the same to the last bit
   // whatever else is in its batch: kernels sum in another order for another batch size.
   bool deterministic = false;
+  // Records the network, a graph a bucket, at its first batch of that bucket; must outlive the
+  // engine. Null: the network runs operator by operator.
+  GraphDevice* graphs = nullptr;
+  int max_batch = 256;  // with graphs: the largest bucket
 };
 
 // "cpu" or "cuda:N": what "auto" stands for here, and a check of the others.
 // Errors: INVALID_ARGUMENT: not a device's name. FAILED_PRECONDITION: no such device.
 absl::StatusOr<std::string> ResolveDevice(const std::string& device);
+
+// What our own library adds to LibTorch on the device of that name: graphs, and memory that
+// decoding and the device share. LibTorch may take `memory` bytes of it; 0: 90 % of what is free
+// now. To be called once for a device, after ResolveDevice. Errors: as of cuda::LoadKernels; what
+// LibTorch reports.
+absl::StatusOr<std::shared_ptr<GraphDevice>> OpenGraphDevice(const std::string& device,
+                                                             int64_t memory);
 
 // To be called once in each thread that runs batches, before its first: sets the
 // thread's intra-op thread count (libgomp's is per thread) and where its warnings go.
@@ -49,7 +62,8 @@ class Engine {
 
   virtual const ModelDescription& description() const = 0;
 
-  // As ForwardFunction says. Thread-safe; needs PrepareRunnerThread.
+  // As ForwardFunction says. With graphs the images lie in their HostMemory. Thread-safe; needs
+  // PrepareRunnerThread.
   virtual absl::StatusOr<BatchOutput> Forward(absl::Span<const ModelInput> images, int bucket,
                                               bool embeddings) const = 0;
 };

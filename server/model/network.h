@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -15,6 +16,13 @@ namespace patchserve {
 struct NetworkOutput {
   at::Tensor logits;     // [N, classes], before softmax; undefined without a classifier
   at::Tensor embedding;  // [N, C]: what the last linear layer sees (timm's pre_logits)
+};
+
+// A network with its weights. Thread-safe.
+struct Network {
+  // images: [N, H, W, 3], normalised, on the network's device and in its precision.
+  std::function<NetworkOutput(const at::Tensor& images)> run;
+  int64_t embedding_size = 0;
 };
 
 // What a network gives whose last layer is `head`, if it has one. embedding: [N, C].

@@ -16,6 +16,9 @@ class Normalization {
   // uint8 [N, H, W, 3] on the device -> the same in the precision.
   at::Tensor operator()(const at::Tensor& batch) const;
 
+  // [256, 3], on a CPU: what becomes of each value of each colour.
+  const at::Tensor& table() const { return table_; }
+
  private:
   at::Tensor InSteps(const at::Tensor& batch) const;
 
@@ -23,7 +26,7 @@ class Normalization {
   at::Tensor levels_;  // 255, as a tensor: CUDA multiplies by a plain number's inverse
   at::Tensor mean_;    // [3]
   at::Tensor std_;
-  at::Tensor table_;  // [256, 3], on a CPU: what becomes of each value of each colour
+  at::Tensor table_;
 };
 
 }  // namespace patchserve

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "server/scheduling/cost_model.h"
+
 namespace patchserve {
 
 // On a GPU a new size costs each runner 100 to 300 ms of first use (plans and handles are kept by
@@ -22,6 +24,17 @@ inline std::vector<int> BatchBuckets(bool every_size, int max_batch) {
   }
   buckets.push_back(max_batch);
   return buckets;
+}
+
+// The largest bucket that is worth its latency: that takes 3 % less time an image than the largest
+// smaller one that is. `measured`: by increasing bucket, the first of one image.
+inline int LargestThatPays(const std::vector<CostModel::Sample>& measured) {
+  constexpr double kPays = 0.97;
+  CostModel::Sample largest = measured.front();
+  for (const CostModel::Sample& sample : measured) {
+    if (sample.took / sample.bucket <= kPays * (largest.took / largest.bucket)) largest = sample;
+  }
+  return largest.bucket;
 }
 
 }  // namespace patchserve

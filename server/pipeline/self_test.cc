@@ -7,6 +7,7 @@
 #include "server/base/status.h"
 #include "server/image/header.h"
 #include "server/pipeline/answer.h"
+#include "server/pipeline/batch_buckets.h"
 #include "server/pipeline/model_input.h"
 #include "server/pipeline/self_test_photo.h"
 #include "spdlog/spdlog.h"
@@ -71,11 +72,29 @@ absl::StatusOr<Warmth> WarmUp(const ServedModel& model, const std::vector<ModelI
   return warmth;
 }
 
+// On every runner; returns the least that it took. Adds what first runs took to `first_use`.
+absl::StatusOr<absl::Duration> WarmUpAll(const ServedModel& model,
+                                         const std::vector<ModelInput>& batch,
+                                         absl::Duration expected, const Runners& runners,
+                                         const std::atomic<bool>& cancelled, const Clock& now,
+                                         absl::Duration& first_use) {
+  absl::Duration least = absl::InfiniteDuration();
+  for (int runner = 0; runner < runners.count; ++runner) {
+    ASSIGN_OR_RETURN(const Warmth warmth,
+                     WarmUp(model, batch, expected, runners, runner, cancelled, now));
+    first_use += std::max(warmth.first - warmth.settled, absl::ZeroDuration());
+    least = std::min(least, warmth.settled);
+  }
+  return least;
+}
+
 }  // namespace
 
-absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(
-    const ServedModel& model, const Runners& runners, bool every_bucket, absl::Duration longest,
-    const std::atomic<bool>& cancelled, const Clock& now) {
+absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
+                                                             const Runners& runners,
+                                                             const WhichBuckets& which,
+                                                             const std::atomic<bool>& cancelled,
+                                                             const Clock& now) {
   const Preprocessing& how = model.description.preprocessing;
   ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(kSelfTestPhoto, ImageLimits{}));
   ASSIGN_OR_RETURN(const OwnedInput input, MakeModelInput(absl::MakeConstSpan(kSelfTestPhoto), info,
@@ -85,19 +104,25 @@ absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(
   absl::Duration first_use;
   for (int bucket : model.buckets) {
     const bool doubles = measured.empty() || bucket >= 2 * measured.back().bucket;
-    if (!every_bucket && !doubles && bucket != model.max_batch()) continue;
-    absl::Duration expected = longest;  // nothing is known of the first
+    if (!which.every && !doubles && bucket != model.max_batch()) continue;
+    absl::Duration expected = which.longest;  // nothing is known of the first
     if (!measured.empty()) expected = measured.back().took * bucket / measured.back().bucket;
-    if (expected > longest) break;
+    if (expected > which.longest) break;
     const std::vector<ModelInput> batch(bucket, input.view());
-    CostModel::Sample sample{bucket, absl::InfiniteDuration()};
-    for (int runner = 0; runner < runners.count; ++runner) {
-      ASSIGN_OR_RETURN(const Warmth warmth,
-                       WarmUp(model, batch, expected, runners, runner, cancelled, now));
-      first_use += std::max(warmth.first - warmth.settled, absl::ZeroDuration());
-      sample.took = std::min(sample.took, warmth.settled);
+    const absl::StatusOr<absl::Duration> took =
+        WarmUpAll(model, batch, expected, runners, cancelled, now, first_use);
+    if (absl::IsResourceExhausted(took.status()) && which.every && !measured.empty()) {
+      spdlog::warn("model {}: batches are at most {}: {}", model.name, measured.back().bucket,
+                   std::string(took.status().message()));
+      break;
     }
-    measured.push_back(sample);
+    if (!took.ok()) return took.status();
+    measured.push_back({bucket, *took});
+    // Some sizes are slower than both neighbours.
+    if (which.while_it_pays && bucket >= 4 * LargestThatPays(measured)) break;
+  }
+  if (which.while_it_pays) {
+    while (measured.back().bucket > LargestThatPays(measured)) measured.pop_back();
   }
   spdlog::info("model {}: buckets of 1 to {} images take {} to {}; their first use cost {}",
                model.name, measured.back().bucket, absl::FormatDuration(measured.front().took),

@@ -23,17 +23,26 @@ struct Runners {
 
 using Clock = std::function<absl::Time()>;
 
-// Sends the bundled photo through decode, preprocessing and the model, in every bucket on every
+// Those of a model's that are run.
+struct WhichBuckets {
+  bool every = true;           // else 1, 2, 4 ... and the largest: on a CPU no size has a first use
+  bool while_it_pays = false;  // up to LargestThatPays (batch_buckets.h)
+  // Those that are expected to take longer are left out, the first one never.
+  absl::Duration longest = absl::InfiniteDuration();
+};
+
+// Sends the bundled photo through decode, preprocessing and the model, in the buckets on every
 // runner until two runs in a row agree within 20 %, 3 times at least and 20 at most: a runner's
 // first runs of a size may take a hundred times as long. Checks that all logits are finite, one row
 // a photo. Returns the least that each bucket took once its time had settled.
 //
-// Buckets that are expected to take longer than `longest` are left out, the first one never. With
-// `every_bucket` false only 1, 2, 4 ... and the largest are run: on a CPU no size has a first use.
-// Errors: the model's own, and INTERNAL. CANCELLED: `cancelled` turned true between two batches, or
-// there is no runner.
-absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(
-    const ServedModel& model, const Runners& runners, bool every_bucket, absl::Duration longest,
-    const std::atomic<bool>& cancelled, const Clock& now = SteadyNow);
+// Where every bucket is run, those for which the device has too little memory are left out, too,
+// with a warning. Errors: the model's own, and INTERNAL. CANCELLED: `cancelled` turned true between
+// two batches, or there is no runner.
+absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
+                                                             const Runners& runners,
+                                                             const WhichBuckets& which,
+                                                             const std::atomic<bool>& cancelled,
+                                                             const Clock& now = SteadyNow);
 
 }  // namespace patchserve

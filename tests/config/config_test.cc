@@ -109,6 +109,9 @@ TEST_F(ConfigTest, AnUnknownLogLevelAndTooManyThreadsAreErrors) {
   absl::SetFlag(&FLAGS_log_level, "warn");
   absl::SetFlag(&FLAGS_runners, 100000);
   EXPECT_THAT(Error(), HasSubstr("--runners"));
+  absl::SetFlag(&FLAGS_runners, 0);
+  absl::SetFlag(&FLAGS_gpu_memory, -1);
+  EXPECT_THAT(Error(), HasSubstr("--gpu_memory"));
 }
 
 TEST_F(ConfigTest, AModelThatIsTwiceInTheFileIsAnError) {

@@ -3,6 +3,7 @@
 //   engine_bench --model=FOLDER --device=cuda:0 --precision=bfloat16 --batches=1,32,128
 //
 // As in the server, two threads hand it batches, each a thread of a runner's.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -35,8 +36,10 @@ constexpr int kWarmUps = 5;
 
 absl::StatusOr<double> ImagesPerSecond(const Backend& backend, const LoadedModel& model, int batch,
                                        absl::Duration length, int threads) {
-  const std::vector<uint8_t> image = Pixels(0, model.description.preprocessing.bytes());
-  const std::vector<ModelInput> images(batch, image.data());
+  const std::vector<uint8_t> pixels = Pixels(0, model.description.preprocessing.bytes());
+  const auto image = std::static_pointer_cast<uint8_t>(backend.allocate_input(pixels.size()));
+  std::copy(pixels.begin(), pixels.end(), image.get());
+  const std::vector<ModelInput> images(batch, image.get());
   std::atomic<int> ready = 0;
   std::atomic<int64_t> done = 0;
   std::atomic<bool> begin = false, end = false;
@@ -67,17 +70,20 @@ absl::StatusOr<double> ImagesPerSecond(const Backend& backend, const LoadedModel
 }
 
 absl::Status Measure() {
-  ASSIGN_OR_RETURN(const Backend backend, OpenTorch(absl::GetFlag(FLAGS_device)));
+  std::vector<int> batches;
+  for (const std::string& text : absl::GetFlag(FLAGS_batches)) {
+    if (!absl::SimpleAtoi(text, &batches.emplace_back()) || batches.back() < 1) {
+      return absl::InvalidArgumentError("--batches: " + text);
+    }
+  }
+  ASSIGN_OR_RETURN(const Backend backend, OpenTorch({.device = absl::GetFlag(FLAGS_device)}));
   ASSIGN_OR_RETURN(const LoadedModel model,
                    backend.load({.name = "measured",
                                  .folder = absl::GetFlag(FLAGS_model),
-                                 .precision = absl::GetFlag(FLAGS_precision)}));
+                                 .precision = absl::GetFlag(FLAGS_precision),
+                                 .max_batch = *std::max_element(batches.begin(), batches.end())}));
   std::string json;
-  for (const std::string& text : absl::GetFlag(FLAGS_batches)) {
-    int batch = 0;
-    if (!absl::SimpleAtoi(text, &batch) || batch < 1) {
-      return absl::InvalidArgumentError("--batches: " + text);
-    }
+  for (const int batch : batches) {
     ASSIGN_OR_RETURN(const double rate, ImagesPerSecond(backend, model, batch,
                                                         absl::Seconds(absl::GetFlag(FLAGS_seconds)),
                                                         absl::GetFlag(FLAGS_threads)));

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "server/pipeline/batch_buckets.h"
 #include "tests/pipeline/fake_model.h"
 
 namespace patchserve {
@@ -24,7 +25,8 @@ class SelfTestTest : public ::testing::Test {
  protected:
   absl::StatusOr<std::vector<CostModel::Sample>> Warm(int runner_count = 1,
                                                       absl::Duration longest = kNoLimit,
-                                                      bool every_bucket = true) {
+                                                      bool every_bucket = true,
+                                                      bool while_it_pays = false) {
     const Runners runners{runner_count,
                           [this](int runner, absl::Duration expected, std::function<void()> work) {
                             if (no_runner) return false;
@@ -38,7 +40,10 @@ class SelfTestTest : public ::testing::Test {
       order.push_back({on, size});
       return forward(size);
     };
-    return WarmUpAndTest(*model, runners, every_bucket, longest, cancelled, [this] { return now; });
+    return WarmUpAndTest(
+        *model, runners,
+        {.every = every_bucket, .while_it_pays = while_it_pays, .longest = longest}, cancelled,
+        [this] { return now; });
   }
 
   // The sizes in the order in which they ran first.
@@ -139,6 +144,47 @@ TEST_F(SelfTestTest, ARunnerIsToldHowLongItWillBeKept) {
   // Of the first nothing is known; then it is what the run before took, or a smaller bucket.
   EXPECT_THAT(expected,
               ElementsAre(100 * ms, ms, ms, 2 * ms, 2 * ms, 2 * ms, 4 * ms, 4 * ms, 4 * ms));
+}
+
+TEST_F(SelfTestTest, BucketsThatFindNoMemoryAreLeftOut) {
+  forward = [](int size) {
+    return size == 4 ? absl::ResourceExhaustedError("out of memory") : absl::OkStatus();
+  };
+  const auto measured = Warm(/*runner_count=*/2);
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  ASSERT_EQ(measured->size(), 2);
+  EXPECT_EQ(measured->back().bucket, 2);
+}
+
+TEST_F(SelfTestTest, AModelThatFindsNoMemoryForOneImageFails) {
+  forward = [](int) { return absl::ResourceExhaustedError("out of memory"); };
+  EXPECT_TRUE(absl::IsResourceExhausted(Warm().status()));
+}
+
+TEST_F(SelfTestTest, BucketsAreRunWhileTheyLowerTheTimeAnImage) {
+  model->buckets = {1, 2, 4, 8, 16, 32, 64};
+  forward = [this](int size) {  // 4 ms for four images; from there on in proportion
+    Spend(absl::Milliseconds(1) * std::max(size, 4));
+    return absl::OkStatus();
+  };
+  const auto measured = Warm(1, kNoLimit, /*every_bucket=*/true, /*while_it_pays=*/true);
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  EXPECT_EQ(measured->back().bucket, 4);
+  EXPECT_THAT(Sizes(), ElementsAre(1, 2, 4, 8, 16));
+}
+
+TEST(LargestThatPaysTest, ThreePercentLessAnImageThanTheLargestThatPaidIsEnough) {
+  const auto largest = [](const std::vector<std::pair<int, double>>& ms) {
+    std::vector<CostModel::Sample> measured;
+    for (const auto& [bucket, took] : ms) measured.push_back({bucket, absl::Milliseconds(took)});
+    return LargestThatPays(measured);
+  };
+  EXPECT_EQ(largest({{1, 1}}), 1);
+  EXPECT_EQ(largest({{1, 1}, {2, 1}, {4, 1}}), 4);
+  EXPECT_EQ(largest({{1, 1}, {2, 1.95}, {4, 3.8}}), 4);  // 2.5 %, and 2.5 % more
+  EXPECT_EQ(largest({{64, 64}, {96, 94.1}, {128, 123}}), 128);
+  EXPECT_EQ(largest({{64, 64}, {96, 95}, {128, 127}}), 64);
+  EXPECT_EQ(largest({{16, 16}, {24, 30}, {32, 20}, {48, 50}}), 32);  // 24 is slower than both
 }
 
 TEST_F(SelfTestTest, AnErrorOfTheModelIsTheAnswer) {

@@ -10,8 +10,16 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
 #include "server/model/cuda/depthwise.h"
+#include "server/model/cuda/gather.h"
+
+namespace patchserve {
+
+class GraphDevice;  // graph_device.h
+
+}  // namespace patchserve
 
 namespace patchserve::cuda {
 
@@ -28,6 +36,12 @@ struct Kernels {
   bool (*takes_depthwise)(const DepthwiseShape& shape);
   // cudaErrorInvalidValue: takes_depthwise says no.
   int (*run_depthwise)(const Depthwise& depthwise, Stream stream);
+
+  // cudaErrorInvalidValue: no image, or more than kMostImages.
+  int (*run_gather)(const Gather& gather, Stream stream);
+  // The device of that number (graph_device.h), on which LibTorch may take so many bytes; 0: 90 %
+  // of what is free. Throws what LibTorch throws.
+  std::unique_ptr<GraphDevice> (*open_graph_device)(int index, int64_t memory);
 };
 
 }  // namespace patchserve::cuda

@@ -8,4 +8,7 @@ namespace patchserve::cuda {
 bool TakesDepthwise(const DepthwiseShape& shape);  // depthwise.cc
 int RunDepthwise(const Depthwise& depthwise, Stream stream);
 
+int RunGather(const Gather& gather, Stream stream);                       // gather.cu
+std::unique_ptr<GraphDevice> OpenGraphDevice(int index, int64_t memory);  // graph_device.cc
+
 }  // namespace patchserve::cuda

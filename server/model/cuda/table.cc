@@ -3,6 +3,7 @@
 
 #include "server/model/cuda/kernels.h"
 #include "server/model/cuda/launch.h"
+#include "server/model/graph_device.h"
 
 namespace patchserve::cuda {
 namespace {
@@ -12,7 +13,9 @@ const char* ErrorText(int error) { return cudaGetErrorString(static_cast<cudaErr
 constexpr Kernels kKernels = {.size = sizeof(Kernels),
                               .error_text = ErrorText,
                               .takes_depthwise = TakesDepthwise,
-                              .run_depthwise = RunDepthwise};
+                              .run_depthwise = RunDepthwise,
+                              .run_gather = RunGather,
+                              .open_graph_device = OpenGraphDevice};
 
 }  // namespace
 }  // namespace patchserve::cuda

@@ -120,7 +120,7 @@ absl::StatusOr<LoadedModel> Load(const std::shared_ptr<SimulatedDevice>& device,
                      }};
 }
 
-absl::StatusOr<Backend> OpenSimulatedDevice(const std::string&) {
+absl::StatusOr<Backend> OpenSimulatedDevice(const Config&) {
   const double noise = absl::GetFlag(FLAGS_noise);
   if (!(noise >= 0 && noise <= 0.3)) {
     return absl::InvalidArgumentError(absl::StrCat("--noise is ", noise, ", not 0 to 0.3"));

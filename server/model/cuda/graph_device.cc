@@ -1,0 +1,144 @@
+#include "server/model/graph_device.h"
+
+#include <ATen/Context.h>
+#include <ATen/core/CachingHostAllocator.h>
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAEvent.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <new>
+
+#include "server/model/cuda/launch.h"
+
+// Of ATen/cuda/CUDAContextLight.h, which wants headers of all of CUDA's libraries.
+namespace at::cuda {
+TORCH_CUDA_CPP_API void clearCublasWorkspaces();
+}
+
+namespace patchserve::cuda {
+namespace {
+
+using c10::cuda::CUDAGuard;
+using c10::cuda::CUDAStream;
+using c10::cuda::CUDAStreamGuard;
+
+// The rest is for what LibTorch doesn't count: contexts, cuBLAS, other processes.
+constexpr double kShareOfFree = 0.9;
+
+// Not one of LibTorch's pool: those are handed out again and again.
+CUDAStream NewStream(c10::DeviceIndex index) {
+  const CUDAGuard device(index);
+  cudaStream_t stream = nullptr;
+  C10_CUDA_CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  return c10::cuda::getStreamFromExternal(stream, index);
+}
+
+struct CudaGraph : GraphDevice::Graph {
+  at::cuda::CUDAGraph graph;
+  c10::cuda::CUDAEvent gathered{cudaEventDisableTiming};
+  c10::cuda::CUDAEvent done{cudaEventDisableTiming | cudaEventBlockingSync};
+};
+
+class CudaGraphDevice : public GraphDevice {
+ public:
+  CudaGraphDevice(int index, int64_t memory)
+      : index_(static_cast<c10::DeviceIndex>(index)),
+        recording_(NewStream(index_)),
+        gathering_(NewStream(index_)),
+        running_(NewStream(index_)),
+        pool_(at::cuda::graph_pool_handle()) {
+    const CUDAGuard device(index_);
+    // LibTorch's own waiting spins otherwise, a core a runner.
+    C10_CUDA_CHECK(cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync));
+    size_t free = 0, total = 0;
+    C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+    const double most = memory > 0 ? static_cast<double>(memory) : kShareOfFree * free;
+    c10::cuda::CUDACachingAllocator::setMemoryFraction(std::min(most / total, 1.0), index_);
+  }
+
+  std::shared_ptr<void> HostMemory(size_t bytes) override {
+    try {
+      const auto memory =
+          std::make_shared<at::DataPtr>(at::getHostAllocator(at::kCUDA)->allocate(bytes));
+      return {memory, memory->get()};
+    } catch (const c10::Error&) {
+      throw std::bad_alloc();
+    }
+  }
+
+  std::unique_ptr<Graph> Record(const std::function<void()>& work) override {
+    std::lock_guard lock(one_recording_);
+    const CUDAStreamGuard stream(recording_);
+    work();
+    C10_CUDA_CHECK(cudaStreamSynchronize(recording_));
+    auto graph = std::make_unique<CudaGraph>();
+    // LibTorch keeps cuBLAS's memory by stream. Graphs are to have theirs in their pool, and to
+    // share it with nothing that runs beside them.
+    at::cuda::clearCublasWorkspaces();
+    // Other threads serve meanwhile, and may allocate.
+    graph->graph.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
+    std::exception_ptr failed;
+    try {
+      work();
+    } catch (...) {
+      failed = std::current_exception();
+    }
+    try {
+      graph->graph.capture_end();
+    } catch (...) {
+      if (failed == nullptr) failed = std::current_exception();
+    }
+    at::cuda::clearCublasWorkspaces();
+    if (failed != nullptr) std::rethrow_exception(failed);
+    return graph;
+  }
+
+  void CopyOut(const at::Tensor& from, float* to) override {
+    C10_CUDA_CHECK(cudaMemcpyAsync(to, from.const_data_ptr(), from.nbytes(), cudaMemcpyDeviceToHost,
+                                   c10::cuda::getCurrentCUDAStream(index_)));
+  }
+
+  void Run(const std::vector<Gather>& gathers, Graph& recorded) override {
+    auto& graph = static_cast<CudaGraph&>(recorded);
+    {
+      std::lock_guard lock(launching_);  // else one batch might wait for the other's graph, too
+      const CUDAStreamGuard stream(running_);
+      for (const Gather& gather : gathers) {
+        C10_CUDA_CHECK(static_cast<cudaError_t>(RunGather(gather, gathering_.stream())));
+      }
+      graph.gathered.record(gathering_);
+      graph.gathered.block(running_);
+      graph.graph.replay();
+      graph.done.record(running_);
+    }
+    graph.done.synchronize();
+  }
+
+  int64_t MemoryTaken() override {
+    constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    return c10::cuda::CUDACachingAllocator::getDeviceStats(index_).reserved_bytes[kAll].current;
+  }
+
+ private:
+  const c10::DeviceIndex index_;
+  // All is recorded on one stream, since LibTorch uses memory again on its stream only. Graphs run
+  // on another one, which thus nobody's recording holds up.
+  const CUDAStream recording_, gathering_, running_;
+  const c10::MempoolId_t pool_;
+  std::mutex one_recording_, launching_;
+};
+
+}  // namespace
+
+std::unique_ptr<GraphDevice> OpenGraphDevice(int index, int64_t memory) {
+  at::globalContext().lazyInitDevice(at::kCUDA);
+  return std::make_unique<CudaGraphDevice>(index, memory);
+}
+
+}  // namespace patchserve::cuda
