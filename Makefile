@@ -10,21 +10,25 @@
 # make bench-robustness  bad files, bombs, floods, crowds, fuzzers and a soak: writes docs/robustness.md
 # make simulate  the scheduling against its peers' policies, in virtual time; 5 minutes
 # make simulate-plots  docs/scheduling-*.svg, from what that left
+# make cuda      compile the kernels for NVIDIA GPUs, on any machine; CUDA=FULL: for all cards
 # make fuzz      throw random bytes at what reads files: RUNS times at each parser
 # make conformance  compare every network, transform and decoder with timm and Pillow; writes docs/fidelity.md
 # make conformance-oip  Triton's, KServe's and other clients, unmodified, against the server; 2 minutes
 # make sanitize  under the address sanitizer what reads files, under the thread sanitizer what shares
 #                state: 11 minutes
 # make sanitize-all  the same, and every test under the address sanitizer
+# make flaky     every test 20 times beside a busy core; TESTS='rpc_tests net_tests' picks programs
 # make format    clang-format every source file
+# make check-scripts  ruff, shellcheck and hadolint on the scripts and the Dockerfile; the tests of tools/
+# make help      this list
 # make check-proto  buf lint, and buf breaking against main
 SHELL := /bin/bash
 BUILD ?= build
 DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserve)
 JOBS ?= $(shell nproc)
-SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
+SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'server/*.cu' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test test-deploy image build deps test-deps bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all format check-format check-proto clean
+.PHONY: run test test-deploy image build deps test-deps cuda bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all flaky format check-format check-scripts check-proto help clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -52,6 +56,14 @@ deps:
 
 test-deps:
 	tools/install_deps.sh --tests
+
+# A kernel that spills registers doesn't compile, but for those that may. `make build` makes the library by itself where
+# LibTorch has its CUDA part.
+CUDA ?= QUICK
+cuda:
+	tools/install_deps.sh --cuda
+	cmake -S . -B $(BUILD)-cuda -G Ninja -DPATCHSERVE_DEPS=$(DEPS) -DPATCHSERVE_CUDA=$(CUDA) >/dev/null
+	cmake --build $(BUILD)-cuda -j $(JOBS) --target patchserve_cuda
 
 bench: build
 	tests/bench/run.sh $(BUILD)/bin
@@ -127,15 +139,26 @@ sanitize-all: sanitize test-deps
 	cmake --build $(BUILD)-address -j $(JOBS)
 	PATH="$(DEPS)/promtool/usr/bin:$$PATH" $(ADDRESS_OPTIONS) ctest --test-dir $(BUILD)-address --output-on-failure
 
+flaky: test-deps build
+	PATH="$(DEPS)/promtool/usr/bin:$$PATH" tests/flaky.sh $(BUILD)/bin 20 $(TESTS)
+
 format:
 	clang-format -i $(SOURCES)
 
 check-format:
 	clang-format --dry-run -Werror $(SOURCES)
 
+check-scripts:
+	tools/lint/scripts.sh
+	tests/bench/python.sh tests/tools/requirements.txt tests/tools/cifar10_test.py
+
+# The comment at the top.
+help:
+	@sed -n '/^SHELL/q; s/^# //p' Makefile
+
 # Needs Node.js. The API may grow, but not break those who use it.
 check-proto:
 	cd proto && npx --yes @bufbuild/buf lint && npx --yes @bufbuild/buf breaking --against '../.git#branch=main,subdir=proto'
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-address $(BUILD)-thread $(BUILD)-fuzz
+	rm -rf $(BUILD) $(BUILD)-address $(BUILD)-thread $(BUILD)-fuzz $(BUILD)-cuda

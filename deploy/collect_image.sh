@@ -5,7 +5,7 @@
 # usage: collect_image.sh BUILD/bin DEPS cpu|cuda INTO
 #   INTO/system      the root file system: Debian's libraries, what scanners and lawyers read
 #   INTO/libraries   LibTorch, CUDA and OpenCV, in the same folders as under DEPS
-#   INTO/program     bin/patchserve, bin/patchserve_probe
+#   INTO/program     bin/patchserve, bin/patchserve_probe; for cuda also bin/libpatchserve_cuda.so
 set -euo pipefail
 readonly programs=$1 deps=$2 flavour=$3 into=$4
 source=$(cd "$(dirname "$0")/.." && pwd)
@@ -41,6 +41,7 @@ collect_libraries() (
 
 collect_programs() {
   install -D -m 755 -t "$into/program/bin" "$programs"/patchserve{,_probe}
+  [[ $flavour == cpu ]] || install -m 755 -t "$into/program/bin" "$programs/libpatchserve_cuda.so"
   strip "$into"/program/bin/*
 }
 
@@ -89,13 +90,25 @@ collect_system() {
   ldconfig -r "$system"
 }
 
-# Licences of what isn't Debian's.
+# The licences of a wheel: beside its metadata or, as cuSPARSELt's, among its files.
+wheel_licences() {
+  if [[ -d $1/licenses ]]; then
+    printf '%s\n' "$1"/licenses/*
+  else
+    sed -n "s|^\([^,]*LICENSE[^,]*\),.*|$(dirname "$1")/\1|p" "$1/RECORD"
+  fi
+}
+
+# Licences of what isn't Debian's; a wheel without one is an error.
 collect_licences() {
-  local wheel
+  local wheel files
   install -D -m 644 -t "$licences/patchserve" "$source"/{LICENSE,NOTICE}
   for wheel in "$deps"/libtorch-*-"$flavour"/*.dist-info; do
-    install -D -m 644 -t "$licences/$(basename "$wheel" .dist-info)" "$wheel"/licenses/*
+    mapfile -t files < <(wheel_licences "$wheel")
+    install -D -m 644 -t "$licences/$(basename "$wheel" .dist-info)" "${files[@]}"
   done
+  # Of what compiles the kernels, CUTLASS alone is in them.
+  [[ $flavour == cpu ]] || cp -r "$deps"/cuda-compiler-*/licences/nvidia_cutlass-* "$licences"
   # OpenCV's own is the Apache License, word for word; these are of what it has taken over.
   install -D -m 644 -t "$licences/opencv" "$source/LICENSE" "$deps"/opencv-*/share/licenses/opencv4/*
   # LibTorch's wheel brings GCC's libgomp, under the GPL with the runtime exception, without its text.

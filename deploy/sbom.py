@@ -20,7 +20,7 @@ import sys
 VERSION = "0.1.0"
 # Compiled in: there is no file of theirs in the image.
 HEADERS = ["nlohmann-json3-dev"]
-LICENCES = {"torch": "BSD-3-Clause", "opencv": "Apache-2.0"}
+LICENCES = {"torch": "BSD-3-Clause", "opencv": "Apache-2.0", "nvidia-cutlass": "BSD-3-Clause"}
 
 
 def package(name, version, purl, supplier="NOASSERTION", licence="NOASSERTION", sha256=None):
@@ -60,6 +60,10 @@ def downloaded(pins, flavour):
         shown = {"torch": "LibTorch"}.get(name, name)
         licence = LICENCES.get(name, "LicenseRef-NVIDIA")
         yield package(shown, version, f"pkg:pypi/{name}@{version}", licence=licence, sha256=sha256)
+    if flavour == "cuda":  # headers, compiled into libpatchserve_cuda.so
+        for name, version, sha256 in pinned(pins / "cuda-compiler.txt"):
+            if name == "nvidia-cutlass":
+                yield package("CUTLASS", version, f"pkg:pypi/{name}@{version}", licence=LICENCES[name], sha256=sha256)
     for name, version, sha256 in pinned(pins / "opencv.txt"):
         yield package("OpenCV", version, f"pkg:pypi/{name}@{version}", licence=LICENCES["opencv"], sha256=sha256)
     # In the wheel of torch.

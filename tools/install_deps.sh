@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Installs what the build needs, once a machine; with --tests, also what the tests run;
-# with --fuzz, also the compiler of the fuzzers:
+# with --fuzz, also the compiler of the fuzzers; with --cuda, also that of the GPU's kernels:
 #   Debian packages               (apt, as root; skipped where all are there)
 #   LibTorch from its PyPI wheel  -> $PATCHSERVE_DEPS/libtorch-VERSION-{cpu,cuda}
 #   a minimal OpenCV from the source in opencv-python-headless
 #                                 -> $PATCHSERVE_DEPS/opencv-VERSION
+#   nvcc and the headers of CUTLASS from their PyPI wheels
+#                                 -> $PATCHSERVE_DEPS/cuda-compiler-VERSION
 # tools/pins says which versions, and what their downloads hash to.
 # PATCHSERVE_DEPS is ~/.cache/patchserve unless set: it lies outside the checkout,
 # so that a second checkout doesn't repeat any of this.
 #
-# The CUDA libraries (2 GB) are fetched only where an NVIDIA driver is present, or
-# with PATCHSERVE_CUDA=1. Without them LibTorch still needs two small CUDA
+# The CUDA libraries (2 GB) and nvcc (0.3 GB) are fetched only where an NVIDIA driver is
+# present, or with PATCHSERVE_CUDA=1. Without them LibTorch still needs two small CUDA
 # libraries merely to load.
 set -euo pipefail
 
@@ -20,7 +22,8 @@ readonly pins
 pinned_version() { sed -n "s/^$2==\([^ ]*\) .*/\1/p" "$pins/$1.txt"; }
 torch_version=$(pinned_version libtorch-cpu torch)
 opencv_version=$(pinned_version opencv opencv-python-headless)
-readonly torch_version opencv_version
+cuda_compiler_version=$(pinned_version cuda-compiler nvidia-cuda-nvcc)
+readonly torch_version opencv_version cuda_compiler_version
 readonly deps="${PATCHSERVE_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/patchserve}"
 packages=(
   g++ make cmake ninja-build ccache pkg-config clang-format git python3 python3-pip
@@ -91,6 +94,28 @@ install_libtorch() {
   rm -rf "$work"
 }
 
+# The wheels are parts of one folder, as NVIDIA's own installer makes it; they are merged there.
+install_cuda_compiler() {
+  local home="$deps/cuda-compiler-$cuda_compiler_version"
+  [[ -e "$home/complete" ]] && return
+  say "fetching nvcc $cuda_compiler_version and CUTLASS into $home"
+  # work is global: the trap removes it when a step fails
+  work=$(mktemp -d -p "$deps")
+  pip_download cuda-compiler "$work/wheels" --only-binary=:all:
+  for file in "$work"/wheels/*.whl; do /usr/bin/python3 -m zipfile -e "$file" "$work/site"; done
+  mv "$work/site/nvidia/cu13" "$work/home"
+  mv "$work/site/cutlass_library/source/include" "$work/home/cutlass"
+  mkdir "$work/home/licences"
+  for file in "$work"/site/*.dist-info; do mv "$file/licenses" "$work/home/licences/$(basename "$file" .dist-info)"; done
+  # A wheel's files aren't executable once unzipped, and nvcc looks for libraries in lib64.
+  chmod +x "$work"/home/bin/* "$work"/home/bin/crt/* "$work"/home/nvvm/bin/*
+  ln -s lib "$work/home/lib64"
+  touch "$work/home/complete"
+  rm -rf "$home"
+  mv "$work/home" "$home"
+  rm -rf "$work"
+}
+
 install_opencv() {
   local home="$deps/opencv-$opencv_version"
   [[ -e "$home/complete" ]] && return
@@ -140,5 +165,6 @@ work=""
 trap 'rm -rf "$work"' EXIT
 install_packages
 if wants_cuda; then install_libtorch cuda; else install_libtorch cpu; fi
+if wants_cuda || [[ "${1:-}" == --cuda ]]; then install_cuda_compiler; fi
 install_opencv
 if [[ "${1:-}" == --tests ]]; then install_promtool; fi

@@ -4,14 +4,12 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "server/model/activation.h"
 #include "server/model/vit_options.h"
 
 namespace patchserve {
 
 enum class Family { kConvMixer, kViT };
-
-// kGelu is by the error function, kQuickGelu is x * sigmoid(1.702 * x).
-enum class Activation { kGelu, kGeluTanh, kQuickGelu, kRelu, kSilu };
 
 struct Architecture {
   Family family = Family::kConvMixer;

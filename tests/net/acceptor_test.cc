@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/eventually.h"
 
 namespace patchserve {
 namespace {
@@ -90,8 +91,7 @@ TEST_F(AcceptorTest, ThoseThatFoundNoDescriptorAreTakenWhenThereAreSomeAgain) {
   const rlimit none{.rlim_cur = 3, .rlim_max = limit.rlim_max};
   setrlimit(RLIMIT_NOFILE, &none);
   EXPECT_TRUE(Reaches(client));
-  while (acceptor->counts().accept_errors == 0) {
-  }
+  Eventually("an error of accept", [&] { return acceptor->counts().accept_errors > 0; });
   setrlimit(RLIMIT_NOFILE, &limit);
   WaitUntilTaken(1);
 }

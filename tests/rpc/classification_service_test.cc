@@ -95,13 +95,13 @@ TEST_F(ClassificationServiceTest, ACallThatIsCancelledInTheQueueIsNotRun) {
     EXPECT_EQ(stub->Classify(&context, ColourRequest(1, 2, 3), &response).error_code(),
               grpc::StatusCode::CANCELLED);
   });
-  while (!Shows("patchserve_in_flight 2")) std::this_thread::yield();
+  WaitUntilShows("patchserve_in_flight 2");
   context.TryCancel();
   second.join();
-  while (!Shows("patchserve_in_flight 1")) std::this_thread::yield();  // without a batch's end
+  WaitUntilShows("patchserve_in_flight 1");  // without a batch's end
   model.Release();
   first.join();
-  while (!Shows("patchserve_in_flight 0")) std::this_thread::yield();
+  WaitUntilShows("patchserve_in_flight 0");
   EXPECT_TRUE(Shows("patchserve_requests_total{code=\"CANCELLED\",model=\"fake\"} 1"));
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
 }
@@ -118,7 +118,7 @@ TEST_F(ClassificationServiceTest, TheClientsDeadlineReachesTheQueue) {
   v1::ClassifyResponse response;
   EXPECT_EQ(stub->Classify(&context, ColourRequest(1, 2, 3), &response).error_code(),
             grpc::StatusCode::DEADLINE_EXCEEDED);
-  while (!Shows("patchserve_in_flight 1")) std::this_thread::yield();  // without a batch's end
+  WaitUntilShows("patchserve_in_flight 1");  // without a batch's end
   model.Release();
   first.join();
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
@@ -136,7 +136,7 @@ TEST_F(ClassificationServiceTest, ARefusalSaysWhenToTryAgain) {
     });
     if (i == 0) model.WaitUntilBusy(1);
   }
-  while (!Shows("patchserve_queue_depth{model=\"fake\"} 100")) std::this_thread::yield();
+  WaitUntilShows("patchserve_queue_depth{model=\"fake\"} 100");
   grpc::ClientContext context;
   v1::ClassifyResponse response;
   const grpc::Status status = stub->Classify(&context, ColourRequest(1, 2, 3), &response);

@@ -162,10 +162,10 @@ TEST_F(InferTest, ACallThatIsCancelledInTheQueueIsNotRun) {
     EXPECT_EQ(oip->ModelInfer(&context, request, &response).error_code(),
               grpc::StatusCode::CANCELLED);
   });
-  while (!Shows("patchserve_in_flight 3")) std::this_thread::yield();
+  WaitUntilShows("patchserve_in_flight 3");
   context.TryCancel();
   second.join();
-  while (!Shows("patchserve_in_flight 1")) std::this_thread::yield();  // without a batch's end
+  WaitUntilShows("patchserve_in_flight 1");  // without a batch's end
   model.Release();
   first.join();
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1));

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "server/model/architecture.h"
+#include "server/model/activation.h"
 #include "server/model/kernels/instruction_set.h"
 
 namespace patchserve {

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "server/model/architecture.h"
+#include "server/model/activation.h"
 
 namespace patchserve::KERNEL_ISA {
 

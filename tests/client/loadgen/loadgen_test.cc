@@ -8,6 +8,7 @@
 
 #include "tests/client/fake_server.h"
 #include "tests/client/run_program.h"
+#include "tests/eventually.h"
 #include "tests/temporary_folder.h"
 
 namespace patchserve {
@@ -101,7 +102,7 @@ TEST_F(LoadgenTest, WithRetriesARefusalIsNotTheEnd) {
 
 TEST_F(LoadgenTest, AServerThatIsTooSlowMissesTheDeadline) {
   FakeServer server([](grpc::ServerContext& context, auto&, auto&) {
-    while (!context.IsCancelled()) std::this_thread::yield();
+    Eventually("the call is cancelled", [&] { return context.IsCancelled(); });
     return grpc::Status::OK;
   });
   const auto json = JsonOf(server, {"--deadline=50ms", "--concurrency=1"});

@@ -1,0 +1,11 @@
+// The functions of the table, each in the file that it is named for.
+#pragma once
+
+#include "server/model/cuda/kernels.h"
+
+namespace patchserve::cuda {
+
+bool TakesDepthwise(const DepthwiseShape& shape);  // depthwise.cc
+int RunDepthwise(const Depthwise& depthwise, Stream stream);
+
+}  // namespace patchserve::cuda

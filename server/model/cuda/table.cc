@@ -1,0 +1,23 @@
+// The library's one symbol.
+#include <cuda_runtime_api.h>
+
+#include "server/model/cuda/kernels.h"
+#include "server/model/cuda/launch.h"
+
+namespace patchserve::cuda {
+namespace {
+
+const char* ErrorText(int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); }
+
+constexpr Kernels kKernels = {.size = sizeof(Kernels),
+                              .error_text = ErrorText,
+                              .takes_depthwise = TakesDepthwise,
+                              .run_depthwise = RunDepthwise};
+
+}  // namespace
+}  // namespace patchserve::cuda
+
+extern "C" __attribute__((visibility("default"))) const patchserve::cuda::Kernels*
+PatchserveCudaKernels() {
+  return &patchserve::cuda::kKernels;
+}
