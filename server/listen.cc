@@ -1,6 +1,7 @@
 #include "server/listen.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "server/logging.h"
 #include "server/net/greeting.h"
 #include "server/net/listening_sockets.h"
+#include "server/rpc/call_watch.h"
 #include "server/rpc/credentials.h"
 #include "server/rpc/limits.h"
 #include "spdlog/spdlog.h"
@@ -72,15 +74,22 @@ PortLimits ConnectionsOf(const Transport& transport, int64_t max_descriptors) {
   return {.total = static_cast<int>(total), .per_peer = static_cast<int>(per_peer)};
 }
 
+// A client that keeps to its limit of streams has half as many calls. Half of the memory: over all
+// of it, gRPC itself ends calls, whoever's they are.
+CallLimits CallsOf(const Transport& transport) {
+  return {.per_connection = 2 * transport.max_streams, .bytes = transport.max_grpc_memory / 2};
+}
+
 struct Started {
   std::unique_ptr<grpc::Server> server;
   std::shared_ptr<Acceptor> acceptor;
+  std::function<ConnectionCounts()> counts;
   int port = 0;
 };
 
 absl::StatusOr<Started> Start(grpc::ServerBuilder& builder, const std::string& address,
                               std::shared_ptr<grpc::ServerCredentials> credentials,
-                              const PortLimits& limits) {
+                              const PortLimits& limits, const CallLimits& calls) {
   absl::StatusOr<ListeningSockets> sockets = ListenOn(address);
   if (!sockets.ok()) {
     return absl::Status(sockets.status().code(), absl::StrCat("can't serve gRPC on ", address, ": ",
@@ -90,6 +99,8 @@ absl::StatusOr<Started> Start(grpc::ServerBuilder& builder, const std::string& a
   std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_side =
       builder.experimental().AddExternalConnectionAcceptor(ConnectionType::FROM_FD,
                                                            std::move(credentials));
+  const auto watch = std::make_shared<CallWatch>(calls);
+  CallWatch::Install(watch, builder);
   Started started{.server = builder.BuildAndStart(), .port = sockets->port};
   if (started.server == nullptr) {
     return absl::FailedPreconditionError(absl::StrCat("gRPC doesn't start for ", address));
@@ -99,6 +110,16 @@ absl::StatusOr<Started> Start(grpc::ServerBuilder& builder, const std::string& a
     connection.fd = fd;
     grpc_side->HandleNewConnection(&connection);
   });
+  watch->EndWith([acceptor = started.acceptor](const std::string& peer) { acceptor->Reset(peer); });
+  started.counts = [watch, acceptor = started.acceptor] {
+    ConnectionCounts counts = acceptor->counts();
+    const CallCounts of_calls = watch->counts();
+    counts.ended_calls = of_calls.ended_calls;
+    counts.ended_memory = of_calls.ended_memory;
+    counts.ended_resets = of_calls.ended_resets;
+    counts.resets = of_calls.resets;
+    return counts;
+  };
   return started;
 }
 
@@ -128,12 +149,13 @@ absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Servi
   if (!config.reflection) builder.SetOption(std::make_unique<NoReflection>());
   SetLimits(Limits(transport, MaxMessageBytes(config)), builder);
   const PortLimits connections = ConnectionsOf(transport, max_descriptors);
-  ASSIGN_OR_RETURN(Started main, Start(builder, config.address, credentials, connections));
+  ASSIGN_OR_RETURN(Started main,
+                   Start(builder, config.address, credentials, connections, CallsOf(transport)));
   ports.server = std::move(main.server);
   ports.port = main.port;
   ports.acceptor = main.acceptor;
   ports.greeting = transport.tls_cert.empty() ? Http2Greeting() : TlsGreeting();
-  metrics.ShowConnections("grpc", [acceptor = main.acceptor] { return acceptor->counts(); });
+  metrics.ShowConnections("grpc", main.counts);
   spdlog::info("at most {} connections, {} of them from one address", connections.total,
                connections.per_peer);
   if (transport.health_address.empty()) return ports;
@@ -142,13 +164,13 @@ absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Servi
   probes.RegisterService(&health);
   probes.SetOption(std::make_unique<NoReflection>());
   SetLimits(Limits(transport, kMaxHealthMessage), probes);
-  ASSIGN_OR_RETURN(Started health_only, Start(probes, transport.health_address,
-                                              grpc::InsecureServerCredentials(), kProbes));
+  ASSIGN_OR_RETURN(Started health_only,
+                   Start(probes, transport.health_address, grpc::InsecureServerCredentials(),
+                         kProbes, CallsOf(transport)));
   ports.health = std::move(health_only.server);
   ports.health_port = health_only.port;
   ports.health_acceptor = health_only.acceptor;
-  metrics.ShowConnections("health",
-                          [acceptor = health_only.acceptor] { return acceptor->counts(); });
+  metrics.ShowConnections("health", health_only.counts);
   return ports;
 }
 

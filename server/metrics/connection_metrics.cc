@@ -39,11 +39,15 @@ std::vector<MetricFamily> ConnectionMetrics::Collect() const {
                        MetricType::Counter,
                        {}};
   MetricFamily ended{"patchserve_connections_ended_total",
-                     "Silent connections that were closed to make room.",
+                     "Connections that were ended, by reason.",
                      MetricType::Counter,
                      {}};
   MetricFamily errors{"patchserve_accept_errors_total",
                       "Failed attempts to accept a connection, such as for want of descriptors.",
+                      MetricType::Counter,
+                      {}};
+  MetricFamily resets{"patchserve_calls_reset_total",
+                      "Calls that their client reset within 0.1 s, before their deadline.",
                       MetricType::Counter,
                       {}};
   std::lock_guard lock(mutex_);
@@ -55,11 +59,15 @@ std::vector<MetricFamily> ConnectionMetrics::Collect() const {
     Count(accepted, {{"port", port}}, counts.accepted);
     Count(refused, {{"port", port}, {"reason", "full"}}, counts.refused_full);
     Count(refused, {{"port", port}, {"reason", "peer"}}, counts.refused_peer);
-    Count(ended, {{"port", port}}, counts.ended_silent);
+    Count(ended, {{"port", port}, {"reason", "silent"}}, counts.ended_silent);
+    Count(ended, {{"port", port}, {"reason", "calls"}}, counts.ended_calls);
+    Count(ended, {{"port", port}, {"reason", "memory"}}, counts.ended_memory);
+    Count(ended, {{"port", port}, {"reason", "resets"}}, counts.ended_resets);
+    Count(resets, {{"port", port}}, counts.resets);
     Count(errors, {{"port", port}}, counts.accept_errors);
   }
   if (ports_.empty()) return {};
-  return {open, accepted, refused, ended, errors};
+  return {open, accepted, refused, ended, errors, resets};
 }
 
 }  // namespace patchserve

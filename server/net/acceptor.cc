@@ -47,6 +47,11 @@ void Acceptor::EndAll() {
   table_.EndAll();
 }
 
+void Acceptor::Reset(const std::string& peer) {
+  std::lock_guard lock(mutex_);
+  table_.Reset(peer);
+}
+
 void Acceptor::Run() {
   std::vector<pollfd> watched = {{.fd = stop_.get(), .events = POLLIN}};
   for (const FileDescriptor& socket : sockets_.sockets) {

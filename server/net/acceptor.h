@@ -25,6 +25,9 @@ struct ConnectionCounts {
   int64_t refused_peer = 0;   // closed at once: `per_peer` of its peer's were
   int64_t ended_silent = 0;   // closed to make room
   int64_t accept_errors = 0;  // such as no descriptor left; then it is tried again
+  // Of gRPC's ports, what its calls did (rpc/call_watch.h).
+  int64_t ended_calls = 0, ended_memory = 0, ended_resets = 0;
+  int64_t resets = 0;
 };
 
 // Thread-safe.
@@ -40,6 +43,10 @@ class Acceptor {
   // Closes the port and ends the connections, for both sides: what was sent arrives, and nothing
   // more is taken.
   void EndAll();
+
+  // Ends the connection from the peer that gRPC calls so, if it is open, for both sides: what was
+  // received is dropped.
+  void Reset(const std::string& peer);
 
   // Looks at each connection: for a scrape.
   ConnectionCounts counts();

@@ -76,6 +76,12 @@ Verdict ConnectionTable::Admit(const Connection& connection, absl::Time now) {
   return verdict;
 }
 
+void ConnectionTable::Reset(const std::string& name) {
+  for (const auto& [fd, connection] : open_) {
+    if (connection.name == name) return connections_.Reset(connection);
+  }
+}
+
 void ConnectionTable::EndAll() {
   for (const auto& [fd, connection] : open_) connections_.End(connection);
 }

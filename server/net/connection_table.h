@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -13,6 +14,7 @@ struct Connection {
   int fd = -1;
   uint64_t socket = 0;  // tells it from a later one of the same number
   uint64_t peer = 0;    // an IPv4 address, or an IPv6 network of 64 bits
+  std::string name;     // of the peer's end: its address and port, as gRPC writes them
 };
 
 // What the kernel knows of connections that somebody else reads, writes and closes.
@@ -28,6 +30,8 @@ class Connections {
   virtual Silence SilenceOf(const Connection& connection) const = 0;
   // Ends it for both sides, so that its owner closes it.
   virtual void End(const Connection& connection) = 0;
+  // The same, and drops what was received and what is still to be sent.
+  virtual void Reset(const Connection& connection) = 0;
 };
 
 struct PortLimits {
@@ -51,6 +55,8 @@ class ConnectionTable {
   Verdict Admit(const Connection& connection, absl::Time now);
   // Those that are open, and what it costs to see that: a system call each.
   int CountOpen();
+  // Resets the one of this name, if it is open.
+  void Reset(const std::string& name);
   // Ends all that are open.
   void EndAll();
   int64_t ended() const { return ended_; }

@@ -1,5 +1,6 @@
 #include "server/net/tcp_connections.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -7,7 +8,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/net/file_descriptor.h"
 
 namespace patchserve {
@@ -29,6 +33,34 @@ uint64_t IPv6(const in6_addr& address) {
   return uint64_t{ntohl(words[0])} << 32 | ntohl(words[1]);
 }
 
+std::string NameOf(const in_addr& address, in_port_t port) {
+  char text[INET_ADDRSTRLEN];
+  return absl::StrCat("ipv4:", inet_ntop(AF_INET, &address, text, sizeof text), ":", ntohs(port));
+}
+
+// As gRPC's context.peer().
+std::string NameOf(const sockaddr_storage& peer) {
+  if (peer.ss_family != AF_INET6) {
+    const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(peer);
+    return NameOf(ipv4.sin_addr, ipv4.sin_port);
+  }
+  const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(peer);
+  if (IN6_IS_ADDR_V4MAPPED(&ipv6.sin6_addr)) {
+    in_addr mapped;
+    std::memcpy(&mapped, ipv6.sin6_addr.s6_addr + 12, sizeof mapped);
+    return NameOf(mapped, ipv6.sin6_port);
+  }
+  char text[INET6_ADDRSTRLEN];
+  inet_ntop(AF_INET6, &ipv6.sin6_addr, text, sizeof text);
+  return absl::StrCat("ipv6:%5B", text, "%5D:", ntohs(ipv6.sin6_port));
+}
+
+// Whatever becomes of the number meanwhile, the copy stays what it is now. None if it is another's.
+FileDescriptor CopyOf(const Connection& connection) {
+  FileDescriptor copy(fcntl(connection.fd, F_DUPFD_CLOEXEC, 0));
+  return SocketOf(copy.get()) == connection.socket ? std::move(copy) : FileDescriptor();
+}
+
 }  // namespace
 
 Connection Identify(int fd, const sockaddr_storage& peer) {
@@ -36,7 +68,7 @@ Connection Identify(int fd, const sockaddr_storage& peer) {
       peer.ss_family == AF_INET6
           ? IPv6(reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr)
           : IPv4(ntohl(reinterpret_cast<const sockaddr_in&>(peer).sin_addr.s_addr));
-  return {.fd = fd, .socket = SocketOf(fd), .peer = key};
+  return {.fd = fd, .socket = SocketOf(fd), .peer = key, .name = NameOf(peer)};
 }
 
 bool TcpConnections::IsOpen(const Connection& connection) const {
@@ -52,9 +84,14 @@ Connections::Silence TcpConnections::SilenceOf(const Connection& connection) con
 }
 
 void TcpConnections::End(const Connection& connection) {
-  // Whatever becomes of the number meanwhile, the copy stays what it is now.
-  const FileDescriptor copy(fcntl(connection.fd, F_DUPFD_CLOEXEC, 0));
-  if (SocketOf(copy.get()) == connection.socket) shutdown(copy.get(), SHUT_RDWR);
+  const FileDescriptor copy = CopyOf(connection);
+  if (copy.get() >= 0) shutdown(copy.get(), SHUT_RDWR);
+}
+
+void TcpConnections::Reset(const Connection& connection) {
+  const FileDescriptor copy = CopyOf(connection);
+  const sockaddr nobody{.sa_family = AF_UNSPEC};
+  if (copy.get() >= 0) static_cast<void>(!connect(copy.get(), &nobody, sizeof nobody));
 }
 
 }  // namespace patchserve

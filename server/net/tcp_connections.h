@@ -19,6 +19,7 @@ class TcpConnections final : public Connections {
   bool IsOpen(const Connection& connection) const override;
   Silence SilenceOf(const Connection& connection) const override;
   void End(const Connection& connection) override;
+  void Reset(const Connection& connection) override;
 };
 
 }  // namespace patchserve

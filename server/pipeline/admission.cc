@@ -11,8 +11,12 @@
 namespace patchserve {
 namespace {
 
-std::string InMs(absl::Duration time) {
-  return absl::FormatDuration(absl::Trunc(time, absl::Microseconds(100)));
+// What is needed is rounded up and what there is down, so that the numbers add up.
+std::string Needed(absl::Duration time) {
+  return absl::FormatDuration(absl::Ceil(time, absl::Microseconds(100)));
+}
+std::string Left(absl::Duration time) {
+  return absl::FormatDuration(absl::Floor(time, absl::Microseconds(100)));
 }
 
 constexpr absl::Duration kShortestPause = absl::Milliseconds(10);
@@ -99,19 +103,20 @@ absl::Status AdmissionControl::Decide(Call& call, const Admission& admission, ab
                                  model.max_queue, ", the last ones for the more critical)"));
     case Admission::Answer::kLate:
       return Refuse(call, ShedReason::kLate, admission.retry_after, now,
-                    absl::StrCat("too much waits before this request: ", InMs(admission.wait),
-                                 " until it runs, ", InMs(admission.run), " for its batch and ",
-                                 InMs(admission.margin), " to spare are more than the ",
-                                 InMs(call.request.deadline - now), " until its deadline"));
+                    absl::StrCat("too much waits before this request: ", Needed(admission.wait),
+                                 " until it runs, ", Needed(admission.run), " for its batch and ",
+                                 Needed(admission.margin), " to spare are more than the ",
+                                 Left(call.request.deadline - now), " until its deadline"));
     case Admission::Answer::kHarmful:
       return Refuse(call, ShedReason::kLate, admission.retry_after, now,
                     "this request would make others late that were admitted before");
     case Admission::Answer::kHopeless:
       call.figures->Shed(ShedReason::kExpired, call.request.criticality);
-      return absl::DeadlineExceededError(absl::StrCat(
-          "on an idle server, too, ", InMs(admission.wait), " for decoding, ", InMs(admission.run),
-          " to run alone and ", InMs(admission.margin), " to spare are more than the ",
-          InMs(call.request.deadline - now), " until the deadline"));
+      return absl::DeadlineExceededError(
+          absl::StrCat("on an idle server, too, ", Needed(admission.wait), " for decoding, ",
+                       Needed(admission.run), " to run alone and ", Needed(admission.margin),
+                       " to spare are more than the ", Left(call.request.deadline - now),
+                       " until the deadline"));
   }
   return absl::OkStatus();
 }

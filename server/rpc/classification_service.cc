@@ -55,16 +55,20 @@ ClassificationService::ClassificationService(Classifier& classifier, const Model
   const auto unparsable = [this](grpc::CallbackServerContext* context) {
     return new UnparsableCall(classifier_, open_calls_, access_log_, *context);
   };
+  const auto mark = [this](int method, grpc::internal::MethodHandler* handler) {
+    MarkMethodStreamed(method, nullptr);
+    MarkMethodCallback(method, handler);
+  };
   // By their numbers in the .proto.
-  MarkMethodCallback(0, ParsedUnary(this, &ClassificationService::Classify, unparsable));
+  mark(0, ParsedUnary(this, &ClassificationService::Classify, unparsable));
   MarkMethodCallback(
       1, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, v1::ClassifyStreamResponse>(
              [this, stream_window](grpc::CallbackServerContext* context) {
                return OpenClassifyStream(classifier_, open_calls_, access_log_, stream_window,
                                          *context);
              }));
-  MarkMethodCallback(2, ParsedUnary(this, &ClassificationService::ListModels, unparsable));
-  MarkMethodCallback(3, ParsedUnary(this, &ClassificationService::GetModel, unparsable));
+  mark(2, ParsedUnary(this, &ClassificationService::ListModels, unparsable));
+  mark(3, ParsedUnary(this, &ClassificationService::GetModel, unparsable));
 }
 
 grpc::ServerUnaryReactor* ClassificationService::Classify(grpc::CallbackServerContext* context,

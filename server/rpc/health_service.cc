@@ -77,17 +77,20 @@ HealthService::HealthService(std::function<void()> unparsable) {
     return Answered(*context, Unparsable());
   };
   using Request = grpc::health::v1::HealthCheckRequest;
-  using WatchHandler = grpc::internal::CallbackServerStreamingHandler<Request, Response>;
+  const auto mark = [this](int method, grpc::internal::MethodHandler* handler) {
+    MarkMethodStreamed(method, nullptr);
+    MarkMethodCallback(method, handler);
+  };
   // By their numbers in the .proto.
-  MarkMethodCallback(0, ParsedUnary(this, &HealthService::Check, check));
-  MarkMethodCallback(1, new ParsedMethod<WatchHandler>(
-                            [this](grpc::CallbackServerContext* context, const Request* request) {
-                              return Watch(context, request);
-                            },
-                            [unparsable](grpc::CallbackServerContext* context, const Request*) {
-                              unparsable();
-                              return new RefusedWatch(ToGrpc(Unparsable(), *context));
-                            }));
+  mark(0, ParsedUnary(this, &HealthService::Check, check));
+  mark(1, ParsedServerStreaming<Request, Response>(
+              [this](grpc::CallbackServerContext* context, const Request* request) {
+                return Watch(context, request);
+              },
+              [unparsable](grpc::CallbackServerContext* context, const Request*) {
+                unparsable();
+                return new RefusedWatch(ToGrpc(Unparsable(), *context));
+              }));
 }
 
 void HealthService::Set(const std::string& name, bool serving) {

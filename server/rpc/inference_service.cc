@@ -99,14 +99,18 @@ InferenceService::InferenceService(Classifier& classifier, const ModelRegistry& 
   const auto unparsable = [this](grpc::CallbackServerContext* context) {
     return new UnparsableCall(classifier_, open_calls_, access_log_, *context);
   };
+  const auto mark = [this](int method, grpc::internal::MethodHandler* handler) {
+    MarkMethodStreamed(method, nullptr);
+    MarkMethodCallback(method, handler);
+  };
   // By their numbers in the .proto.
-  MarkMethodCallback(0, ParsedUnary(this, &InferenceService::ServerLive, unparsable));
-  MarkMethodCallback(1, ParsedUnary(this, &InferenceService::ServerReady, unparsable));
-  MarkMethodCallback(2, ParsedUnary(this, &InferenceService::ModelReady, unparsable));
-  MarkMethodCallback(3, ParsedUnary(this, &InferenceService::ServerMetadata, unparsable));
-  MarkMethodCallback(4, ParsedUnary(this, &InferenceService::ModelMetadata, unparsable));
-  MarkMethodCallback(5, ParsedUnary(this, &InferenceService::ModelConfig, unparsable));
-  MarkMethodCallback(6, ParsedUnary(this, &InferenceService::ModelInfer, unparsable));
+  mark(0, ParsedUnary(this, &InferenceService::ServerLive, unparsable));
+  mark(1, ParsedUnary(this, &InferenceService::ServerReady, unparsable));
+  mark(2, ParsedUnary(this, &InferenceService::ModelReady, unparsable));
+  mark(3, ParsedUnary(this, &InferenceService::ServerMetadata, unparsable));
+  mark(4, ParsedUnary(this, &InferenceService::ModelMetadata, unparsable));
+  mark(5, ParsedUnary(this, &InferenceService::ModelConfig, unparsable));
+  mark(6, ParsedUnary(this, &InferenceService::ModelInfer, unparsable));
   MarkMethodCallback(7,
                      new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer,
                                                              inference::ModelStreamInferResponse>(
@@ -114,10 +118,10 @@ InferenceService::InferenceService(Classifier& classifier, const ModelRegistry& 
                            return OpenInferStream(classifier_, registry_, open_calls_, access_log_,
                                                   stream_window, *context);
                          }));
-  MarkMethodCallback(8, ParsedUnary(this, &InferenceService::ModelStatistics, unparsable));
-  MarkMethodCallback(9, ParsedUnary(this, &InferenceService::RepositoryIndex, unparsable));
-  MarkMethodCallback(10, ParsedUnary(this, &InferenceService::RepositoryModelLoad, unparsable));
-  MarkMethodCallback(11, ParsedUnary(this, &InferenceService::RepositoryModelUnload, unparsable));
+  mark(8, ParsedUnary(this, &InferenceService::ModelStatistics, unparsable));
+  mark(9, ParsedUnary(this, &InferenceService::RepositoryIndex, unparsable));
+  mark(10, ParsedUnary(this, &InferenceService::RepositoryModelLoad, unparsable));
+  mark(11, ParsedUnary(this, &InferenceService::RepositoryModelUnload, unparsable));
 }
 
 grpc::ServerUnaryReactor* InferenceService::ServerLive(grpc::CallbackServerContext* context,

@@ -31,38 +31,90 @@ class UnparsableCall final : public UnaryCall {
   static constexpr char kNoModel[] = "?";
 };
 
-// A method's handler: `good` gets what could be parsed, `bad` makes the answer to the rest, without
-// a look at the message. Handler: gRPC's for the kind of method.
-template <typename Handler>
-class ParsedMethod final : public grpc::internal::MethodHandler {
+// Reads the one message of a call, whose handler was asked before it came. Deletes itself.
+template <typename Request>
+class OneMessage {
  public:
-  template <typename Good, typename Bad>
-  ParsedMethod(Good good, Bad bad) : good_(std::move(good)), bad_(std::move(bad)) {}
-
-  void RunHandler(const HandlerParameter& call) override {
-    if (call.status.ok()) return good_.RunHandler(call);
-    // As if it had been parsed.
-    bad_.RunHandler(HandlerParameter(call.call, call.server_context, call.request, grpc::Status::OK,
-                                     call.internal_data, call.call_requester));
-  }
-
-  void* Deserialize(grpc_call* call, grpc_byte_buffer* message, grpc::Status* status,
-                    void** handler_data) override {
-    return good_.Deserialize(call, message, status, handler_data);
+  // `done` gets whether a message came and could be parsed.
+  static void Read(grpc::internal::Call* call, Request* message, std::function<void(bool)> done) {
+    auto* read = new OneMessage(std::move(done));
+    read->read_.RecvMessage(message);
+    const auto came = [read](bool ok) {
+      const std::function<void(bool)> done = std::move(read->done_);
+      delete read;
+      done(ok);
+    };
+    // Inline, as gRPC's own start of a handler.
+    read->tag_.Set(call->call(), came, &read->read_, /*can_inline=*/true);
+    read->read_.set_core_cq_tag(&read->tag_);
+    call->PerformOps(&read->read_);
   }
 
  private:
+  explicit OneMessage(std::function<void(bool)> done) : done_(std::move(done)) {}
+
+  std::function<void(bool)> done_;
+  grpc::internal::CallOpSet<grpc::internal::CallOpRecvMessage<Request>> read_;
+  grpc::internal::CallbackWithSuccessTag tag_;
+};
+
+template <typename T>
+T* NewInCall(grpc::internal::Call* call) {
+  return new (grpc::g_core_codegen_interface->grpc_call_arena_alloc(call->call(), sizeof(T))) T();
+}
+
+// Where a call's message goes, as gRPC's handlers of each kind of method want it.
+template <typename Request>
+struct MessagePlace {
+  Request* request = nullptr;
+  void* handler_data = nullptr;
+};
+
+// A handler of a method that takes one message: `good` gets what could be parsed, `bad` makes the
+// answer to the rest, without a look at the message. gRPC has to think that the method takes a
+// stream (MarkMethodStreamed), or else a call isn't seen before its message has come
+// (call_budget.h). Handler: gRPC's for the kind of method.
+template <typename Handler, typename Request>
+class ParsedMethod final : public grpc::internal::MethodHandler {
+ public:
+  using Place = MessagePlace<Request>;
+
+  template <typename Good, typename Bad>
+  ParsedMethod(Place (*place)(grpc::internal::Call*), Good good, Bad bad)
+      : place_(place), good_(std::move(good)), bad_(std::move(bad)) {}
+
+  void RunHandler(const HandlerParameter& call) override {
+    const Place place = place_(call.call);
+    OneMessage<Request>::Read(
+        call.call, place.request,
+        [this, place, grpc_call = call.call, context = call.server_context,
+         requester = call.call_requester](bool parsed) {
+          Handler& handler = parsed ? good_ : bad_;
+          handler.RunHandler(HandlerParameter(grpc_call, context, place.request, grpc::Status::OK,
+                                              place.handler_data, requester));
+        });
+  }
+
+ private:
+  Place (*const place_)(grpc::internal::Call*);
   Handler good_, bad_;
 };
 
-// The handler of one of a service's unary methods, for its MarkMethodCallback.
+// The handler of one of a service's unary methods.
 template <typename Service, typename Request, typename Response, typename Bad>
-auto* ParsedUnary(Service* service,
-                  grpc::ServerUnaryReactor* (Service::*method)(grpc::CallbackServerContext*,
-                                                               const Request*, Response*),
-                  Bad bad) {
+grpc::internal::MethodHandler* ParsedUnary(
+    Service* service,
+    grpc::ServerUnaryReactor* (Service::*method)(grpc::CallbackServerContext*, const Request*,
+                                                 Response*),
+    Bad bad) {
   using Handler = grpc::internal::CallbackUnaryHandler<Request, Response>;
-  return new ParsedMethod<Handler>(
+  using Messages = grpc::internal::DefaultMessageHolder<Request, Response>;
+  const auto place = [](grpc::internal::Call* call) -> MessagePlace<Request> {
+    grpc::MessageHolder<Request, Response>* messages = NewInCall<Messages>(call);
+    return {messages->request(), messages};
+  };
+  return new ParsedMethod<Handler, Request>(
+      place,
       [service, method](grpc::CallbackServerContext* context, const Request* request,
                         Response* response) {
         return (service->*method)(context, request, response);
@@ -70,6 +122,16 @@ auto* ParsedUnary(Service* service,
       [bad = std::move(bad)](grpc::CallbackServerContext* context, const Request*, Response*) {
         return bad(context);
       });
+}
+
+// Of one that answers with a stream.
+template <typename Request, typename Response, typename Good, typename Bad>
+grpc::internal::MethodHandler* ParsedServerStreaming(Good good, Bad bad) {
+  using Handler = grpc::internal::CallbackServerStreamingHandler<Request, Response>;
+  const auto place = [](grpc::internal::Call* call) -> MessagePlace<Request> {
+    return {NewInCall<Request>(call)};
+  };
+  return new ParsedMethod<Handler, Request>(place, std::move(good), std::move(bad));
 }
 
 }  // namespace patchserve

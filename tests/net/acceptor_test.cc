@@ -6,10 +6,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <condition_variable>
 #include <memory>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/eventually.h"
 
 namespace patchserve {
@@ -122,6 +124,37 @@ TEST_F(AcceptorTest, EndAllEndsTheConnectionsAndWhatWasSentArrives) {
   EXPECT_EQ(recv(client.get(), &byte, 1, 0), 1);
   EXPECT_EQ(recv(client.get(), &byte, 1, 0), 0);
   EXPECT_EQ(recv(taken.front().get(), &byte, 1, 0), 0);
+}
+
+// Where the client sees itself: its port.
+int PortOf(const FileDescriptor& client) {
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  getsockname(client.get(), reinterpret_cast<sockaddr*>(&own), &size);
+  return ntohs(reinterpret_cast<const sockaddr_in&>(own).sin_port);  // the same place in IPv6
+}
+
+TEST_F(AcceptorTest, AResetEndsTheConnectionOfThePeerOfThatNameAndNoOther) {
+  Start({.total = 10, .per_peer = 10});
+  const FileDescriptor good = Connect(), bad = Connect();
+  WaitUntilTaken(2);
+  acceptor->Reset(absl::StrCat("ipv4:127.0.0.1:", PortOf(bad)));
+  WaitForEnd(bad);
+  char byte;
+  EXPECT_EQ(recv(good.get(), &byte, 1, MSG_DONTWAIT), -1);
+  EXPECT_EQ(errno, EAGAIN);
+}
+
+TEST_F(AcceptorTest, AnIPv6PeerHasTheNameThatGrpcGivesIt) {
+  Start({.total = 10, .per_peer = 10}, "[::1]:0");
+  const FileDescriptor client(socket(AF_INET6, SOCK_STREAM, 0));
+  const sockaddr_in6 address{.sin6_family = AF_INET6,
+                             .sin6_port = htons(static_cast<uint16_t>(port)),
+                             .sin6_addr = in6addr_loopback};
+  ASSERT_EQ(connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  WaitUntilTaken(1);
+  acceptor->Reset(absl::StrCat("ipv6:%5B::1%5D:", PortOf(client)));
+  WaitForEnd(client);
 }
 
 TEST_F(AcceptorTest, NobodyIsConnectedAfterStop) {

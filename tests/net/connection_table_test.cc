@@ -6,6 +6,8 @@
 #include <set>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+
 namespace patchserve {
 namespace {
 
@@ -26,10 +28,12 @@ class FakeConnections : public Connections {
   }
   void End(const Connection& connection) override { ended.push_back(connection.fd); }
 
+  void Reset(const Connection& connection) override { was_reset.push_back(connection.fd); }
+
   mutable int looks = 0;
   std::set<int> closed;
   std::map<int, Silence> silence;
-  std::vector<int> ended;
+  std::vector<int> ended, was_reset;
 };
 
 class ConnectionTableTest : public ::testing::Test {
@@ -115,6 +119,15 @@ TEST_F(ConnectionTableTest, AFloodOfRefusedOnesCostsALookInATenthOfASecond) {
   connections.closed = {1};
   now += absl::Milliseconds(100);
   EXPECT_EQ(Admit(3), Verdict::kAdmitted);
+}
+
+TEST_F(ConnectionTableTest, OneIsResetByTheNameOfItsPeer) {
+  for (const int fd : {1, 2}) {
+    table.Admit({.fd = fd, .socket = 1, .peer = kPeer, .name = absl::StrCat("peer ", fd)}, now);
+  }
+  table.Reset("peer 2");
+  table.Reset("peer 3");
+  EXPECT_THAT(connections.was_reset, ElementsAre(2));
 }
 
 TEST_F(ConnectionTableTest, AllCanBeEnded) {

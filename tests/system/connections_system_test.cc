@@ -103,8 +103,9 @@ TEST(ConnectionsSystemTest, SilentConnectionsMakeRoomForOneThatIsUsed) {
   ASSERT_TRUE(server.serving) << server.process.log();
   const auto crowd = Crowd(server.process.address(), 8);
   EXPECT_TRUE(ClassifyAnew(server.process.address()).ok());
-  EXPECT_THAT(HttpGet(server.process.metrics_address(), "/metrics"),
-              Not(HasSubstr("patchserve_connections_ended_total{port=\"grpc\"} 0\n")));
+  EXPECT_THAT(
+      HttpGet(server.process.metrics_address(), "/metrics"),
+      Not(HasSubstr("patchserve_connections_ended_total{port=\"grpc\",reason=\"silent\"} 0\n")));
 }
 
 TEST(ConnectionsSystemTest, AStormOfReconnectsIsCountedAndServedAfter) {
@@ -113,6 +114,42 @@ TEST(ConnectionsSystemTest, AStormOfReconnectsIsCountedAndServedAfter) {
   for (int i = 0; i < 2000; ++i) Connect(server.process.address());
   EXPECT_TRUE(ClassifyAnew(server.process.address()).ok());
   WaitForMetric(server.process, "patchserve_connections_accepted_total{port=\"grpc\"} 2001");
+}
+
+// A frame of HTTP/2.
+std::string Frame(char kind, char flags, uint32_t stream, const std::string& payload) {
+  std::string frame = {0, static_cast<char>(payload.size() >> 8), static_cast<char>(payload.size()),
+                       kind, flags};
+  for (const int shift : {24, 16, 8, 0}) frame.push_back(static_cast<char>(stream >> shift));
+  return frame + payload;
+}
+
+// A header for no table of HPACK's.
+std::string Header(const std::string& name, const std::string& value) {
+  return std::string(1, 0) + static_cast<char>(name.size()) + name +
+         static_cast<char>(value.size()) + value;
+}
+
+TEST(ConnectionsSystemTest, AClientThatResetsItsCallsAtOnceIsCutOffAndOthersAreServed) {
+  ServingProcess server({kModel});
+  ASSERT_TRUE(server.serving) << server.process.log();
+  const std::string headers =
+      Header(":method", "POST") + Header(":scheme", "http") + Header("te", "trailers") +
+      Header(":path", "/patchserve.v1.ImageClassification/Classify") + Header(":authority", "x") +
+      Header("content-type", "application/grpc");
+  const FileDescriptor client = Connect(server.process.address());
+  std::string frames = Http2Greeting();
+  uint32_t stream = 1;
+  // Until the connection is reset.
+  while (send(client.get(), frames.data(), frames.size(), MSG_NOSIGNAL) == frames.size()) {
+    frames.clear();
+    for (int i = 0; i < 100; ++i, stream += 2) {
+      frames += Frame(1, 4, stream, headers) + Frame(3, 0, stream, std::string("\0\0\0\x8", 4));
+    }
+  }
+  EXPECT_TRUE(ClassifyAnew(server.process.address()).ok());
+  EXPECT_THAT(HttpGet(server.process.metrics_address(), "/metrics"),
+              Not(HasSubstr("patchserve_calls_reset_total{port=\"grpc\"} 0\n")));
 }
 
 TEST(ConnectionsSystemTest, SlowHandshakesDontKeepOthersFromTheirs) {

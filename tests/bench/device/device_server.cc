@@ -16,9 +16,10 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "prometheus/counter.h"
-#include "prometheus/exposer.h"
 #include "prometheus/registry.h"
+#include "prometheus/text_serializer.h"
 #include "server/base/status.h"
+#include "server/net/http_server.h"
 #include "server/serve.h"
 #include "spdlog/spdlog.h"
 #include "tests/bench/device/curves.h"
@@ -41,17 +42,17 @@ constexpr int kClasses = 1000;
 // The device's own account of what it did.
 class DeviceAccount {
  public:
-  explicit DeviceAccount(const std::string& address)
-      : exposer_(address, /*num_threads=*/1),
-        registry_(std::make_shared<prometheus::Registry>()),
-        busy_(prometheus::BuildCounter().Name("device_busy_seconds_total").Register(*registry_)),
+  explicit DeviceAccount(ListeningSockets sockets)
+      : busy_(prometheus::BuildCounter().Name("device_busy_seconds_total").Register(registry_)),
         first_(
-            prometheus::BuildCounter().Name("device_first_use_seconds_total").Register(*registry_)),
-        batches_(prometheus::BuildCounter().Name("device_batches_total").Register(*registry_)) {
-    exposer_.RegisterCollectable(registry_);
-    spdlog::info("the device's account on port {} of {}", exposer_.GetListeningPorts().front(),
-                 address);
-  }
+            prometheus::BuildCounter().Name("device_first_use_seconds_total").Register(registry_)),
+        batches_(prometheus::BuildCounter().Name("device_batches_total").Register(registry_)),
+        http_(std::move(sockets),
+              {{"/metrics", {"text/plain; version=0.0.4", [this] {
+                               return prometheus::TextSerializer().Serialize(registry_.Collect());
+                             }}}}) {}
+
+  int port() const { return http_.port(); }
 
   void Ran(const SimulatedDevice::Batch& batch) {
     busy_.Add({{"model", batch.model}}).Increment(absl::ToDoubleSeconds(batch.busy));
@@ -60,9 +61,9 @@ class DeviceAccount {
   }
 
  private:
-  prometheus::Exposer exposer_;
-  const std::shared_ptr<prometheus::Registry> registry_;
+  prometheus::Registry registry_;
   prometheus::Family<prometheus::Counter>&busy_, &first_, &batches_;
+  HttpServer http_;
 };
 
 // The number of the calling runner.
@@ -126,7 +127,10 @@ absl::StatusOr<Backend> OpenSimulatedDevice(const Config&) {
     return absl::InvalidArgumentError(absl::StrCat("--noise is ", noise, ", not 0 to 0.3"));
   }
   // Lives until the process ends: runners may still be at it.
-  auto* account = new DeviceAccount(absl::GetFlag(FLAGS_device_metrics_address));
+  const std::string address = absl::GetFlag(FLAGS_device_metrics_address);
+  ASSIGN_OR_RETURN(ListeningSockets sockets, ListenOn(address));
+  auto* account = new DeviceAccount(std::move(sockets));
+  spdlog::info("the device's account on port {} of {}", account->port(), address);
   auto device = std::make_shared<SimulatedDevice>(
       SimulatedDevice::RealClock(), noise,
       [account](const SimulatedDevice::Batch& batch) { account->Ran(batch); });
