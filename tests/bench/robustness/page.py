@@ -24,15 +24,9 @@ client's). "After" is how long a new client waits for its first answer once the 
 LIMITS = """\
 ## What this shows, and what holds it back
 
-- A client that opens calls and resets them at once, as fast as it can, costs 19 kB a call until gRPC has worked through them
-  (gRPC 1.51 does not count a call that was reset against `--max_streams`): gigabytes after 200,000 calls, over one connection. While
-  gRPC's memory is over `--max_grpc_memory`, gRPC takes no new connections and closes idle ones, so other clients may wait for as
-  long. So do calls that are left open, 9 kB each, by the thousand a connection. Nothing leaks there: the memory goes back once gRPC has
-  worked through them, which may take longer than the column shows. What helps is a proxy that ends HTTP/2 in front of the port, or
-  `--max_connections_per_peer` and `--max_streams` as low as the callers allow.
-- **Clients that read none of their answers can keep others out**: 50 of them, with 876,500 calls of RepositoryIndex, held 3.3 GB a minute after, and a new
-  client was refused. (On a less loaded machine the same took 303 MB, and the server served after.) Such answers aren't bounded: only what goes
-  through admission is. A server behind callers that aren't trusted wants that proxy, or a limit of streams.
+- A connection is ended that opens twice as many calls as `--max_streams`, resets most of its calls at once, or holds most where open calls
+  and unread answers take more than half of `--max_grpc_memory`. gRPC reads on until that is noticed. What helps further is a proxy that
+  ends HTTP/2 in front of the port, or `--max_connections_per_peer` and `--max_streams` as low as the callers allow.
 - Images and messages keep to their limits: `--max_image_pixels` times up to 11 bytes a decoding thread, and `--max_grpc_memory`.
 """
 
