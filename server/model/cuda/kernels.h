@@ -12,6 +12,7 @@
 #include <cstddef>
 
 #include "server/model/cuda/depthwise.h"
+#include "server/model/cuda/gemm.h"
 
 namespace patchserve::cuda {
 
@@ -28,6 +29,15 @@ struct Kernels {
   bool (*takes_depthwise)(const DepthwiseShape& shape);
   // cudaErrorInvalidValue: takes_depthwise says no.
   int (*run_depthwise)(const Depthwise& depthwise, Stream stream);
+
+  // How many tile shapes there are for it on the current device: 0 but on Hopper cards. Which one
+  // is the fastest has to be measured.
+  int (*gemm_tiles)(const GemmShape& shape);
+  // tile: below gemm_tiles(gemm.shape), else cudaErrorInvalidValue.
+  int (*run_gemm)(const Gemm& gemm, int tile, Stream stream);
+
+  // Whether what is started on the stream goes to a CUDA graph, and doesn't run.
+  bool (*is_capturing)(Stream stream);
 };
 
 }  // namespace patchserve::cuda

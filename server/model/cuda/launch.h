@@ -8,4 +8,7 @@ namespace patchserve::cuda {
 bool TakesDepthwise(const DepthwiseShape& shape);  // depthwise.cc
 int RunDepthwise(const Depthwise& depthwise, Stream stream);
 
+int GemmTiles(const GemmShape& shape);  // gemm.cc
+int RunGemm(const Gemm& gemm, int tile, Stream stream);
+
 }  // namespace patchserve::cuda
