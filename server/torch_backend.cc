@@ -35,13 +35,27 @@ void LogSpeedup() {
   (void)logged;
 }
 
+// Null where there are none, after a warning.
+const FusedKernels* KernelsFor(const ModelSettings& settings, const std::string& device) {
+  if (device == "cpu" || !settings.fused_kernels) return nullptr;
+  static const absl::StatusOr<const FusedKernels*> kernels = [] {
+    auto found = FindFusedKernels();
+    if (!found.ok()) {
+      spdlog::warn("networks run by LibTorch's kernels alone: {}", found.status().ToString());
+    }
+    return found;
+  }();
+  return kernels.ok() ? *kernels : nullptr;
+}
+
 absl::StatusOr<LoadedModel> Load(const ModelSettings& settings, const std::string& device) {
   PrepareThread();  // converting weights takes one thread too
   if (device == "cpu" && ToPrecision(settings.precision) == Precision::kAuto) LogSpeedup();
   ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine,
                    Engine::Load(settings.folder, {.device = device,
                                                   .precision = ToPrecision(settings.precision),
-                                                  .deterministic = settings.deterministic}));
+                                                  .deterministic = settings.deterministic,
+                                                  .kernels = KernelsFor(settings, device)}));
   return LoadedModel{engine->description(),
                      [engine](absl::Span<const ModelInput> images, int bucket, bool embeddings) {
                        return engine->Forward(images, bucket, embeddings);

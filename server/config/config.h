@@ -20,6 +20,7 @@ struct ModelSettings {
   absl::Duration default_deadline;  // > 0
   bool apply_orientation = true;
   bool deterministic = false;  // answers don't depend on what they are batched with
+  bool fused_kernels = true;   // on GPUs, our own where they are faster
 };
 
 struct Config {

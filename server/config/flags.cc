@@ -32,6 +32,9 @@ ABSL_FLAG(
 ABSL_FLAG(bool, deterministic, false,
           "Answers are the same to the last bit whatever other images they are batched with: the "
           "images of a batch run one by one.");
+ABSL_FLAG(bool, fused_kernels, true,
+          "On NVIDIA GPUs, networks in bfloat16 and float16 run by our own kernels where those are "
+          "faster; false: by LibTorch's alone.");
 ABSL_FLAG(int, runners, 0,
           "Batches that run at once on the device. 0: one a core on a CPU, 2 on a GPU.");
 ABSL_FLAG(int, decode_threads, 0, "Threads that decode images. 0: one a core.");

@@ -27,6 +27,7 @@
 #include "server/model/exceptions.h"
 #include "server/model/file.h"
 #include "server/model/foreign_file.h"
+#include "server/model/fused_check.h"
 #include "server/model/normalization.h"
 #include "server/model/version.h"
 #include "server/model/vit.h"
@@ -36,8 +37,6 @@ namespace {
 
 constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr uint64_t kMaxWeightsBytes = uint64_t{16} << 30;
-
-using Network = std::function<NetworkOutput(const at::Tensor& images)>;
 
 absl::Status InFile(const std::filesystem::path& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(path.string(), ": ", status.message()));
@@ -85,6 +84,20 @@ absl::StatusOr<Network> TakeNetwork(Weights& weights, const ModelConfig& config)
   }
   RETURN_IF_ERROR(weights.CheckAllTaken());
   return network;
+}
+
+// `network`, by our own kernels, becomes the same one in LibTorch's steps unless it is as exact.
+absl::Status KeepIfRight(Network& network, std::string_view weights_file, const ModelConfig& config,
+                         const at::TensorOptions& target, const std::filesystem::path& folder) {
+  const auto in_steps = [&](const at::TensorOptions& as) -> absl::StatusOr<Network> {
+    ASSIGN_OR_RETURN(Weights weights, Weights::Parse(weights_file, as));
+    return TakeNetwork(weights, config);
+  };
+  const absl::Status checked = CheckFused(network, in_steps, target, config.preprocessing);
+  if (checked.ok() || absl::IsUnavailable(checked)) return checked;
+  TORCH_WARN(folder.string(), ": served without our own kernels: ", checked.ToString());
+  ASSIGN_OR_RETURN(network, in_steps(target));
+  return absl::OkStatus();
 }
 
 // Runners of a GPU have a stream each, so that one's copies overlap another's compute.
@@ -215,13 +228,17 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
     ASSIGN_OR_RETURN(weights_file, ReadWeights(weights_path));
     return absl::OkStatus();
   }));
-  auto weights = Weights::Parse(weights_file.text(), target);
+  const FusedKernels* const kernels = type == at::kFloat ? nullptr : options.kernels;
+  auto weights = Weights::Parse(weights_file.text(), target, kernels);
   if (!weights.ok()) {
     RETURN_IF_ERROR(CheckKind(weights_path, weights_file.text(), "the weights", "safetensors"));
     return InFile(weights_path, weights.status());
   }
   auto network = TakeNetwork(*weights, config);
   if (!network.ok()) return InFile(weights_path, network.status());
+  if (kernels != nullptr) {
+    RETURN_IF_ERROR(KeepIfRight(*network, weights_file.text(), config, target, folder));
+  }
 
   ASSIGN_OR_RETURN(const std::vector<int64_t> head, weights->ShapeOf("head.weight", 2));
   ModelDescription description{

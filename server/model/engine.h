@@ -13,6 +13,8 @@
 
 namespace patchserve {
 
+class FusedKernels;  // fused_kernels.h
+
 enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
 
 struct EngineOptions {
@@ -21,11 +23,17 @@ struct EngineOptions {
   // Runs the images of a batch one by one, so that an answer is the same to the last bit
   // whatever else is in its batch: kernels sum in another order for another batch size.
   bool deterministic = false;
+  // For what runs in bfloat16 or float16; must outlive the engine. Null: none.
+  const FusedKernels* kernels = nullptr;
 };
 
 // "cpu" or "cuda:N": what "auto" stands for here, and a check of the others.
 // Errors: INVALID_ARGUMENT: not a device's name. FAILED_PRECONDITION: no such device.
 absl::StatusOr<std::string> ResolveDevice(const std::string& device);
+
+// Our own kernels for NVIDIA GPUs, which live as long as the process. To be called after
+// ResolveDevice. Errors: as of cuda::LoadKernels (cuda/library.h).
+absl::StatusOr<const FusedKernels*> FindFusedKernels();
 
 // To be called once in each thread that runs batches, before its first: sets the
 // thread's intra-op thread count (libgomp's is per thread) and where its warnings go.
@@ -38,6 +46,8 @@ double CpuBFloat16Speedup();
 class Engine {
  public:
   // Reads and checks the folder, copies the weights to the device.
+  // A network that doesn't give by options.kernels what it gives in LibTorch's steps
+  // (fused_check.h) is served in those, and a warning of LibTorch's says so.
   // kAuto is bfloat16 on GPUs that have it and on CPUs where it is measured to be at least
   // 1.3 times as fast (CpuBFloat16Speedup), else float32.
   // Errors, each naming the file and the field or tensor: NOT_FOUND: a file is

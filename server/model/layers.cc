@@ -1,9 +1,14 @@
 #include "server/model/layers.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/addcmul.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
+#include <ATen/ops/relu.h>
 #include <ATen/ops/rms_norm.h>
 #include <ATen/ops/rsqrt.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/silu.h>
 
 #include <vector>
 
@@ -25,6 +30,14 @@ at::Tensor Norm::operator()(const at::Tensor& x) const {
   if (!weight.defined()) return x;
   if (!bias.defined()) return at::rms_norm(x, weight.sizes(), weight, epsilon);
   return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
+}
+
+at::Tensor BatchNorm::operator()(const at::Tensor& x) const {
+  return scale.defined() ? at::addcmul(shift, x, scale) : x;
+}
+
+BatchNorm BatchNorm::To(const at::TensorOptions& target) const {
+  return scale.defined() ? BatchNorm{scale.to(target), shift.to(target)} : BatchNorm();
 }
 
 absl::StatusOr<Norm> TakeNorm(Weights& weights, const std::string& name, int64_t dim, NormKind kind,
@@ -49,6 +62,26 @@ absl::StatusOr<BatchNorm> TakeBatchNorm(Weights& weights, const std::string& nam
   }
   const at::Tensor scale = weight * at::rsqrt(variance + kEpsilon);
   return BatchNorm{scale, bias - mean * scale};
+}
+
+void Activate(Activation activation, at::Tensor& x) {
+  switch (activation) {
+    case Activation::kGelu:
+      at::gelu_(x);
+      return;
+    case Activation::kGeluTanh:
+      at::gelu_(x, "tanh");
+      return;
+    case Activation::kQuickGelu:
+      x.mul_(at::sigmoid(x * 1.702));
+      return;
+    case Activation::kRelu:
+      at::relu_(x);
+      return;
+    case Activation::kSilu:
+      at::silu_(x);
+      return;
+  }
 }
 
 }  // namespace patchserve

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "ATen/core/Tensor.h"
@@ -14,6 +15,9 @@ struct NetworkOutput {
   at::Tensor logits;     // [N, classes], before softmax
   at::Tensor embedding;  // [N, C]: what the last linear layer sees (timm's pre_logits)
 };
+
+// images: [N, H, W, 3], normalised, on the network's device and in its precision. Thread-safe.
+using Network = std::function<NetworkOutput(const at::Tensor& images)>;
 
 // INVALID_ARGUMENT unless model_args.FIELD, if given, says what the tensors say.
 inline absl::Status CheckModelArg(const char* field, const std::optional<int>& given,
