@@ -37,6 +37,19 @@ void LogSpeedup() {
   (void)logged;
 }
 
+// Null where there are none, after a warning.
+const FusedKernels* KernelsFor(const ModelSettings& settings, const std::string& device) {
+  if (device == "cpu" || !settings.fused_kernels) return nullptr;
+  static const absl::StatusOr<const FusedKernels*> kernels = [] {
+    auto found = FindFusedKernels();
+    if (!found.ok()) {
+      spdlog::warn("networks run by LibTorch's kernels alone: {}", found.status().ToString());
+    }
+    return found;
+  }();
+  return kernels.ok() ? *kernels : nullptr;
+}
+
 absl::StatusOr<LoadedModel> Load(const ModelSettings& settings, const std::string& device,
                                  const std::shared_ptr<GraphDevice>& graphs) {
   PrepareThread();  // converting weights takes one thread too
@@ -46,7 +59,8 @@ absl::StatusOr<LoadedModel> Load(const ModelSettings& settings, const std::strin
                                                   .precision = ToPrecision(settings.precision),
                                                   .deterministic = settings.deterministic,
                                                   .graphs = graphs.get(),
-                                                  .max_batch = settings.max_batch}));
+                                                  .max_batch = settings.max_batch,
+                                                  .kernels = KernelsFor(settings, device)}));
   return LoadedModel{engine->description(), [graphs, engine](absl::Span<const ModelInput> images,
                                                              int bucket, bool embeddings) {
                        return engine->Forward(images, bucket, embeddings);

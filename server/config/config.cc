@@ -56,7 +56,8 @@ ModelSettings Defaults(const ModelFolder& model) {
           .max_batch = absl::GetFlag(FLAGS_max_batch),
           .max_queue = absl::GetFlag(FLAGS_max_queue),
           .default_deadline = absl::GetFlag(FLAGS_default_deadline),
-          .deterministic = absl::GetFlag(FLAGS_deterministic)};
+          .deterministic = absl::GetFlag(FLAGS_deterministic),
+          .fused_kernels = absl::GetFlag(FLAGS_fused_kernels)};
 }
 
 void Override(const ModelOptions& options, ModelSettings& model) {

@@ -38,6 +38,9 @@ ABSL_FLAG(bool, cuda_graphs, true,
 ABSL_FLAG(int64_t, gpu_memory, 0,
           "Bytes of the GPU's memory for weights, batches and graphs: what doesn't fit runs in "
           "smaller batches. 0: 90 % of what is free at the start.");
+ABSL_FLAG(bool, fused_kernels, true,
+          "On NVIDIA GPUs, networks in bfloat16 and float16 run by our own kernels where those are "
+          "faster; false: by LibTorch's alone.");
 ABSL_FLAG(int, runners, 0,
           "Batches that run at once on the device. 0: one a core on a CPU, 2 on a GPU.");
 ABSL_FLAG(int, decode_threads, 0, "Threads that decode images. 0: one a core.");

@@ -17,6 +17,7 @@ ABSL_DECLARE_FLAG(std::string, precision);
 ABSL_DECLARE_FLAG(bool, deterministic);
 ABSL_DECLARE_FLAG(bool, cuda_graphs);
 ABSL_DECLARE_FLAG(int64_t, gpu_memory);
+ABSL_DECLARE_FLAG(bool, fused_kernels);
 ABSL_DECLARE_FLAG(int, runners);
 ABSL_DECLARE_FLAG(int, decode_threads);
 ABSL_DECLARE_FLAG(int, max_batch);

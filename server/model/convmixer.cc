@@ -1,7 +1,6 @@
 #include "server/model/convmixer.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/addcmul.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/mv.h>
 
@@ -15,9 +14,9 @@
 namespace patchserve {
 namespace {
 
-// `before`: the BatchNorm of the layer before. Becomes this layer's.
+// `before`: what is left to apply of the BatchNorm of the layer before. Becomes this layer's.
 absl::StatusOr<ConvMixerLayer> TakeLayer(Weights& weights, const std::string& name, int64_t dim,
-                                         int64_t kernel, BatchNorm& before) {
+                                         int64_t kernel, Activation activation, BatchNorm& before) {
   ASSIGN_OR_RETURN(const at::Tensor depthwise,
                    weights.Take(name + ".0.fn.0.weight", {dim, 1, kernel, kernel}));
   ASSIGN_OR_RETURN(const at::Tensor depthwise_bias, weights.Take(name + ".0.fn.0.bias", {dim}));
@@ -29,9 +28,11 @@ absl::StatusOr<ConvMixerLayer> TakeLayer(Weights& weights, const std::string& na
   ASSIGN_OR_RETURN(const at::Tensor kernels, weights.Take(name + ".1.weight", {dim, dim, 1, 1}));
   ASSIGN_OR_RETURN(const at::Tensor bias, weights.Take(name + ".1.bias", {dim}));
   const at::Tensor pointwise = kernels.view({dim, dim});
-  ASSIGN_OR_RETURN(before, TakeBatchNorm(weights, name + ".3", dim));
-  return ConvMixerLayer{std::move(spatial),
-                        Linear(weights.target(), pointwise, bias + at::mv(pointwise, inner.shift))};
+  Linear linear(weights.target(), pointwise, bias + at::mv(pointwise, inner.shift),
+                weights.kernels());
+  ASSIGN_OR_RETURN(const BatchNorm outer, TakeBatchNorm(weights, name + ".3", dim));
+  before = linear.Absorb(activation, outer);
+  return ConvMixerLayer{std::move(spatial), std::move(linear)};
 }
 
 }  // namespace
@@ -53,16 +54,16 @@ absl::StatusOr<ConvMixerWeights> TakeConvMixer(Weights& weights, const ModelConf
                                                    " is less than a patch, ", patch));
   }
 
-  ConvMixerWeights w{.activation = config.activation};
+  ConvMixerWeights w{.dim = dim, .activation = config.activation};
   ASSIGN_OR_RETURN(w.stem, TakePatchEmbedding(weights, "stem.0", dim, patch));
   ASSIGN_OR_RETURN(BatchNorm norm, TakeBatchNorm(weights, "stem.2", dim));
+  norm = w.stem.linear.Absorb(w.activation, norm);
   for (int64_t i = 0; i < depth; ++i) {
-    ASSIGN_OR_RETURN(ConvMixerLayer layer,
-                     TakeLayer(weights, absl::StrCat("blocks.", i), dim, kernel, norm));
+    ASSIGN_OR_RETURN(ConvMixerLayer layer, TakeLayer(weights, absl::StrCat("blocks.", i), dim,
+                                                     kernel, w.activation, norm));
     w.layers.push_back(std::move(layer));
   }
-  w.scale = weights.Place(norm.scale);
-  w.shift = weights.Place(norm.shift);
+  w.norm = norm.To(weights.target());
   ASSIGN_OR_RETURN(w.head, TakeHead(weights, "head", dim, config.num_classes()));
   return w;
 }
@@ -71,15 +72,14 @@ NetworkOutput ConvMixer(const ConvMixerWeights& w, const at::Tensor& images) {
   // Patch embedding: [N, H, W, 3] -> [N, H/patch, W/patch, C], the shape from here on.
   at::Tensor x = w.stem.linear.Activated(w.activation, w.stem.Patches(images));
   for (const ConvMixerLayer& layer : w.layers) {
-    // BatchNorm of what came before. Then spatial mixing with a residual:
-    // x + BatchNorm(activation(depthwise(x))).
+    // Spatial mixing with a residual: x + BatchNorm(activation(depthwise(x))), of x after the
+    // BatchNorm before.
     x = layer.spatial(w.activation, x);
-    // Channel mixing: activation(pointwise(x)).
+    // Channel mixing: BatchNorm(activation(pointwise(x))).
     x = layer.pointwise.Activated(w.activation, x);
   }
   // Global average pooling, of the last BatchNorm's result: [N, H/patch, W/patch, C] -> [N, C].
-  at::Tensor pooled = at::addcmul(w.shift, at::mean(x, {1, 2}), w.scale);
-  return Classified(w.head, std::move(pooled));
+  return Classified(w.head, w.norm(at::mean(x, {1, 2})));
 }
 
 }  // namespace patchserve

@@ -14,19 +14,20 @@
 namespace patchserve {
 
 // One layer of the paper: a depthwise convolution that mixes places within a channel,
-// and a pointwise one that mixes the channels of a place. The BatchNorm after it is
-// applied by what reads its result: the next layer, or the head.
+// and a pointwise one that mixes the channels of a place. The BatchNorm after it is a part
+// of it, or is applied by what reads its result: each device has its own place for it.
 struct ConvMixerLayer {
   SpatialMixing spatial;
   Linear pointwise;  // [C, C]
 };
 
 struct ConvMixerWeights {
+  int64_t dim = 0;  // C
   Activation activation = Activation::kGelu;
   PatchEmbedding stem;  // [C, patch * patch * 3]
   std::vector<ConvMixerLayer> layers;
-  at::Tensor scale, shift;  // [C]: the last layer's BatchNorm
-  Linear head;              // [classes, C]; may not be there
+  BatchNorm norm;  // [C]: the last layer's, if that doesn't apply it
+  Linear head;     // [classes, C]; may not be there
 };
 
 // Width, depth, kernel and patch are those of the tensors. Errors: INVALID_ARGUMENT,

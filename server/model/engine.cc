@@ -30,6 +30,7 @@
 #include "server/model/exceptions.h"
 #include "server/model/file.h"
 #include "server/model/foreign_file.h"
+#include "server/model/fused_check.h"
 #include "server/model/mixer.h"
 #include "server/model/normalization.h"
 #include "server/model/recorded_network.h"
@@ -77,7 +78,7 @@ absl::StatusOr<Network> TakeNetwork(Weights& weights, const ModelConfig& config)
   switch (config.family) {
     case Family::kConvMixer: {
       ASSIGN_OR_RETURN(ConvMixerWeights w, TakeConvMixer(weights, config));
-      const int64_t size = w.scale.size(0);
+      const int64_t size = w.dim;
       network = {[w = std::move(w)](const at::Tensor& images) { return ConvMixer(w, images); },
                  size};
       break;
@@ -97,6 +98,21 @@ absl::StatusOr<Network> TakeNetwork(Weights& weights, const ModelConfig& config)
   }
   RETURN_IF_ERROR(weights.CheckAllTaken());
   return network;
+}
+
+// `network`, by our own kernels, becomes the same one in LibTorch's steps unless it is as exact.
+absl::Status KeepIfRight(Network& network, std::string_view weights_file, const ModelConfig& config,
+                         const at::TensorOptions& target, const std::filesystem::path& folder) {
+  const auto in_steps = [&](const at::TensorOptions& as) -> absl::StatusOr<NetworkFunction> {
+    ASSIGN_OR_RETURN(Weights weights, Weights::Parse(weights_file, as));
+    ASSIGN_OR_RETURN(Network steps, TakeNetwork(weights, config));
+    return std::move(steps.run);
+  };
+  const absl::Status checked = CheckFused(network.run, in_steps, target, config.preprocessing);
+  if (checked.ok() || absl::IsUnavailable(checked)) return checked;
+  TORCH_WARN(folder.string(), ": served without our own kernels: ", checked.ToString());
+  ASSIGN_OR_RETURN(network.run, in_steps(target));
+  return absl::OkStatus();
 }
 
 // Runners of a GPU have a stream each, so that one's copies overlap another's compute.
@@ -252,7 +268,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
     ASSIGN_OR_RETURN(weights_file, ReadWeights(weights_path));
     return absl::OkStatus();
   }));
-  auto weights = Weights::Parse(weights_file.text(), target);
+  const FusedKernels* const kernels = type == at::kFloat ? nullptr : options.kernels;
+  auto weights = Weights::Parse(weights_file.text(), target, kernels);
   if (!weights.ok()) {
     RETURN_IF_ERROR(CheckKind(weights_path, weights_file.text(), "the weights", "safetensors"));
     return InFile(weights_path, weights.status());
@@ -261,6 +278,9 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
   if (!weights->Has("head.weight") && !weights->Has("head.bias")) config.classes.clear();
   auto network = TakeNetwork(*weights, config);
   if (!network.ok()) return InFile(weights_path, network.status());
+  if (kernels != nullptr) {
+    RETURN_IF_ERROR(KeepIfRight(*network, weights_file.text(), config, target, folder));
+  }
 
   ModelDescription description{
       .architecture = config.architecture,

@@ -13,6 +13,7 @@
 
 namespace patchserve {
 
+class FusedKernels;  // fused_kernels.h
 class GraphDevice;  // graph_device.h
 
 enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
@@ -27,6 +28,8 @@ struct EngineOptions {
   // engine. Null: the network runs operator by operator.
   GraphDevice* graphs = nullptr;
   int max_batch = 256;  // with graphs: the largest bucket
+  // For what runs in bfloat16 or float16; must outlive the engine. Null: none.
+  const FusedKernels* kernels = nullptr;
 };
 
 // "cpu" or "cuda:N": what "auto" stands for here, and a check of the others.
@@ -39,6 +42,9 @@ absl::StatusOr<std::string> ResolveDevice(const std::string& device);
 // LibTorch reports.
 absl::StatusOr<std::shared_ptr<GraphDevice>> OpenGraphDevice(const std::string& device,
                                                              int64_t memory);
+// Our own kernels for NVIDIA GPUs, which live as long as the process. To be called after
+// ResolveDevice. Errors: as of cuda::LoadKernels (cuda/library.h).
+absl::StatusOr<const FusedKernels*> FindFusedKernels();
 
 // To be called once in each thread that runs batches, before its first: sets the
 // thread's intra-op thread count (libgomp's is per thread) and where its warnings go.
@@ -51,6 +57,8 @@ double CpuBFloat16Speedup();
 class Engine {
  public:
   // Reads and checks the folder, copies the weights to the device.
+  // A network that doesn't give by options.kernels what it gives in LibTorch's steps
+  // (fused_check.h) is served in those, and a warning of LibTorch's says so.
   // kAuto is bfloat16 on GPUs that have it and on CPUs where it is measured to be at least
   // 1.3 times as fast (CpuBFloat16Speedup), else float32.
   // Errors, each naming the file and the field or tensor: NOT_FOUND: a file is

@@ -1,7 +1,12 @@
 #include "server/model/layers.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/addcmul.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/relu.h>
 #include <ATen/ops/rsqrt.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/silu.h>
 
 #include <vector>
 
@@ -23,6 +28,14 @@ absl::StatusOr<at::Tensor> TakePlaced(Weights& weights, const std::string& name,
 at::Tensor Norm::operator()(const at::Tensor& x) const {
   if (!weight.defined()) return x;
   return NormalizeRows(x, weight, bias, epsilon);
+}
+
+at::Tensor BatchNorm::operator()(const at::Tensor& x) const {
+  return scale.defined() ? at::addcmul(shift, x, scale) : x;
+}
+
+BatchNorm BatchNorm::To(const at::TensorOptions& target) const {
+  return scale.defined() ? BatchNorm{scale.to(target), shift.to(target)} : BatchNorm();
 }
 
 absl::StatusOr<Norm> TakeNorm(Weights& weights, const std::string& name, int64_t dim, NormKind kind,
@@ -47,6 +60,26 @@ absl::StatusOr<BatchNorm> TakeBatchNorm(Weights& weights, const std::string& nam
   }
   const at::Tensor scale = weight * at::rsqrt(variance + kEpsilon);
   return BatchNorm{scale, bias - mean * scale};
+}
+
+void Activate(Activation activation, at::Tensor& x) {
+  switch (activation) {
+    case Activation::kGelu:
+      at::gelu_(x);
+      return;
+    case Activation::kGeluTanh:
+      at::gelu_(x, "tanh");
+      return;
+    case Activation::kQuickGelu:
+      x.mul_(at::sigmoid(x * 1.702));
+      return;
+    case Activation::kRelu:
+      at::relu_(x);
+      return;
+    case Activation::kSilu:
+      at::silu_(x);
+      return;
+  }
 }
 
 }  // namespace patchserve

@@ -1,4 +1,4 @@
-// The norms that networks are put together from. Linear layers are in linear.h.
+// The norms and activations that networks are put together from. Linear layers are in linear.h.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 
 #include "ATen/core/Tensor.h"
 #include "absl/status/statusor.h"
+#include "server/model/activation.h"
 #include "server/model/weights.h"
 
 namespace patchserve {
@@ -19,16 +20,22 @@ struct Norm {
   at::Tensor operator()(const at::Tensor& x) const;  // over the last dimension
 };
 
-// BatchNorm in evaluation is scale * x + shift, a number each a channel. float32 on the CPU.
+// BatchNorm in evaluation is scale * x + shift, a number each a channel. Without a scale it isn't
+// there: it gives x itself.
 struct BatchNorm {
   at::Tensor scale;  // [channels]
   at::Tensor shift;
+  at::Tensor operator()(const at::Tensor& x) const;  // of the last dimension
+  BatchNorm To(const at::TensorOptions& target) const;
 };
+
+// In place.
+void Activate(Activation activation, at::Tensor& x);
 
 enum class NormKind { kLayer, kRms };
 
 // Take NAME.weight, NAME.bias and so on. Errors: as of Weights::Take; for a BatchNorm
-// also a running_var below 0.
+// also a running_var below 0. The BatchNorm is float32, in the CPU's memory.
 absl::StatusOr<Norm> TakeNorm(Weights& weights, const std::string& name, int64_t dim,
                               NormKind kind = NormKind::kLayer, double epsilon = 1e-6);
 absl::StatusOr<BatchNorm> TakeBatchNorm(Weights& weights, const std::string& name,

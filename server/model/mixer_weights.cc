@@ -150,9 +150,9 @@ class MixerTaker {
     ASSIGN_OR_RETURN(const LinearTensors fc2,
                      TakeLinearTensors(weights_, name + ".mlp_channels.fc2", hidden, dim));
     b.channels.fc1 = Linear(weights_.target(), fc1.weight * affine2.alpha,
-                            fc1.bias + at::mv(fc1.weight, affine2.beta));
-    b.channels.fc2 =
-        Linear(weights_.target(), fc2.weight * scale2.view({-1, 1}), fc2.bias * scale2);
+                            fc1.bias + at::mv(fc1.weight, affine2.beta), weights_.kernels());
+    b.channels.fc2 = Linear(weights_.target(), fc2.weight * scale2.view({-1, 1}), fc2.bias * scale2,
+                            weights_.kernels());
     return b;
   }
 

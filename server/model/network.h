@@ -18,18 +18,20 @@ struct NetworkOutput {
   at::Tensor embedding;  // [N, C]: what the last linear layer sees (timm's pre_logits)
 };
 
-// A network with its weights. Thread-safe.
-struct Network {
-  // images: [N, H, W, 3], normalised, on the network's device and in its precision.
-  std::function<NetworkOutput(const at::Tensor& images)> run;
-  int64_t embedding_size = 0;
-};
-
 // What a network gives whose last layer is `head`, if it has one. embedding: [N, C].
 inline NetworkOutput Classified(const Linear& head, at::Tensor embedding) {
   at::Tensor logits = head.there() ? head(embedding) : at::Tensor();
   return {.logits = std::move(logits), .embedding = std::move(embedding)};
 }
+
+// images: [N, H, W, 3], normalised, on the network's device and in its precision. Thread-safe.
+using NetworkFunction = std::function<NetworkOutput(const at::Tensor& images)>;
+
+// A network with its weights.
+struct Network {
+  NetworkFunction run;
+  int64_t embedding_size = 0;
+};
 
 // INVALID_ARGUMENT unless model_args.FIELD, if given, says what the tensors say.
 inline absl::Status CheckModelArg(const char* field, const std::optional<int>& given,

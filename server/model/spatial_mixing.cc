@@ -4,33 +4,76 @@
 #include <ATen/ops/addcmul.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 
-#include "server/model/linear.h"
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "server/model/cuda/depthwise_weights.h"
 
 namespace patchserve {
+namespace {
+
+BatchNorm Identity(int64_t channels) { return {at::ones({channels}), at::zeros({channels})}; }
+
+// All but x and the activation.
+FusedDepthwise Pack(const at::TensorOptions& target, const at::Tensor& weight,
+                    const at::Tensor& bias, const BatchNorm& after) {
+  const int64_t channels = weight.size(0), kernel = weight.size(2);
+  std::vector<uint32_t> words = cuda::PackDepthwiseWeights(
+      weight.const_data_ptr<float>(), channels, kernel,
+      target.dtype() == at::kHalf ? cuda::HalfType::kFloat16 : cuda::HalfType::kBFloat16);
+  const at::Tensor packed =
+      at::from_blob(words.data(), {static_cast<int64_t>(words.size())}, at::kInt);
+  return {.kernel = kernel,
+          .x = {},
+          .weight = packed.to(target.device(), at::kInt, /*non_blocking=*/false, /*copy=*/true),
+          .bias = bias.to(target.device()),
+          .scale = after.scale.to(target.device())};
+}
+
+}  // namespace
 
 SpatialMixing::SpatialMixing(const Weights& weights, const BatchNorm& before,
                              const at::Tensor& weight, const at::Tensor& bias,
                              const BatchNorm& after) {
-  if (weights.target().device().is_cpu()) {
+  const at::TensorOptions& target = weights.target();
+  before_ = before.To(target);
+  if (weights.kernels() != nullptr &&
+      weights.kernels()->TakesDepthwise(target, weight.size(0), weight.size(2))) {
+    fused_ = weights.kernels();
+    layer_ = Pack(target, weight, bias, after);
+  }
+  if (target.device().is_cpu()) {
+    const BatchNorm in = before.scale.defined() ? before : Identity(weight.size(0));
     kernel_ = DepthwiseKernel({.channels = weight.size(0),
                                .kernel = weight.size(2),
                                .weight = weight.const_data_ptr<float>(),
                                .bias = bias.const_data_ptr<float>(),
-                               .in_scale = before.scale.const_data_ptr<float>(),
-                               .in_shift = before.shift.const_data_ptr<float>(),
+                               .in_scale = in.scale.const_data_ptr<float>(),
+                               .in_shift = in.shift.const_data_ptr<float>(),
                                .out_scale = after.scale.const_data_ptr<float>()});
     return;
   }
   weight_ = weights.Place(weight).contiguous(at::MemoryFormat::ChannelsLast);
   bias_ = weights.Place(bias);
-  in_scale_ = weights.Place(before.scale.view({1, -1, 1, 1}));
-  in_shift_ = weights.Place(before.shift.view({1, -1, 1, 1}));
-  out_scale_ = weights.Place(after.scale.view({1, -1, 1, 1}));
+  scale_ = weights.Place(after.scale.view({1, -1, 1, 1}));
 }
 
 at::Tensor SpatialMixing::operator()(Activation activation, const at::Tensor& input) const {
-  if (!input.device().is_cpu()) return InSteps(activation, input);
+  if (fused_ != nullptr) {
+    FusedDepthwise layer = layer_;
+    layer.activation = activation;
+    layer.x = before_(input);
+    if (std::optional<at::Tensor> mixed = fused_->Depthwise(layer)) return *std::move(mixed);
+  }
+  return input.device().is_cpu() ? OnCpu(activation, input) : InSteps(activation, before_(input));
+}
+
+at::Tensor SpatialMixing::OnCpu(Activation activation, const at::Tensor& input) const {
   at::Tensor output = at::empty_like(input);
   const auto run = [&](const auto* in, auto* out) {
     kernel_.Run(activation, in, out, input.size(0), input.size(1), input.size(2));
@@ -44,13 +87,12 @@ at::Tensor SpatialMixing::operator()(Activation activation, const at::Tensor& in
   return output;
 }
 
-at::Tensor SpatialMixing::InSteps(Activation activation, const at::Tensor& input) const {
-  // [N, H, W, C] -> [N, C, H, W], channels last.
-  const at::Tensor x = at::addcmul(in_shift_, input.permute({0, 3, 1, 2}), in_scale_);
-  at::Tensor mixed = at::conv2d(x, weight_, bias_, /*stride=*/1, "same", /*dilation=*/1,
-                                /*groups=*/x.size(1));
+at::Tensor SpatialMixing::InSteps(Activation activation, const at::Tensor& x) const {
+  const at::Tensor planes = x.permute({0, 3, 1, 2});  // [N, C, H, W], channels last
+  at::Tensor mixed = at::conv2d(planes, weight_, bias_, /*stride=*/1, "same", /*dilation=*/1,
+                                /*groups=*/planes.size(1));
   Activate(activation, mixed);
-  return at::addcmul(x, mixed, out_scale_).permute({0, 2, 3, 1});
+  return at::addcmul(planes, mixed, scale_).permute({0, 2, 3, 1});
 }
 
 }  // namespace patchserve

@@ -96,7 +96,7 @@ class ViTTaker {
       tensors.weight.mul_(scale.view({-1, 1}));
       if (tensors.bias.defined()) tensors.bias.mul_(scale);
     }
-    return Linear(weights_.target(), tensors.weight, tensors.bias);
+    return Linear(weights_.target(), tensors.weight, tensors.bias, weights_.kernels());
   }
 
   absl::StatusOr<ViTBlock> TakeParallelBlock(const std::string& name);
@@ -185,7 +185,8 @@ absl::StatusOr<Linear> ViTTaker::TakeGatedFc1(const std::string& name, Bias bias
   ASSIGN_OR_RETURN(const LinearTensors value,
                    TakeLinearTensors(weights_, name + ".fc1_x", shape_.dim, shape_.hidden, bias));
   return Linear(weights_.target(), at::cat({gate.weight, value.weight}),
-                bias == Bias::kYes ? at::cat({gate.bias, value.bias}) : at::Tensor());
+                bias == Bias::kYes ? at::cat({gate.bias, value.bias}) : at::Tensor(),
+                weights_.kernels());
 }
 
 absl::StatusOr<ViTMlp> ViTTaker::TakeMlp(const std::string& block) {

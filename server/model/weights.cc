@@ -56,9 +56,10 @@ bool AllFinite(const at::Tensor& tensor) {
 
 }  // namespace
 
-absl::StatusOr<Weights> Weights::Parse(std::string_view file, const at::TensorOptions& target) {
+absl::StatusOr<Weights> Weights::Parse(std::string_view file, const at::TensorOptions& target,
+                                       const FusedKernels* kernels) {
   ASSIGN_OR_RETURN(std::vector<TensorView> tensors, ParseSafetensors(file));
-  Weights weights(target);
+  Weights weights(target, kernels);
   weights.prefix_ = CommonPrefix(tensors);
   for (TensorView& tensor : tensors) {
     std::string name = tensor.name.substr(weights.prefix_.size());

@@ -15,12 +15,16 @@
 
 namespace patchserve {
 
+class FusedKernels;
+
 // Used by one thread. Errors are INVALID_ARGUMENT and name the tensor.
 class Weights {
  public:
   // Tensors go to the device and precision of `target` by Place. `file` is a
-  // safetensors file's bytes, which must outlive this object (not the tensors).
-  static absl::StatusOr<Weights> Parse(std::string_view file, const at::TensorOptions& target);
+  // safetensors file's bytes, which must outlive this object (not the tensors). kernels: for
+  // layers that can use them; null: none.
+  static absl::StatusOr<Weights> Parse(std::string_view file, const at::TensorOptions& target,
+                                       const FusedKernels* kernels = nullptr);
 
   // What stood before the name of every tensor, such as "module.": wrappers put it there. The
   // names here are without it.
@@ -37,6 +41,7 @@ class Weights {
   absl::StatusOr<at::Tensor> Take(const std::string& name, const std::vector<int64_t>& shape);
 
   const at::TensorOptions& target() const { return target_; }
+  const FusedKernels* kernels() const { return kernels_; }
 
   // The tensor where and how the network wants it.
   at::Tensor Place(const at::Tensor& tensor) const { return tensor.to(target_); }
@@ -46,9 +51,11 @@ class Weights {
   absl::Status CheckAllTaken() const;
 
  private:
-  explicit Weights(const at::TensorOptions& target) : target_(target) {}
+  Weights(const at::TensorOptions& target, const FusedKernels* kernels)
+      : target_(target), kernels_(kernels) {}
 
   at::TensorOptions target_;
+  const FusedKernels* kernels_;
   std::string prefix_;
   std::map<std::string, TensorView> tensors_;
   std::set<std::string> taken_;

@@ -4,6 +4,8 @@
 #include <limits>
 #include <vector>
 
+#include "tests/model/fake_kernels.h"
+#include "tests/model/kept_warnings.h"
 #include "tests/model/pixels.h"
 #include "tests/model/random_checkpoint.h"
 #include "tests/model/status_matchers.h"
@@ -170,6 +172,45 @@ TEST_F(EngineTest, EmbeddingsComeOnlyWhenAskedFor) {
   const auto output = (*engine)->Forward({image.data()}, /*bucket=*/1, /*embeddings=*/false);
   EXPECT_EQ(output->logits.size(), 10);
   EXPECT_THAT(output->embeddings, IsEmpty());
+}
+
+TEST_F(EngineTest, RunsByKernelsThatAreRight) {
+  for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
+    const KeptWarnings warnings;
+    FakeKernels fake;
+    const EngineOptions steps = {.device = "cpu", .precision = Precision::kBFloat16};
+    EngineOptions fused = steps;
+    fused.kernels = &fake.kernels();
+    const auto [alone, batch] = AloneAndTogether(name, fused);
+    EXPECT_THAT(warnings.texts(), IsEmpty());
+    EXPECT_THAT(batch.logits,
+                Pointwise(FloatNear(0.05), AloneAndTogether(name, steps).second.logits));
+    EXPECT_THAT(batch.logits, Pointwise(FloatNear(0.05), alone.logits));
+  }
+}
+
+TEST_F(EngineTest, ANetworkThatIsWrongByItsKernelsIsServedWithoutThem) {
+  const KeptWarnings warnings;
+  FakeKernels fake;
+  fake.wrong_depthwise = true;
+  EngineOptions options = {.device = "cpu", .precision = Precision::kBFloat16};
+  const BatchOutput expected = AloneAndTogether("convmixer_small", options).second;
+  options.kernels = &fake.kernels();
+  const BatchOutput got = AloneAndTogether("convmixer_small", options).second;
+  EXPECT_EQ(got.logits, expected.logits);
+  EXPECT_THAT(
+      warnings.texts(),
+      ElementsAre(AllOf(HasSubstr(folder_.path()),
+                        HasSubstr("served without our own kernels: INTERNAL: a batch of"))));
+}
+
+TEST_F(EngineTest, Float32RunsWithoutKernels) {
+  FakeKernels fake;
+  EngineOptions options = kFloat32OnCpu;
+  options.kernels = &fake.kernels();
+  ASSERT_TRUE(Load("convmixer_small", options).ok());
+  EXPECT_THAT(fake.gemms, IsEmpty());
+  EXPECT_THAT(fake.depthwises, IsEmpty());
 }
 
 TEST_F(EngineTest, TheVersionChangesWithTheWeights) {

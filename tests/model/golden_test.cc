@@ -10,6 +10,8 @@
 #include "gmock/gmock.h"
 #include "nlohmann/json.hpp"
 #include "server/model/engine.h"
+#include "tests/model/fake_kernels.h"
+#include "tests/model/kept_warnings.h"
 #include "tests/model/pixels.h"
 
 namespace patchserve {
@@ -32,7 +34,8 @@ class GoldenTest : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     const std::string folder = absl::StrCat(kModels, "/", GetParam());
-    auto engine = Engine::Load(folder, {.device = "cpu", .precision = precision_});
+    auto engine =
+        Engine::Load(folder, {.device = "cpu", .precision = precision_, .kernels = kernels_});
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
     golden_ = nlohmann::json::parse(std::ifstream(folder + "/golden.json"));
@@ -56,6 +59,7 @@ class GoldenTest : public testing::TestWithParam<std::string> {
   }
 
   Precision precision_ = Precision::kFloat32;
+  const FusedKernels* kernels_ = nullptr;
   std::unique_ptr<Engine> engine_;
   nlohmann::json golden_;
 };
@@ -63,6 +67,18 @@ class GoldenTest : public testing::TestWithParam<std::string> {
 class BFloat16GoldenTest : public GoldenTest {
  protected:
   BFloat16GoldenTest() { precision_ = Precision::kBFloat16; }
+};
+
+// By a table of kernels that compute on the CPU.
+class FusedGoldenTest : public BFloat16GoldenTest {
+ protected:
+  FusedGoldenTest() {
+    fake_.multiple_of = 4;  // the networks are narrow
+    kernels_ = &fake_.kernels();
+  }
+
+  FakeKernels fake_;
+  const KeptWarnings warnings_;
 };
 
 TEST_P(GoldenTest, AnswersAreTimms) {
@@ -77,10 +93,19 @@ TEST_P(BFloat16GoldenTest, AnswersAreNearTimms) {
   if (output.logits.empty()) ExpectNear(output.embeddings, "embeddings", 0.04f);
 }
 
+// The engine has compared them with LibTorch's steps when it loaded the network.
+TEST_P(FusedGoldenTest, AnswersOfFusedKernelsAreNearTimms) {
+  EXPECT_THAT(warnings_.texts(), testing::IsEmpty());
+  fake_.gemms.clear();
+  ExpectNear(Answer().logits, "logits", 0.04f);
+  EXPECT_FALSE(fake_.gemms.empty());
+}
+
 std::string NameOfFolder(const testing::TestParamInfo<std::string>& info) { return info.param; }
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, testing::ValuesIn(Folders()), NameOfFolder);
 INSTANTIATE_TEST_SUITE_P(Models, BFloat16GoldenTest, testing::ValuesIn(Folders()), NameOfFolder);
+INSTANTIATE_TEST_SUITE_P(Models, FusedGoldenTest, testing::ValuesIn(Folders()), NameOfFolder);
 
 }  // namespace
 }  // namespace patchserve

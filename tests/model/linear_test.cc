@@ -5,6 +5,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 namespace patchserve {
@@ -75,6 +76,10 @@ TEST(PatchEmbeddingTest, APatchIsItsRowsOfPixelsAndWhatFillsNoneIsLeftOut) {
   EXPECT_EQ(patches.sizes(), (std::vector<int64_t>{1, 2, 3, 12}));
   const at::Tensor second_in_second_row = images[0].narrow(0, 2, 2).narrow(1, 2, 2).reshape({12});
   EXPECT_TRUE(patches[0][1][1].equal(second_in_second_row));
+
+  const at::Tensor padded = PatchEmbedding{.patch = 2, .padding = 4}.Patches(images);
+  EXPECT_TRUE(padded.narrow(-1, 0, 12).equal(patches));
+  EXPECT_TRUE(padded.narrow(-1, 12, 4).equal(at::zeros({1, 2, 3, 4})));
 }
 
 }  // namespace

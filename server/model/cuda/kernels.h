@@ -14,6 +14,7 @@
 
 #include "server/model/cuda/depthwise.h"
 #include "server/model/cuda/gather.h"
+#include "server/model/cuda/gemm.h"
 
 namespace patchserve {
 
@@ -42,6 +43,14 @@ struct Kernels {
   // The device of that number (graph_device.h), on which LibTorch may take so many bytes; 0: 90 %
   // of what is free. Throws what LibTorch throws.
   std::unique_ptr<GraphDevice> (*open_graph_device)(int index, int64_t memory);
+  // How many tile shapes there are for it on the current device: 0 but on Hopper cards. Which one
+  // is the fastest has to be measured.
+  int (*gemm_tiles)(const GemmShape& shape);
+  // tile: below gemm_tiles(gemm.shape), else cudaErrorInvalidValue.
+  int (*run_gemm)(const Gemm& gemm, int tile, Stream stream);
+
+  // Whether what is started on the stream goes to a CUDA graph, and doesn't run.
+  bool (*is_capturing)(Stream stream);
 };
 
 }  // namespace patchserve::cuda

@@ -10,12 +10,21 @@ namespace {
 
 const char* ErrorText(int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); }
 
+bool IsCapturing(Stream stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  cudaStreamIsCapturing(static_cast<cudaStream_t>(stream), &status);
+  return status != cudaStreamCaptureStatusNone;
+}
+
 constexpr Kernels kKernels = {.size = sizeof(Kernels),
                               .error_text = ErrorText,
                               .takes_depthwise = TakesDepthwise,
                               .run_depthwise = RunDepthwise,
                               .run_gather = RunGather,
-                              .open_graph_device = OpenGraphDevice};
+                              .open_graph_device = OpenGraphDevice,
+                              .gemm_tiles = GemmTiles,
+                              .run_gemm = RunGemm,
+                              .is_capturing = IsCapturing};
 
 }  // namespace
 }  // namespace patchserve::cuda

@@ -1,0 +1,59 @@
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "server/model/cuda/gemm_tile.h"
+#include "server/model/cuda/launch.h"
+
+namespace patchserve::cuda {
+namespace {
+
+#ifdef PATCHSERVE_CUDA_QUICK
+constexpr int kTiles = 1;
+#else
+constexpr int kTiles = 6;
+#endif
+
+// 0 where there is no current device.
+int OfCurrentDevice(cudaDeviceAttr what) {
+  int device = 0, value = 0;
+  if (cudaGetDevice(&device) != cudaSuccess) return 0;
+  return cudaDeviceGetAttribute(&value, what, device) == cudaSuccess ? value : 0;
+}
+
+bool Takes(const GemmShape& shape) {
+  constexpr int64_t kLargest = std::numeric_limits<int>::max();
+  if (shape.m < 1 || shape.n < 1 || shape.k < 1 || shape.n % 8 != 0 || shape.k % 8 != 0 ||
+      shape.m > kLargest || shape.n > kLargest || shape.k > kLargest) {
+    return false;
+  }
+  return shape.then != GemmThen::kActivationNorm || shape.activation == Activation::kGelu ||
+         shape.activation == Activation::kRelu;
+}
+
+using RunTile = int (*)(const Gemm& gemm, int processors, cudaStream_t stream);
+
+template <int... tile>
+constexpr std::array<RunTile, sizeof...(tile)> AllTiles(std::integer_sequence<int, tile...>) {
+  return {RunGemmTile<tile>...};
+}
+constexpr auto kRunTile = AllTiles(std::make_integer_sequence<int, kTiles>());
+
+}  // namespace
+
+int GemmTiles(const GemmShape& shape) {
+  // The kernels' instructions are those of 9.0, which later cards don't have either.
+  const bool hopper = OfCurrentDevice(cudaDevAttrComputeCapabilityMajor) == 9 &&
+                      OfCurrentDevice(cudaDevAttrComputeCapabilityMinor) == 0;
+  return hopper && Takes(shape) ? kTiles : 0;
+}
+
+int RunGemm(const Gemm& gemm, int tile, Stream stream) {
+  if (tile < 0 || tile >= GemmTiles(gemm.shape)) return cudaErrorInvalidValue;
+  return kRunTile[tile](gemm, OfCurrentDevice(cudaDevAttrMultiProcessorCount),
+                        static_cast<cudaStream_t>(stream));
+}
+
+}  // namespace patchserve::cuda

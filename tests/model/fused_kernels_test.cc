@@ -1,0 +1,218 @@
+#include "server/model/fused_kernels.h"
+
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/randn.h>
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "server/model/exceptions.h"
+#include "server/model/linear.h"
+#include "server/model/torch_warnings.h"
+#include "tests/model/fake_kernels.h"
+#include "tests/model/kept_warnings.h"
+#include "tests/model/status_matchers.h"
+
+namespace patchserve {
+namespace {
+
+using cuda::GemmThen;
+using testing::Each;
+using testing::ElementsAre;
+using testing::Field;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr Activation kActivations[] = {Activation::kGelu, Activation::kGeluTanh,
+                                       Activation::kQuickGelu, Activation::kRelu,
+                                       Activation::kSilu};
+
+// Values that are the same in bfloat16.
+at::Tensor Random(at::IntArrayRef shape) {
+  return at::randn(shape).to(at::kBFloat16).to(at::kFloat);
+}
+
+at::Tensor Bits16(const at::Tensor& x) { return x.to(at::kBFloat16); }
+
+float LargestError(const at::Tensor& got, const at::Tensor& expected) {
+  EXPECT_EQ(got.sizes(), expected.sizes());
+  return ((got.to(at::kFloat) - expected).abs() / (1 + expected.abs())).max().item<float>();
+}
+
+class FusedLinearTest : public testing::Test {
+ protected:
+  FusedLinearTest() { at::manual_seed(1); }
+
+  Linear MakeLinear() { return Linear(at::kBFloat16, weight_, bias_, &fake_.kernels()); }
+  at::Tensor Product() const { return at::linear(x_, weight_, bias_); }
+
+  static constexpr float kRounding = 0.004;  // 8 bits, once
+
+  FakeKernels fake_;
+  const at::Tensor weight_ = Random({16, 24}) / 4, bias_ = at::randn({16});
+  const at::Tensor x_ = Random({2, 5, 24}), residual_ = Random({2, 5, 16});
+};
+
+TEST_F(FusedLinearTest, IsOneKernelWithWhatFollows) {
+  Linear linear = MakeLinear();
+  EXPECT_LT(LargestError(linear(Bits16(x_)), Product()), kRounding);
+  EXPECT_LT(LargestError(linear.PlusResidual(Bits16(x_), Bits16(residual_)), Product() + residual_),
+            kRounding);
+  for (Activation activation : kActivations) {
+    at::Tensor expected = Product();
+    Activate(activation, expected);
+    EXPECT_LT(LargestError(linear.Activated(activation, Bits16(x_)), expected), kRounding);
+  }
+  fake_.gemms.clear();
+  linear.Activated(Activation::kSilu, Bits16(x_));
+  EXPECT_EQ(fake_.gemms.size(), 1);
+  EXPECT_EQ(fake_.gemms[0].shape.then, GemmThen::kActivation);
+  EXPECT_EQ(fake_.gemms[0].shape.m, 10);
+}
+
+TEST_F(FusedLinearTest, AbsorbsTheBatchNormAfterItsActivation) {
+  const BatchNorm norm = {at::randn({16}), at::randn({16})};
+  for (Activation activation : {Activation::kGelu, Activation::kRelu}) {
+    Linear linear = MakeLinear();
+    EXPECT_FALSE(linear.Absorb(activation, norm).scale.defined());
+    at::Tensor expected = Product();
+    Activate(activation, expected);
+    const at::Tensor got = linear.Activated(activation, Bits16(x_));
+    EXPECT_LT(LargestError(got, norm(expected)), kRounding);
+    EXPECT_EQ(fake_.gemms.back().shape.then, GemmThen::kActivationNorm);
+  }
+}
+
+TEST_F(FusedLinearTest, LeavesTheBatchNormWhereNoKernelHasIt) {
+  const BatchNorm norm = {at::randn({16}), at::randn({16})};
+  EXPECT_TRUE(MakeLinear().Absorb(Activation::kSilu, norm).scale.equal(norm.scale));
+  Linear on_cpu(at::kBFloat16, weight_, bias_);
+  EXPECT_TRUE(on_cpu.Absorb(Activation::kGelu, norm).scale.equal(norm.scale));
+}
+
+TEST_F(FusedLinearTest, AbsorbsABatchNormAlsoWhereStepsAreFaster) {
+  const BatchNorm norm = {at::randn({16}), at::randn({16})};
+  fake_.steps_time = 0.5;
+  Linear linear = MakeLinear();
+  linear.Absorb(Activation::kRelu, norm);
+  at::Tensor expected = Product();
+  Activate(Activation::kRelu, expected);
+  EXPECT_LT(LargestError(linear.Activated(Activation::kRelu, Bits16(x_)), norm(expected)), 0.02);
+}
+
+// The residual of one token of each image lies scattered in memory, and so may the input.
+TEST_F(FusedLinearTest, TensorsMayBePartsOfOthers) {
+  const at::Tensor x = x_.narrow(1, 1, 1), residual = residual_.narrow(1, 2, 1);
+  const at::Tensor got =
+      MakeLinear().PlusResidual(Bits16(x_).narrow(1, 1, 1), Bits16(residual_).narrow(1, 2, 1));
+  EXPECT_LT(LargestError(got, at::linear(x, weight_, bias_) + residual), kRounding);
+}
+
+TEST_F(FusedLinearTest, NeedsNoBias) {
+  const Linear linear(at::kBFloat16, weight_, at::Tensor(), &fake_.kernels());
+  EXPECT_LT(LargestError(linear(Bits16(x_)), at::linear(x_, weight_)), kRounding);
+  EXPECT_FALSE(fake_.gemms.empty());
+}
+
+TEST_F(FusedLinearTest, OtherTypesAndSizesRunInSteps) {
+  const Linear float32(at::kFloat, weight_, bias_, &fake_.kernels());
+  EXPECT_LT(LargestError(float32(x_), Product()), 1e-5);
+  const at::Tensor odd = Random({10, 24}), odd_bias = Random({10});
+  const Linear linear(at::kBFloat16, odd, odd_bias, &fake_.kernels());
+  EXPECT_LT(LargestError(linear(Bits16(x_)), at::linear(x_, odd, odd_bias)), 0.02);
+  EXPECT_THAT(fake_.gemms, IsEmpty());
+}
+
+std::vector<int> TilesOf(const std::vector<FakeKernels::Call>& calls) {
+  std::vector<int> tiles;
+  for (const auto& call : calls) tiles.push_back(call.tile);
+  return tiles;
+}
+
+TEST_F(FusedLinearTest, RunsByTheFastestTileShape) {
+  fake_.tile_times = {3, 2, 5};
+  const Linear linear = MakeLinear();
+  linear(Bits16(x_));
+  fake_.gemms.clear();
+  linear(Bits16(x_));
+  EXPECT_THAT(TilesOf(fake_.gemms), ElementsAre(1));
+}
+
+TEST_F(FusedLinearTest, RunsInStepsWhereThoseAreTheFastest) {
+  fake_.tile_times = {3, 2};
+  fake_.steps_time = 1;
+  const Linear linear = MakeLinear();
+  linear(Bits16(x_));
+  fake_.gemms.clear();
+  EXPECT_LT(LargestError(linear(Bits16(x_)), Product()), 0.02);
+  EXPECT_THAT(fake_.gemms, IsEmpty());
+}
+
+TEST_F(FusedLinearTest, AShapeIsTimedOnceAndEachShapeOnItsOwn) {
+  fake_.tile_times = {2, 3};
+  const Linear linear = MakeLinear(), another = MakeLinear();
+  linear(Bits16(x_));
+  another(Bits16(x_));
+  EXPECT_EQ(fake_.timings, 3);  // two tiles and the steps
+  fake_.tile_times = {3, 2};
+  linear(Bits16(x_.narrow(1, 0, 2)));
+  EXPECT_EQ(fake_.timings, 6);
+  linear.Activated(Activation::kRelu, Bits16(x_));
+  EXPECT_EQ(fake_.timings, 9);
+  EXPECT_EQ(fake_.gemms.back().tile, 1);
+}
+
+TEST_F(FusedLinearTest, ATileShapeThatGivesAWrongNumberIsLeftOutWithAWarning) {
+  const KeptWarnings warnings;
+  fake_.tile_times = {2, 1, 3};
+  fake_.wrong_tile = 1;
+  const Linear linear = MakeLinear();
+  EXPECT_LT(LargestError(linear(Bits16(x_)), Product()), kRounding);
+  EXPECT_EQ(fake_.gemms.back().tile, 0);
+  EXPECT_THAT(warnings.texts(), ElementsAre(HasSubstr("GEMM kernel 1 isn't used for 10x16x24: "
+                                                      "its results are wrong")));
+}
+
+TEST_F(FusedLinearTest, ATileShapeThatIsNotStartedIsLeftOutWithAWarning) {
+  const KeptWarnings warnings;
+  fake_.tile_times = {2, 1};
+  fake_.failing_tile = 1;
+  MakeLinear()(Bits16(x_));
+  EXPECT_EQ(fake_.gemms.back().tile, 0);
+  EXPECT_THAT(warnings.texts(), ElementsAre(HasSubstr("GEMM kernel 1 isn't used for 10x16x24: "
+                                                      "invalid argument")));
+}
+
+TEST_F(FusedLinearTest, ANewShapeInACaptureRunsInStepsAndIsTimedLater) {
+  fake_.capturing = true;
+  const Linear linear = MakeLinear();
+  EXPECT_LT(LargestError(linear(Bits16(x_)), Product()), 0.02);
+  EXPECT_THAT(fake_.gemms, IsEmpty());
+  EXPECT_EQ(fake_.timings, 0);
+  fake_.capturing = false;
+  linear(Bits16(x_));
+  fake_.capturing = true;
+  fake_.gemms.clear();
+  linear(Bits16(x_));
+  EXPECT_EQ(fake_.gemms.size(), 1);
+}
+
+TEST_F(FusedLinearTest, AKernelThatIsNotStartedLaterIsAnInternalError) {
+  const Linear linear = MakeLinear();
+  linear(Bits16(x_));
+  fake_.failing_tile = 0;
+  absl::Status status;
+  try {
+    linear(Bits16(x_));
+  } catch (...) {
+    status = StatusOf(std::current_exception());
+  }
+  EXPECT_THAT(status, IsError(absl::StatusCode::kInternal,
+                              HasSubstr("a kernel wasn't started: invalid argument")));
+}
+
+}  // namespace
+}  // namespace patchserve
