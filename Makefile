@@ -17,7 +17,10 @@
 # make sanitize  under the address sanitizer what reads files, under the thread sanitizer what shares
 #                state: 11 minutes
 # make sanitize-all  the same, and every test under the address sanitizer
+# make flaky     every test 20 times beside a busy core; TESTS='rpc_tests net_tests' picks programs
 # make format    clang-format every source file
+# make check-scripts  ruff, shellcheck and hadolint on the scripts and the Dockerfile; the tests of tools/
+# make help      this list
 # make check-proto  buf lint, and buf breaking against main
 SHELL := /bin/bash
 BUILD ?= build
@@ -25,7 +28,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'server/*.cu' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test test-deploy image build deps test-deps cuda bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all format check-format check-proto clean
+.PHONY: run test test-deploy image build deps test-deps cuda bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all flaky format check-format check-scripts check-proto help clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -136,11 +139,22 @@ sanitize-all: sanitize test-deps
 	cmake --build $(BUILD)-address -j $(JOBS)
 	PATH="$(DEPS)/promtool/usr/bin:$$PATH" $(ADDRESS_OPTIONS) ctest --test-dir $(BUILD)-address --output-on-failure
 
+flaky: test-deps build
+	PATH="$(DEPS)/promtool/usr/bin:$$PATH" tests/flaky.sh $(BUILD)/bin 20 $(TESTS)
+
 format:
 	clang-format -i $(SOURCES)
 
 check-format:
 	clang-format --dry-run -Werror $(SOURCES)
+
+check-scripts:
+	tools/lint/scripts.sh
+	tests/bench/python.sh tests/tools/requirements.txt tests/tools/cifar10_test.py
+
+# The comment at the top.
+help:
+	@sed -n '/^SHELL/q; s/^# //p' Makefile
 
 # Needs Node.js. The API may grow, but not break those who use it.
 check-proto:

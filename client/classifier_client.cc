@@ -85,6 +85,16 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& server, const ConnectO
   return grpc::CreateCustomChannel(server, MakeChannelCredentials(options.security), arguments);
 }
 
+v1::ClassifyRequest MakeRequest(std::string image, const ClassifyOptions& options) {
+  v1::ClassifyRequest request;
+  request.set_model(options.model);
+  if (options.top_k) request.set_top_k(*options.top_k);
+  request.set_embedding(options.embedding);
+  request.set_normalize_embedding(options.normalize_embedding);
+  request.set_encoded(std::move(image));
+  return request;
+}
+
 // One call and all its tries. Lives from Start() until its answer is handed over.
 class ClassifierClient::Call {
  public:
@@ -92,11 +102,8 @@ class ClassifierClient::Call {
       : client_(client),
         allowed_(options.deadline),
         deadline_(absl::Now() + options.deadline),
-        done_(std::move(done)) {
-    request_.set_model(options.model);
-    if (options.top_k) request_.set_top_k(*options.top_k);
-    request_.set_encoded(std::move(image));
-  }
+        done_(std::move(done)),
+        request_(MakeRequest(std::move(image), options)) {}
 
   void Start() {
     ++tries_;

@@ -48,7 +48,13 @@ struct ClassifyOptions {
   // Time for the call, its retries included. absl::InfiniteDuration(): no limit
   // but the server's own.
   absl::Duration deadline = absl::Seconds(10);
+  // Whether to return the embedding too; a model without a classifier wants it.
+  bool embedding = false;
+  bool normalize_embedding = false;  // scaled to length 1; only with embedding
 };
+
+// The message that asks for one image file, given as its bytes.
+v1::ClassifyRequest MakeRequest(std::string image, const ClassifyOptions& options);
 
 struct ClientOptions {
   // Whether calls that are refused are tried again. Without it each is sent once, but for

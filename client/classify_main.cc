@@ -24,6 +24,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/classifier_client.h"
+#include "client/embeddings.h"
 #include "client/in_order.h"
 #include "client/inputs.h"
 #include "client/output.h"
@@ -37,6 +38,12 @@ ABSL_FLAG(std::string, model, "", "the model's name; empty: the server's default
 ABSL_FLAG(std::optional<int>, top_k, std::nullopt,
           "how many classes to print a file; unset: the server's default, 5");
 ABSL_FLAG(std::string, output, "table", "table, json (an object a line) or csv");
+ABSL_FLAG(std::optional<std::string>, embedding, std::nullopt,
+          "write embeddings instead of classes: npy (a matrix and the names of its rows), json "
+          "(an object a line) or csv");
+ABSL_FLAG(std::string, to, "embeddings",
+          "with --embedding=npy: the matrix goes to this name and .npy, the names to it and .txt");
+ABSL_FLAG(bool, normalize, false, "with --embedding: scale each to length 1 (L2)");
 ABSL_FLAG(int, concurrency, 8, "how many files are under way at once");
 ABSL_FLAG(absl::Duration, deadline, absl::Seconds(10),
           "time for each file, retries included, as 500ms or 10s; inf: none");
@@ -54,6 +61,8 @@ constexpr char kUsage[] = R"(asks a patchserve server what is in pictures.
     classify 'photos/2024-*.jpg'            a pattern
     curl -s https://.../cat.jpg | classify -
                                             one image from stdin
+    classify --embedding=npy --to=photos photos
+                                            photos.npy, a row a file, and photos.txt, their names
 
 Exit status: 0 all files were classified; 1 some were not, or a flag is unknown or
 can't be read; 2 other wrong usage.
@@ -65,6 +74,9 @@ constexpr char kFlags[] = R"(
   --model=NAME                the server's default model
   --top_k=N                   classes a file; the server's default, 5
   --output=table|json|csv     table; json is an object a line
+  --embedding=npy|json|csv    embeddings instead of classes; npy writes files, the others to stdout
+  --to=NAME                   of those files: NAME.npy and NAME.txt; embeddings
+  --normalize                 embeddings of length 1
   --concurrency=N             8 files under way at once
   --deadline=DURATION         10s for each file, retries included
   --stream                    all files over one call: cheaper for many
@@ -99,6 +111,29 @@ ClassifyFunction ConnectToServer(const Security& security, int concurrency) {
   if (!absl::GetFlag(FLAGS_stream)) return FunctionOf(std::make_shared<ClassifierClient>(channel));
   const StreamOptions stream_options = {.max_unanswered = concurrency};
   return FunctionOf(std::make_shared<StreamClassifier>(channel, stream_options));
+}
+
+absl::StatusOr<std::unique_ptr<AnswerWriter>> MakeWriter(int file_width) {
+  const std::optional<std::string> embedding = absl::GetFlag(FLAGS_embedding);
+  if (!embedding) return MakeAnswerWriter(absl::GetFlag(FLAGS_output), file_width, std::cout);
+  return MakeEmbeddingWriter(*embedding, absl::GetFlag(FLAGS_to), std::cout);
+}
+
+// What is wrong with the flags; empty if nothing.
+std::string WrongFlag() {
+  const int concurrency = absl::GetFlag(FLAGS_concurrency);
+  if (concurrency < 1) {
+    return absl::StrCat("--concurrency is ", concurrency, "; it must be 1 or more");
+  }
+  if (absl::GetFlag(FLAGS_deadline) <= absl::ZeroDuration()) {
+    return "--deadline must be more than 0";
+  }
+  const bool embedding = absl::GetFlag(FLAGS_embedding).has_value();
+  if (absl::GetFlag(FLAGS_normalize) && !embedding) return "--normalize is for --embedding";
+  if (embedding && (absl::GetFlag(FLAGS_top_k) || absl::GetFlag(FLAGS_output) != "table")) {
+    return "--top_k and --output are for classes, --embedding=npy|json|csv is instead of them";
+  }
+  return "";
 }
 
 size_t TerminalColumns() {
@@ -136,6 +171,13 @@ int ClassifyAll(const std::vector<Input>& inputs, int concurrency, const Classif
           all_well = false;
         }
         if (!std::cout.flush()) output_error = errno;
+        const absl::Status written = writer.Flush();
+        if (!written.ok()) {
+          if (progress) progress->Wipe();
+          std::cerr << "classify: " << Printable(written.message()) << "\n";
+          all_well = false;
+          return false;
+        }
         if (progress) progress->Show(i + 1, absl::Now());
         return output_error == 0;
       });
@@ -157,18 +199,15 @@ int Main(int argc, char** argv) {
     std::cerr << "classify " << kUsage << kFlags;
     return kWrongUsage;
   }
+  if (const std::string wrong = WrongFlag(); !wrong.empty()) return UsageError(wrong);
   const int concurrency = absl::GetFlag(FLAGS_concurrency);
-  if (concurrency < 1) {
-    return UsageError(absl::StrCat("--concurrency is ", concurrency, "; it must be 1 or more"));
-  }
   const ClassifyOptions options = {.model = absl::GetFlag(FLAGS_model),
                                    .top_k = absl::GetFlag(FLAGS_top_k),
-                                   .deadline = absl::GetFlag(FLAGS_deadline)};
-  if (options.deadline <= absl::ZeroDuration()) {
-    return UsageError("--deadline must be more than 0");
-  }
+                                   .deadline = absl::GetFlag(FLAGS_deadline),
+                                   .embedding = absl::GetFlag(FLAGS_embedding).has_value(),
+                                   .normalize_embedding = absl::GetFlag(FLAGS_normalize)};
   const std::vector<Input> inputs = ExpandArguments(arguments);
-  auto writer = MakeAnswerWriter(absl::GetFlag(FLAGS_output), LongestName(inputs), std::cout);
+  auto writer = MakeWriter(LongestName(inputs));
   if (!writer.ok()) return UsageError(writer.status().message());
   const absl::StatusOr<Security> security = ReadSecurityFlags();
   if (!security.ok()) return UsageError(security.status().message());

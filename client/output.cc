@@ -1,15 +1,12 @@
 #include "client/output.h"
 
 #include <algorithm>
-#include <charconv>
-#include <nlohmann/json.hpp>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
+#include "client/formats.h"
 
 namespace patchserve {
 namespace {
@@ -54,37 +51,21 @@ class JsonWriter : public AnswerWriter {
   explicit JsonWriter(std::ostream& out) : out_(out) {}
 
   void Write(absl::string_view file, const v1::ClassifyResponse& answer) override {
-    Json predictions = Json::array();
+    FloatJson predictions = FloatJson::array();
     for (const v1::Prediction& p : answer.predictions()) {
       predictions.push_back(
           {{"class_id", p.class_id()}, {"label", p.label()}, {"probability", p.probability()}});
     }
-    const Json line = {{"file", std::string(file)},
-                       {"model", answer.model()},
-                       {"version", answer.version()},
-                       {"predictions", std::move(predictions)}};
-    out_ << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+    const FloatJson line = {{"file", std::string(file)},
+                            {"model", answer.model()},
+                            {"version", answer.version()},
+                            {"predictions", std::move(predictions)}};
+    out_ << JsonLine(line);
   }
 
  private:
-  // As nlohmann::ordered_json, but its numbers are float: a probability then
-  // prints as 0.1 and not as the double 0.10000000149011612.
-  using Json = nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, int64_t,
-                                    uint64_t, float>;
-
   std::ostream& out_;
 };
-
-std::string Quoted(absl::string_view field) {
-  if (field.find_first_of(",\"\r\n") == absl::string_view::npos) return std::string(field);
-  return absl::StrCat("\"", absl::StrReplaceAll(field, {{"\"", "\"\""}}), "\"");
-}
-
-// The fewest digits that give the same float back.
-std::string Shortest(float value) {
-  char digits[32];
-  return std::string(digits, std::to_chars(digits, std::end(digits), value).ptr);
-}
 
 class CsvWriter : public AnswerWriter {
  public:
@@ -95,7 +76,7 @@ class CsvWriter : public AnswerWriter {
   void Write(absl::string_view file, const v1::ClassifyResponse& answer) override {
     int rank = 0;
     for (const v1::Prediction& p : answer.predictions()) {
-      out_ << absl::StrCat(Quoted(file), ",", ++rank, ",", p.class_id(), ",", Quoted(p.label()),
+      out_ << absl::StrCat(CsvField(file), ",", ++rank, ",", p.class_id(), ",", CsvField(p.label()),
                            ",", Shortest(p.probability()), "\r\n");
     }
   }

@@ -5,6 +5,7 @@
 #include <ostream>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "patchserve/v1/classification.pb.h"
@@ -19,6 +20,10 @@ class AnswerWriter {
   // Prints the whole answer for `file`, an input's name in whatever encoding.
   // That printing failed is seen in the stream's state.
   virtual void Write(absl::string_view file, const v1::ClassifyResponse& answer) = 0;
+
+  // To be called after each Write. Errors, after which nothing more is to be written: of those
+  // that print to files of their own.
+  virtual absl::Status Flush() { return absl::OkStatus(); }
 };
 
 // The writer that is called `format`. It prints to `out`, which must outlive it:

@@ -111,10 +111,7 @@ StreamClassifier::~StreamClassifier() {
 }
 
 void StreamClassifier::ClassifyAsync(std::string image, const ClassifyOptions& options, Done done) {
-  v1::ClassifyRequest request;
-  request.set_model(options.model);
-  if (options.top_k) request.set_top_k(*options.top_k);
-  request.set_encoded(std::move(image));
+  v1::ClassifyRequest request = MakeRequest(std::move(image), options);
   absl::Status refusal;
   {
     std::lock_guard lock(mutex_);

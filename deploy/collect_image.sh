@@ -90,12 +90,22 @@ collect_system() {
   ldconfig -r "$system"
 }
 
-# Licences of what isn't Debian's.
+# The licences of a wheel: beside its metadata or, as cuSPARSELt's, among its files.
+wheel_licences() {
+  if [[ -d $1/licenses ]]; then
+    printf '%s\n' "$1"/licenses/*
+  else
+    sed -n "s|^\([^,]*LICENSE[^,]*\),.*|$(dirname "$1")/\1|p" "$1/RECORD"
+  fi
+}
+
+# Licences of what isn't Debian's; a wheel without one is an error.
 collect_licences() {
-  local wheel
+  local wheel files
   install -D -m 644 -t "$licences/patchserve" "$source"/{LICENSE,NOTICE}
   for wheel in "$deps"/libtorch-*-"$flavour"/*.dist-info; do
-    install -D -m 644 -t "$licences/$(basename "$wheel" .dist-info)" "$wheel"/licenses/*
+    mapfile -t files < <(wheel_licences "$wheel")
+    install -D -m 644 -t "$licences/$(basename "$wheel" .dist-info)" "${files[@]}"
   done
   # Of what compiles the kernels, CUTLASS alone is in them.
   [[ $flavour == cpu ]] || cp -r "$deps"/cuda-compiler-*/licences/nvidia_cutlass-* "$licences"

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "server/base/block_pool.h"
 #include "server/config/config.h"
 #include "server/model/model.h"
 
@@ -21,6 +22,9 @@ struct Backend {
   bool runners_share = false;
   // Called once in each thread that runs batches, before its first.
   std::function<void(int runner)> prepare_runner = [](int) {};
+  // Where decoding writes what the device reads. The models' forward takes only images that lie
+  // there.
+  Allocate allocate_input = AllocateOnHeap;
   // Reads the checkpoint in `settings.folder`. Takes seconds. Called on any thread, by one at
   // a time. Its errors name the file.
   std::function<absl::StatusOr<LoadedModel>(const ModelSettings& settings)> load;

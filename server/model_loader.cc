@@ -43,6 +43,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(const ModelSettings
   model->description = std::move(found.description);
   model->description.preprocessing.apply_orientation = settings.apply_orientation;
   model->forward = std::move(found.forward);
+  model->allocate_input = backend.allocate_input;
   model->buckets = BatchBuckets(!backend.runners_share, settings.max_batch);
   model->max_queue = settings.max_queue;
   model->default_deadline = settings.default_deadline;

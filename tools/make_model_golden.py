@@ -17,8 +17,10 @@ import sys
 import safetensors.torch
 import timm
 import torch
+from timm.layers import GatedMlp, GluMlp
 from timm.models._hub import save_config_for_hf
 from timm.models.convmixer import ConvMixer
+from timm.models.mlp_mixer import Affine, MlpMixer, ResBlock, SpatialGatingBlock
 
 CLASSES = 5
 
@@ -45,9 +47,9 @@ def randomise(model, seed):
                 tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
             elif name.endswith("num_batches_tracked"):
                 tensor.fill_(7)
-            elif tensor.ndim == 1 and name.endswith("weight"):
+            elif name.endswith("alpha") or tensor.ndim == 1 and name.endswith("weight"):
                 normal(tensor, 1, 0.2)
-            elif tensor.ndim == 1 or name.endswith(("pos_embed", "token", "latent")):
+            elif tensor.ndim == 1 or name.endswith(("pos_embed", "token", "latent", "beta")):
                 normal(tensor, 0, 0.2)
             else:
                 normal(tensor, 0, (tensor[0].numel()) ** -0.5)
@@ -65,7 +67,7 @@ def answers(model, cfg):
     with torch.no_grad():
         features = model.forward_features(torch.stack(images))
         embeddings = model.forward_head(features, pre_logits=True)
-        logits = model.forward_head(features)
+        logits = model.forward_head(features) if model.num_classes else torch.empty(2, 0)
     return {"logits": rounded(logits), "embeddings": rounded(embeddings)}
 
 
@@ -95,9 +97,19 @@ def convmixer(seed, **model_args):
 
 
 def vit(seed, name="vit_tiny_patch16_224", **model_args):
-    model = timm.create_model(name, num_classes=CLASSES, **model_args).eval()
+    model = timm.create_model(name, **{"num_classes": CLASSES, **model_args}).eval()
     randomise(model, seed)
     return model
+
+
+def write_mixer(folder, architecture, seed, layers, **model_args):
+    """The blocks of an entry point, smaller: timm's own entry points of mlp_mixer.py can't be made so."""
+    args = dict(num_classes=CLASSES, img_size=(24, 16), patch_size=8, embed_dim=12, num_blocks=2) | model_args
+    model = MlpMixer(**args, **layers).eval()
+    randomise(model, seed)
+    cfg = pretrained_cfg(args["img_size"], fixed_input_size=True)
+    write(folder, model, cfg, dict(architecture=architecture, num_classes=args["num_classes"], num_features=12,
+                                   global_pool="avg", model_args=args, pretrained_cfg=cfg))
 
 
 SMALL = dict(img_size=16, patch_size=8, embed_dim=12, depth=2, num_heads=3)
@@ -118,6 +130,8 @@ VITS = {
     "vit_max_qk_norm_silu": ("vit_tiny_patch16_224", dict(global_pool="max", qk_norm=True, act_layer="silu"), {}),
     "vit_rms_scale_norms": ("beit3_base_patch16_224", dict(norm_layer="rmsnorm"), {}),
     "vit_post_norm": ("vit_base_patch16_rpn_224", {}, {}),
+    "vit_parallel": ("vit_base_patch16_xp_224", {}, {}),
+    "vit_parallel_scaled_gap": ("vit_pwee_patch16_reg1_gap_256", dict(qkv_bias=True), {}),
     "vit_no_final_norm": ("vit_base_patch16_radio_v3", {}, {}),
     "vit_packed_glu": ("vit_giant_patch14_dinov2", {}, {}),
     "vit_aimv2": ("aimv2_large_patch14_224", {}, {}),
@@ -127,6 +141,10 @@ VITS = {
     "vit_dynamic_size": ("test_vit2", dict(img_size=(24, 16)), dict(input_size=(32, 40))),
     "vit_radio_dynamic_size": ("vit_base_patch16_radio_v3", dict(img_size=32, dynamic_img_size=True),
                                dict(input_size=(24, 40))),
+    # Without a classifier.
+    "vit_siglip_headless": ("vit_base_patch16_siglip_224", dict(num_classes=0), {}),
+    "vit_dinov2_reg4_headless": ("vit_small_patch14_reg4_dinov2", dict(num_classes=0), {}),
+    "deit_distilled_headless": ("deit_tiny_distilled_patch16_224", dict(num_classes=0), {}),
     # Positions that timm resizes when it loads them, and again when it sees the picture.
     "vit_dynamic_resized": ("vit_tiny_patch16_224", dict(img_size=32),
                             dict(img_size=64, dynamic_img_size=True, input_size=(48, 40))),
@@ -140,7 +158,7 @@ def write_as_timm(folder, name, trained_args, served_args):
     """A folder that timm wrote and reads again, perhaps for another size of picture than it wrote."""
     folder.mkdir(parents=True, exist_ok=True)
     trained = vit(7, name, **{**SMALL, **trained_args})
-    save_config_for_hf(trained, folder / "config.json", model_args={**SMALL, **trained_args, "num_classes": CLASSES})
+    save_config_for_hf(trained, folder / "config.json", model_args={"num_classes": CLASSES, **SMALL, **trained_args})
     config = json.loads((folder / "config.json").read_text())
     served_args = dict(served_args)
     if "input_size" in served_args:
@@ -188,6 +206,13 @@ def main():
 
     for folder, (name, trained_args, served_args) in VITS.items():
         write_as_timm(root / folder, name, trained_args, served_args)
+
+    write_mixer(root / "mixer", "mixer_s16_224", 8, {}, mlp_ratio=(0.75, 3.0))
+    write_mixer(root / "gmixer", "gmixer_12_224", 9, dict(mlp_layer=GluMlp, act_layer=torch.nn.SiLU), mlp_ratio=(1.0, 4.0))
+    write_mixer(root / "resmlp", "resmlp_12_224", 10, dict(block_layer=ResBlock, norm_layer=Affine), mlp_ratio=4)
+    write_mixer(root / "resmlp_headless", "resmlp_12_224", 12, dict(block_layer=ResBlock, norm_layer=Affine), mlp_ratio=4,
+                num_classes=0)
+    write_mixer(root / "gmlp", "gmlp_ti16_224", 11, dict(block_layer=SpatialGatingBlock, mlp_layer=GatedMlp), mlp_ratio=6)
 
     # As published before 1.0.30, two heads; the flat form.
     cfg = pretrained_cfg((16, 16), num_classes=CLASSES, classifier=["head", "head_dist"])

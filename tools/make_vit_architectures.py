@@ -88,7 +88,7 @@ def option(key, value):
     if key == "mlp_layer":
         return {"SwiGLU": {"swiglu": "true"}, "GluMlp": {"packed_glu": "true"}}[name_of(value)[0]]
     if key == "block_fn":
-        return {"ResPostBlock": {"post_norm": "true"}}[name_of(value)[0]]
+        return {"ResPostBlock": {"post_norm": "true"}, "ParallelScalingBlock": {"parallel": "true"}}[name_of(value)[0]]
     raise KeyError(key)
 
 
@@ -103,7 +103,7 @@ def position_resize(name):
 
 
 FIELDS = ("norm_epsilon", "rms_norm", "position_resize", "class_token", "distilled", "reg_tokens",
-          "no_embed_class", "embed_norm", "pre_norm", "post_norm", "qkv_bias", "qk_norm", "proj_bias",
+          "no_embed_class", "embed_norm", "pre_norm", "parallel", "post_norm", "qkv_bias", "qk_norm", "proj_bias",
           "scale_attn_norm", "scale_mlp_norm", "layer_scale", "swiglu", "packed_glu", "final_norm", "pool",
           "pool_include_prefix", "fc_norm")  # as vit_options.h orders them
 

@@ -224,7 +224,7 @@ def runs_before(args):
     try:
         return json.loads((args.start / "results.json").read_text())["runs"]
     except (OSError, ValueError, KeyError) as error:
-        raise SystemExit(f"--start {args.start} has no results.json that tells of the runs before: {error}")
+        raise SystemExit(f"--start {args.start} has no results.json that tells of the runs before: {error}") from error
 
 
 def write_checkpoint(model, recipe, args, before, data, logits, labels, cpu_seconds):

@@ -44,6 +44,7 @@ ABSL_FLAG(std::string, models, "",
           "the mix by weight, as vit=3,convmixer=1; empty: the server's default model");
 ABSL_FLAG(int, connections, 1, "TCP connections; requests take turns on them");
 ABSL_FLAG(bool, stream, false, "send over one ClassifyStream call a connection");
+ABSL_FLAG(bool, embedding, false, "ask for embeddings too; models without a classifier want it");
 ABSL_FLAG(
     bool, retries, false,
     "try again what is UNAVAILABLE or RESOURCE_EXHAUSTED: calls by gRPC's service config, five "
@@ -117,6 +118,7 @@ Report Asked(size_t photos) {
                    .rate = absl::GetFlag(FLAGS_rate),
                    .arrivals = absl::GetFlag(FLAGS_arrivals).value_or("poisson"),
                    .stream = absl::GetFlag(FLAGS_stream),
+                   .embedding = absl::GetFlag(FLAGS_embedding),
                    .retries = absl::GetFlag(FLAGS_retries),
                    .connections = absl::GetFlag(FLAGS_connections),
                    .models = absl::GetFlag(FLAGS_models),
@@ -214,7 +216,8 @@ int Main(int argc, char** argv) {
        .security = *std::move(security),
        .max_unanswered = report.concurrency.value_or(absl::GetFlag(FLAGS_max_outstanding))});
   if (!connections.ok()) return Error(kFailed, connections.status().message());
-  Traffic traffic(*std::move(connections), *std::move(photos), *std::move(models), report.seed);
+  Traffic traffic(*std::move(connections), *std::move(photos), *std::move(models), report.embedding,
+                  report.seed);
   Measure(traffic, report);
   if (!Print(report)) return Error(kFailed, "can't write the report");
   return report.summary.ok.count > 0 ? 0 : kFailed;

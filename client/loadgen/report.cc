@@ -54,6 +54,7 @@ std::string Headline(const Report& report) {
                   : absl::StrFormat("closed loop, %d callers", *report.concurrency);
   absl::StrAppendFormat(&line, ", %d connection%s%s%s", report.connections,
                         report.connections == 1 ? "" : "s", report.stream ? ", streams" : "",
+                        report.embedding ? ", embeddings" : "",
                         report.retries ? ", with retries" : "");
   absl::StrAppendFormat(&line, ": %s measured after %s, deadline %s\n",
                         absl::FormatDuration(report.duration), absl::FormatDuration(report.warm_up),
@@ -105,6 +106,7 @@ std::string JsonReport(const Report& report) {
       {"rate", OrNull(report.rate)},
       {"arrivals", report.rate ? Json(report.arrivals) : Json(nullptr)},
       {"stream", report.stream},
+      {"embedding", report.embedding},
       {"retries", report.retries},
       {"connections", report.connections},
       {"models", report.models},

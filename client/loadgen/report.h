@@ -18,6 +18,7 @@ struct Report {
   std::optional<double> rate;
   std::string arrivals;
   bool stream = false;
+  bool embedding = false;
   bool retries = false;
   int connections = 1;
   std::string models;
@@ -38,7 +39,7 @@ std::string TextReport(const Report& report);
 // One object, indented, with a line end. These names stay; others may join them. What
 // isn't known or has no limit is null.
 //   mode "closed" or "open"
-//   server, concurrency, rate, arrivals, stream, retries, connections, models, photos,
+//   server, concurrency, rate, arrivals, stream, embedding, retries, connections, models, photos,
 //     seed, warm_up_s, duration_s, deadline_s    as asked for
 //   requests                                     intended in the measured time
 //   results {"OK": N, "UNAVAILABLE": N, "NOT_SENT": N, ...}   they add up to requests

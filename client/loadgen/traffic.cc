@@ -5,14 +5,15 @@
 namespace patchserve {
 
 Traffic::Traffic(std::vector<ClassifyFunction> connections, std::vector<std::string> photos,
-                 ModelMix models, uint64_t seed)
+                 ModelMix models, bool embedding, uint64_t seed)
     : connections_(std::move(connections)),
       photos_(std::move(photos)),
       models_(std::move(models)),
+      embedding_(embedding),
       random_(seed) {}
 
 void Traffic::Send(absl::Duration deadline, absl::AnyInvocable<void(absl::Status) &&> done) {
-  ClassifyOptions options = {.deadline = deadline};
+  ClassifyOptions options = {.deadline = deadline, .embedding = embedding_};
   size_t photo, connection;
   {
     std::lock_guard lock(mutex_);

@@ -20,9 +20,9 @@ namespace patchserve {
 class Traffic {
  public:
   // Neither `connections` nor `photos` is empty. Connections take turns; photos are
-  // picked at random, each as likely as the others.
+  // picked at random, each as likely as the others. With `embedding` each request asks for one.
   Traffic(std::vector<ClassifyFunction> connections, std::vector<std::string> photos,
-          ModelMix models, uint64_t seed);
+          ModelMix models, bool embedding, uint64_t seed);
 
   // Sends the next request. `done` is called once, as the connection's function does.
   void Send(absl::Duration deadline, absl::AnyInvocable<void(absl::Status) &&> done);
@@ -31,6 +31,7 @@ class Traffic {
   const std::vector<ClassifyFunction> connections_;
   const std::vector<std::string> photos_;
   const ModelMix models_;
+  const bool embedding_;
   std::mutex mutex_;
   std::mt19937_64 random_;  // guarded by mutex_
   size_t next_ = 0;         // guarded by mutex_; connection

@@ -25,15 +25,15 @@ absl::StatusOr<MemoryPlan> PlanMemory(const Config& config, int64_t process) {
   MemoryPlan plan{.limit = config.memory_limit,
                   .process = process,
                   .grpc = config.transport.max_grpc_memory,
-                  .spare = std::max(64 * kMiB, config.memory_limit / 16)};
+                  .spare = std::max(128 * kMiB, config.memory_limit / 8)};
   const int64_t left = plan.limit - plan.process - plan.grpc - plan.spare;
   const int64_t least_images = config.max_image_bytes + kModelInput;
   const int64_t least_decoding = kDecodedPixel * config.max_image_pixels;
   plan.images = config.max_bytes_in_flight;
   plan.decoding = config.max_decoding_bytes;
   if (plan.images == 0) {
-    const int64_t third = std::min(left / 3, left - std::max(plan.decoding, least_decoding));
-    plan.images = std::clamp(third, least_images, std::max(256 * kMiB, least_images));
+    const int64_t quarter = std::min(left / 4, left - std::max(plan.decoding, least_decoding));
+    plan.images = std::clamp(quarter, least_images, std::max(256 * kMiB, least_images));
   }
   if (plan.decoding == 0) plan.decoding = std::max(left - plan.images, least_decoding);
   if (plan.images + plan.decoding <= left) return plan;

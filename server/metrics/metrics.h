@@ -34,6 +34,8 @@ class ModelMetrics {
   // patchserve_images_in_time_total: one of them was answered with a result by its
   // deadline.
   virtual void AnsweredInTime() = 0;
+  // patchserve_embeddings_total: an image was answered with an embedding.
+  virtual void AnsweredWithEmbedding() = 0;
   // patchserve_shed_total
   virtual void Shed(ShedReason reason, Criticality criticality) = 0;
   // patchserve_demand_seconds_total: a request came that asks for so much of the time of all

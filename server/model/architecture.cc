@@ -24,6 +24,10 @@ bool IsPlainViT(const std::string& name) {
          absl::SimpleAtoi(words[3], &number);
 }
 
+Architecture Mixer(MixerKind kind, Activation activation = Activation::kGelu) {
+  return {.family = Family::kMixer, .activation = activation, .mixer = kind};
+}
+
 }  // namespace
 
 absl::StatusOr<Architecture> LookUpArchitecture(const std::string& name) {
@@ -31,13 +35,18 @@ absl::StatusOr<Architecture> LookUpArchitecture(const std::string& name) {
     return Architecture{Family::kConvMixer,
                         name == "convmixer_768_32" ? Activation::kRelu : Activation::kGelu};
   }
+  if (absl::StartsWith(name, "mixer_")) return Mixer(MixerKind::kMixer);
+  if (absl::StartsWith(name, "gmixer_")) return Mixer(MixerKind::kGluMixer, Activation::kSilu);
+  if (absl::StartsWith(name, "resmlp_")) return Mixer(MixerKind::kResMlp);
+  if (absl::StartsWith(name, "gmlp_")) return Mixer(MixerKind::kGmlp);
   const auto found = ViTArchitectures().find(name);
   if (found == ViTArchitectures().end()) {
     if (IsPlainViT(name)) return Architecture{Family::kViT};
-    return absl::InvalidArgumentError(
-        absl::StrCat("architecture is \"", name.substr(0, 100),
-                     "\"; supported are convmixer_* and the vision transformers of timm 1.0.31's "
-                     "vision_transformer.py and deit.py, such as vit_base_patch16_224"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "architecture is \"", name.substr(0, 100),
+        "\"; supported are convmixer_*, mixer_*, gmixer_*, resmlp_*, gmlp_* and the vision "
+        "transformers of timm 1.0.31's vision_transformer.py and deit.py, such as "
+        "vit_base_patch16_224"));
   }
   const ViTArchitecture& vit = found->second;
   if (vit.unsupported != nullptr) {

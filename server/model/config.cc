@@ -87,9 +87,9 @@ absl::StatusOr<Preprocessing> ParsePreprocessing(const JsonFields& pretrained) {
 
 absl::StatusOr<int> ParseNumClasses(const JsonFields& config, const JsonFields& pretrained,
                                     const ModelArgs& args) {
-  ASSIGN_OR_RETURN(auto count, config.Integer("num_classes", 1, kMaxClasses));
+  ASSIGN_OR_RETURN(auto count, config.Integer("num_classes", 0, kMaxClasses));
   if (!count) {
-    ASSIGN_OR_RETURN(count, pretrained.Integer("num_classes", 1, kMaxClasses));
+    ASSIGN_OR_RETURN(count, pretrained.Integer("num_classes", 0, kMaxClasses));
   }
   if (!count) count = args.num_classes;
   if (!count) return absl::InvalidArgumentError("num_classes is missing");
@@ -127,7 +127,8 @@ absl::Status ReadViT(const JsonFields& config, const JsonFields& args, Architect
   return absl::OkStatus();
 }
 
-absl::Status ReadConvMixer(const JsonFields& config, const JsonFields& args,
+// A network whose one pool is the average.
+absl::Status ReadAveraging(const JsonFields& config, const JsonFields& args,
                            Architecture& architecture, ModelArgs& model_args) {
   ASSIGN_OR_RETURN(const auto pool, config.String("global_pool"));
   if (pool && *pool != "avg") return config.Unexpected("global_pool", "avg");
@@ -187,10 +188,11 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text) {
   config.architecture = *std::move(name);
   ASSIGN_OR_RETURN(Architecture architecture, LookUpArchitecture(config.architecture));
   config.family = architecture.family;
-  const auto& read = config.family == Family::kViT ? ReadViT : ReadConvMixer;
+  const auto& read = config.family == Family::kViT ? ReadViT : ReadAveraging;
   RETURN_IF_ERROR(
       read(fields, model_args.value_or(JsonFields(none, "")), architecture, config.model_args));
   config.activation = architecture.activation;
+  config.mixer = architecture.mixer;
   config.vit = architecture.vit;
 
   ASSIGN_OR_RETURN(const int num_classes, ParseNumClasses(fields, pretrained, config.model_args));

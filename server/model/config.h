@@ -18,8 +18,9 @@ struct ModelConfig {
   std::string architecture;
   Family family = Family::kConvMixer;
   Activation activation = Activation::kGelu;
+  MixerKind mixer = MixerKind::kMixer;
   ViTOptions vit;
-  std::vector<ClassName> classes;
+  std::vector<ClassName> classes;  // none: no classifier
   Preprocessing preprocessing;
   ModelArgs model_args;                          // empty for folders from before timm 1.0.30
   std::array<int, 2> trained_size = {224, 224};  // height, width: what positions are for
@@ -36,8 +37,8 @@ struct ModelConfig {
 // NaN and infinity, which Python's json writes, are taken in fields that aren't read.
 // Errors: INVALID_ARGUMENT: not JSON, or naming the field, what it is and what was
 // expected: architecture, num_classes or a ViT's heads missing; a wrong type or
-// value; something that would need another network than those of convmixer.h and
-// vit.h, or another transform than Preprocessing describes.
+// value; something that would need another network than those of convmixer.h, mixer.h
+// and vit.h, or another transform than Preprocessing describes.
 absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view text);
 
 }  // namespace patchserve

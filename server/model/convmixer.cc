@@ -54,7 +54,7 @@ absl::StatusOr<ConvMixerWeights> TakeConvMixer(Weights& weights, const ModelConf
                                                    " is less than a patch, ", patch));
   }
 
-  ConvMixerWeights w{.activation = config.activation};
+  ConvMixerWeights w{.dim = dim, .activation = config.activation};
   ASSIGN_OR_RETURN(w.stem, TakePatchEmbedding(weights, "stem.0", dim, patch));
   ASSIGN_OR_RETURN(BatchNorm norm, TakeBatchNorm(weights, "stem.2", dim));
   norm = w.stem.linear.Absorb(w.activation, norm);
@@ -64,7 +64,7 @@ absl::StatusOr<ConvMixerWeights> TakeConvMixer(Weights& weights, const ModelConf
     w.layers.push_back(std::move(layer));
   }
   w.norm = norm.To(weights.target());
-  ASSIGN_OR_RETURN(w.head, TakeLinear(weights, "head", dim, config.num_classes()));
+  ASSIGN_OR_RETURN(w.head, TakeHead(weights, "head", dim, config.num_classes()));
   return w;
 }
 
@@ -79,9 +79,7 @@ NetworkOutput ConvMixer(const ConvMixerWeights& w, const at::Tensor& images) {
     x = layer.pointwise.Activated(w.activation, x);
   }
   // Global average pooling, of the last BatchNorm's result: [N, H/patch, W/patch, C] -> [N, C].
-  at::Tensor pooled = w.norm(at::mean(x, {1, 2}));
-  at::Tensor logits = w.head(pooled);
-  return {.logits = std::move(logits), .embedding = std::move(pooled)};
+  return Classified(w.head, w.norm(at::mean(x, {1, 2})));
 }
 
 }  // namespace patchserve

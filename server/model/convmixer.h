@@ -22,11 +22,12 @@ struct ConvMixerLayer {
 };
 
 struct ConvMixerWeights {
+  int64_t dim = 0;  // C
   Activation activation = Activation::kGelu;
   PatchEmbedding stem;  // [C, patch * patch * 3]
   std::vector<ConvMixerLayer> layers;
   BatchNorm norm;  // [C]: the last layer's, if that doesn't apply it
-  Linear head;     // [classes, C]
+  Linear head;     // [classes, C]; may not be there
 };
 
 // Width, depth, kernel and patch are those of the tensors. Errors: INVALID_ARGUMENT,

@@ -28,6 +28,7 @@
 #include "server/model/file.h"
 #include "server/model/foreign_file.h"
 #include "server/model/fused_check.h"
+#include "server/model/mixer.h"
 #include "server/model/normalization.h"
 #include "server/model/version.h"
 #include "server/model/vit.h"
@@ -37,6 +38,11 @@ namespace {
 
 constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr uint64_t kMaxWeightsBytes = uint64_t{16} << 30;
+
+struct Network {
+  NetworkFunction run;
+  int64_t embedding_size = 0;
+};
 
 absl::Status InFile(const std::filesystem::path& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(path.string(), ": ", status.message()));
@@ -73,12 +79,21 @@ absl::StatusOr<Network> TakeNetwork(Weights& weights, const ModelConfig& config)
   switch (config.family) {
     case Family::kConvMixer: {
       ASSIGN_OR_RETURN(ConvMixerWeights w, TakeConvMixer(weights, config));
-      network = [w = std::move(w)](const at::Tensor& images) { return ConvMixer(w, images); };
+      const int64_t size = w.dim;
+      network = {[w = std::move(w)](const at::Tensor& images) { return ConvMixer(w, images); },
+                 size};
+      break;
+    }
+    case Family::kMixer: {
+      ASSIGN_OR_RETURN(MixerWeights w, TakeMixer(weights, config));
+      const int64_t size = w.embedding_size();
+      network = {[w = std::move(w)](const at::Tensor& images) { return Mixer(w, images); }, size};
       break;
     }
     case Family::kViT: {
       ASSIGN_OR_RETURN(ViTWeights w, TakeViT(weights, config));
-      network = [w = std::move(w)](const at::Tensor& images) { return ViT(w, images); };
+      const int64_t size = w.prefix.size(2);
+      network = {[w = std::move(w)](const at::Tensor& images) { return ViT(w, images); }, size};
       break;
     }
   }
@@ -89,14 +104,15 @@ absl::StatusOr<Network> TakeNetwork(Weights& weights, const ModelConfig& config)
 // `network`, by our own kernels, becomes the same one in LibTorch's steps unless it is as exact.
 absl::Status KeepIfRight(Network& network, std::string_view weights_file, const ModelConfig& config,
                          const at::TensorOptions& target, const std::filesystem::path& folder) {
-  const auto in_steps = [&](const at::TensorOptions& as) -> absl::StatusOr<Network> {
+  const auto in_steps = [&](const at::TensorOptions& as) -> absl::StatusOr<NetworkFunction> {
     ASSIGN_OR_RETURN(Weights weights, Weights::Parse(weights_file, as));
-    return TakeNetwork(weights, config);
+    ASSIGN_OR_RETURN(Network steps, TakeNetwork(weights, config));
+    return std::move(steps.run);
   };
-  const absl::Status checked = CheckFused(network, in_steps, target, config.preprocessing);
+  const absl::Status checked = CheckFused(network.run, in_steps, target, config.preprocessing);
   if (checked.ok() || absl::IsUnavailable(checked)) return checked;
   TORCH_WARN(folder.string(), ": served without our own kernels: ", checked.ToString());
-  ASSIGN_OR_RETURN(network, in_steps(target));
+  ASSIGN_OR_RETURN(network.run, in_steps(target));
   return absl::OkStatus();
 }
 
@@ -154,11 +170,12 @@ class TorchEngine : public Engine {
       // The last image again and again: the padding's answers are left on the device.
       std::vector<ModelInput> padded(images.begin(), images.end());
       padded.resize(std::max<size_t>(bucket, images.size()), images.back());
-      const NetworkOutput output = network_(Input(padded));
+      const NetworkOutput output = network_.run(Input(padded));
       const auto rows = static_cast<int64_t>(images.size());
-      return BatchOutput{
-          ToHost(output.logits.slice(0, 0, rows)),
-          embeddings ? ToHost(output.embedding.slice(0, 0, rows)) : std::vector<float>()};
+      BatchOutput answers;
+      if (output.logits.defined()) answers.logits = ToHost(output.logits.slice(0, 0, rows));
+      if (embeddings) answers.embeddings = ToHost(output.embedding.slice(0, 0, rows));
+      return answers;
     } catch (...) {
       return StatusOf(std::current_exception());
     }
@@ -234,19 +251,20 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
     RETURN_IF_ERROR(CheckKind(weights_path, weights_file.text(), "the weights", "safetensors"));
     return InFile(weights_path, weights.status());
   }
+  // Who publishes an encoder may leave its classifier out and num_classes as it was.
+  if (!weights->Has("head.weight") && !weights->Has("head.bias")) config.classes.clear();
   auto network = TakeNetwork(*weights, config);
   if (!network.ok()) return InFile(weights_path, network.status());
   if (kernels != nullptr) {
     RETURN_IF_ERROR(KeepIfRight(*network, weights_file.text(), config, target, folder));
   }
 
-  ASSIGN_OR_RETURN(const std::vector<int64_t> head, weights->ShapeOf("head.weight", 2));
   ModelDescription description{
       .architecture = config.architecture,
       .version = VersionOf(config_file.text(), weights_file.text()),
       .preprocessing = config.preprocessing,
       .classes = config.classes,
-      .embedding_size = static_cast<int>(head[1]),
+      .embedding_size = static_cast<int>(network->embedding_size),
       .precision = NameOf(type),
       .device = device_name,
       .weights_prefix = weights->prefix(),

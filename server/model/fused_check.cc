@@ -27,9 +27,10 @@ at::Tensor Pictures(int64_t height, int64_t width) {
 }
 
 // Logits and embeddings: [N, values], float32 on the CPU.
-at::Tensor Answers(const Network& network, const at::Tensor& images) {
+at::Tensor Answers(const NetworkFunction& network, const at::Tensor& images) {
   const NetworkOutput output = network(images);
   const auto values = [](const at::Tensor& tensor) { return tensor.to(at::kCPU, at::kFloat); };
+  if (!output.logits.defined()) return values(output.embedding);
   return at::cat({values(output.logits), values(output.embedding)}, /*dim=*/1);
 }
 
@@ -38,12 +39,12 @@ double Error(const at::Tensor& answers, const at::Tensor& exact) {
 }
 
 absl::Status CheckOrThrow(
-    const Network& network,
-    absl::FunctionRef<absl::StatusOr<Network>(const at::TensorOptions& target)> in_steps,
+    const NetworkFunction& network,
+    absl::FunctionRef<absl::StatusOr<NetworkFunction>(const at::TensorOptions& target)> in_steps,
     const at::TensorOptions& target, const Preprocessing& input) {
   const at::Tensor pictures = Pictures(input.height, input.width);
   const auto answers_in_steps = [&](const at::TensorOptions& as) -> absl::StatusOr<at::Tensor> {
-    ASSIGN_OR_RETURN(const Network steps, in_steps(as));
+    ASSIGN_OR_RETURN(const NetworkFunction steps, in_steps(as));
     return Answers(steps, pictures.to(as));
   };
   ASSIGN_OR_RETURN(const at::Tensor exact, answers_in_steps(target.dtype(at::kFloat)));
@@ -64,8 +65,8 @@ absl::Status CheckOrThrow(
 }  // namespace
 
 absl::Status CheckFused(
-    const Network& network,
-    absl::FunctionRef<absl::StatusOr<Network>(const at::TensorOptions& target)> in_steps,
+    const NetworkFunction& network,
+    absl::FunctionRef<absl::StatusOr<NetworkFunction>(const at::TensorOptions& target)> in_steps,
     const at::TensorOptions& target, const Preprocessing& input) {
   try {
     return CheckOrThrow(network, in_steps, target, input);

@@ -22,8 +22,8 @@ namespace patchserve {
 // What in_steps gives. RESOURCE_EXHAUSTED: no memory for it; UNAVAILABLE, INTERNAL: as StatusOf has
 // it, of what a network threw.
 absl::Status CheckFused(
-    const Network& network,
-    absl::FunctionRef<absl::StatusOr<Network>(const at::TensorOptions& target)> in_steps,
+    const NetworkFunction& network,
+    absl::FunctionRef<absl::StatusOr<NetworkFunction>(const at::TensorOptions& target)> in_steps,
     const at::TensorOptions& target, const Preprocessing& input);
 
 }  // namespace patchserve

@@ -172,6 +172,12 @@ absl::StatusOr<Linear> TakeLinear(Weights& weights, const std::string& name, int
   return Linear(weights.target(), tensors.weight, tensors.bias, weights.kernels());
 }
 
+absl::StatusOr<Linear> TakeHead(Weights& weights, const std::string& name, int64_t in,
+                                int64_t classes) {
+  if (classes == 0) return Linear();
+  return TakeLinear(weights, name, in, classes);
+}
+
 absl::StatusOr<PatchEmbedding> TakePatchEmbedding(Weights& weights, const std::string& name,
                                                   int64_t out, int64_t patch, Bias bias) {
   ASSIGN_OR_RETURN(const at::Tensor weight, weights.Take(name + ".weight", {out, 3, patch, patch}));

@@ -29,6 +29,8 @@ class Linear {
   // Returns what is left of it for the next layer to apply: nothing, or `norm` itself.
   BatchNorm Absorb(Activation activation, const BatchNorm& norm);
 
+  bool there() const { return weight_.defined(); }
+
   at::Tensor operator()(const at::Tensor& x) const;
   at::Tensor Activated(Activation activation, const at::Tensor& x) const;
   // residual: [..., out]
@@ -71,6 +73,9 @@ absl::StatusOr<LinearTensors> TakeLinearTensors(Weights& weights, const std::str
                                                 int64_t in, int64_t out, Bias bias = Bias::kYes);
 absl::StatusOr<Linear> TakeLinear(Weights& weights, const std::string& name, int64_t in,
                                   int64_t out, Bias bias = Bias::kYes);
+// A classifier, which isn't there for 0 classes.
+absl::StatusOr<Linear> TakeHead(Weights& weights, const std::string& name, int64_t in,
+                                int64_t classes);
 absl::StatusOr<PatchEmbedding> TakePatchEmbedding(Weights& weights, const std::string& name,
                                                   int64_t out, int64_t patch,
                                                   Bias bias = Bias::kYes);

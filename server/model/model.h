@@ -23,7 +23,7 @@ struct ModelDescription {
   std::string architecture;  // config.json's, such as "convmixer_768_32"
   std::string version;       // first 12 hex digits of SHA-256 over config.json and the weights
   Preprocessing preprocessing;
-  std::vector<ClassName> classes;  // by class id
+  std::vector<ClassName> classes;  // by class id; none: no classifier, embeddings only
   int embedding_size = 0;
   std::string precision;       // "float32", "bfloat16" or "float16"
   std::string device;          // "cpu" or "cuda:0"
@@ -32,7 +32,7 @@ struct ModelDescription {
 
 struct BatchOutput {
   // Row-major float32, one row an image in the order given.
-  std::vector<float> logits;      // [N, classes], before softmax
+  std::vector<float> logits;      // [N, classes], before softmax; empty without a classifier
   std::vector<float> embeddings;  // [N, embedding_size]; empty unless asked for
 };
 

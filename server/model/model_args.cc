@@ -16,8 +16,8 @@ using nlohmann::json;
 // Without effect on answers: dropout, training's starting weights, a name.
 const std::set<std::string>& Ignored() {
   static const std::set<std::string> kKeys = {
-      "drop_rate",      "pos_drop_rate",  "patch_drop_rate", "proj_drop_rate",
-      "attn_drop_rate", "drop_path_rate", "weight_init",     "fix_init",
+      "drop_rate",      "pos_drop_rate", "patch_drop_rate", "proj_drop_rate", "attn_drop_rate",
+      "drop_path_rate", "weight_init",   "fix_init",        "nlhb",
   };
   return kKeys;
 }
@@ -27,7 +27,17 @@ const std::map<std::string, json>& Fixed(Family family) {
   static const std::map<std::string, json> kConvMixer = {{"in_chans", 3}, {"global_pool", "avg"}};
   static const std::map<std::string, json> kViT = {
       {"in_chans", 3}, {"pos_embed", "learn"}, {"dynamic_img_pad", false}, {"attn_layer", "attn"}};
-  return family == Family::kConvMixer ? kConvMixer : kViT;
+  static const std::map<std::string, json> kMixer = {
+      {"in_chans", 3}, {"global_pool", "avg"}, {"stem_norm", false}};
+  switch (family) {
+    case Family::kConvMixer:
+      return kConvMixer;
+    case Family::kMixer:
+      return kMixer;
+    case Family::kViT:
+      break;
+  }
+  return kViT;
 }
 
 // Read one by one below.
@@ -37,7 +47,17 @@ const std::set<std::string>& Read(Family family) {
   static const std::set<std::string> kViT = {"num_classes", "embed_dim",       "depth",
                                              "patch_size",  "mlp_ratio",       "img_size",
                                              "act_layer",   "dynamic_img_size"};
-  return family == Family::kConvMixer ? kConvMixer : kViT;
+  static const std::set<std::string> kMixer = {"num_classes", "embed_dim", "num_blocks",
+                                               "patch_size",  "mlp_ratio", "img_size"};
+  switch (family) {
+    case Family::kConvMixer:
+      return kConvMixer;
+    case Family::kMixer:
+      return kMixer;
+    case Family::kViT:
+      break;
+  }
+  return kViT;
 }
 
 absl::Status CheckKeys(const JsonFields& fields, Family family) {
@@ -72,6 +92,21 @@ absl::Status ReadPatchSize(const JsonFields& fields, std::optional<int>& size) {
                                                         ", or a list of the same one twice"));
   }
   size = side.get<int>();
+  return absl::OkStatus();
+}
+
+// One ratio for both MLPs of a block, or a list of two.
+absl::Status ReadMlpRatios(const JsonFields& fields, std::optional<std::array<double, 2>>& ratios) {
+  const json* value = fields.Find("mlp_ratio");
+  if (value == nullptr) return absl::OkStatus();
+  const json both = value->is_array() ? *value : json::array({*value, *value});
+  const auto is_ratio = [](const json& x) {
+    return x.is_number() && x.get<double>() > 0 && x.get<double>() <= 1000;
+  };
+  if (both.size() != 2 || !is_ratio(both[0]) || !is_ratio(both[1])) {
+    return fields.Unexpected("mlp_ratio", "a number above 0 and up to 1000, or a list of two");
+  }
+  ratios = {both[0].get<double>(), both[1].get<double>()};
   return absl::OkStatus();
 }
 
@@ -112,12 +147,17 @@ absl::StatusOr<ModelArgs> ParseModelArgs(const JsonFields& fields, Architecture&
   RETURN_IF_ERROR(CheckKeys(fields, family));
   ModelArgs args;
   const std::string dim = family == Family::kConvMixer ? "dim" : "embed_dim";
-  RETURN_IF_ERROR(ReadSize(fields, "num_classes", kMaxClasses, args.num_classes));
+  ASSIGN_OR_RETURN(args.num_classes, fields.Integer("num_classes", 0, kMaxClasses));
   RETURN_IF_ERROR(ReadSize(fields, dim, 65536, args.dim));
-  RETURN_IF_ERROR(ReadSize(fields, "depth", 1000, args.depth));
+  const std::string depth = family == Family::kMixer ? "num_blocks" : "depth";
+  RETURN_IF_ERROR(ReadSize(fields, depth, 1000, args.depth));
   RETURN_IF_ERROR(ReadPatchSize(fields, args.patch_size));
   RETURN_IF_ERROR(ReadSize(fields, "kernel_size", 1024, args.kernel_size));
-  ASSIGN_OR_RETURN(args.mlp_ratio, fields.Number("mlp_ratio", 0, 1000));
+  if (family == Family::kMixer) {
+    RETURN_IF_ERROR(ReadMlpRatios(fields, args.mlp_ratios));
+  } else {
+    ASSIGN_OR_RETURN(args.mlp_ratio, fields.Number("mlp_ratio", 0, 1000));
+  }
   RETURN_IF_ERROR(ReadImageSize(fields, args.img_size));
   ASSIGN_OR_RETURN(const auto dynamic, fields.Bool("dynamic_img_size"));
   if (fields.object().contains("dynamic_img_size")) args.dynamic_img_size = dynamic.value_or(false);

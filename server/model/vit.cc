@@ -57,6 +57,16 @@ at::Tensor Block(const ViTBlock& b, const ViTWeights& w, const at::Tensor& x, in
   return PlusResidual(b.mlp.fc2, b.post_norm2, hidden, y);
 }
 
+// "Scaling Vision Transformers to 22 Billion Parameters" (arXiv 2302.05442), section 2.
+at::Tensor ParallelBlock(const ViTBlock& b, const ViTWeights& w, const at::Tensor& x,
+                         int64_t kept) {
+  const at::Tensor normed = b.norm1(x);
+  const at::Tensor mixed = Attend(b.attention, w.options.num_heads, normed, kept);
+  const at::Tensor y = b.attention.proj.PlusResidual(mixed, x.narrow(/*dim=*/1, 0, kept));
+  const at::Tensor seen = normed.narrow(/*dim=*/1, 0, kept).contiguous();
+  return b.mlp.fc2.PlusResidual(Hidden(b.mlp, w.activation, seen), y);
+}
+
 // timm/layers/attention_pool.py, AttentionPoolLatent: [N, T, D] -> [N, D].
 at::Tensor AttentionPool(const ViTAttentionPool& p, Activation activation, const at::Tensor& x) {
   const int64_t n = x.size(0), tokens = x.size(1), dim = x.size(2), heads = p.query.size(1);
@@ -87,8 +97,9 @@ at::Tensor PoolTokens(const ViTWeights& w, const at::Tensor& x) {
 // DeiT's two tokens each have a head; timm's embedding is their mean as well.
 NetworkOutput DistilledHeads(const ViTWeights& w, const at::Tensor& x) {
   const at::Tensor token = x.select(/*dim=*/1, 0), distilled = x.select(/*dim=*/1, 1);
-  return {.logits = (w.head(token) + w.head_dist(distilled)) / 2,
-          .embedding = (token + distilled) / 2};
+  NetworkOutput output{.embedding = (token + distilled) / 2};
+  if (w.head.there()) output.logits = (w.head(token) + w.head_dist(distilled)) / 2;
+  return output;
 }
 
 }  // namespace
@@ -99,13 +110,12 @@ NetworkOutput ViT(const ViTWeights& w, const at::Tensor& images) {
     // Where only the first tokens are looked at in the end, the last block leaves out the rest.
     const bool first_only = w.options.pool == Pool::kToken && &block == &w.blocks.back();
     const int64_t looked_at = w.options.distilled ? 2 : 1;
-    x = Block(block, w, x, /*kept=*/first_only ? looked_at : x.size(1));
+    x = (w.options.parallel ? ParallelBlock : Block)(block, w, x,
+                                                     first_only ? looked_at : x.size(1));
   }
   x = w.norm(x);
   if (w.options.distilled) return DistilledHeads(w, x);
-  at::Tensor embedding = w.fc_norm(PoolTokens(w, x));
-  at::Tensor logits = w.head(embedding);
-  return {.logits = std::move(logits), .embedding = std::move(embedding)};
+  return Classified(w.head, w.fc_norm(PoolTokens(w, x)));
 }
 
 }  // namespace patchserve

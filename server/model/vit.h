@@ -35,7 +35,7 @@ struct ViTMlp {
 };
 
 struct ViTBlock {
-  Norm norm1, norm2;            // before the attention and the MLP
+  Norm norm1, norm2;            // before the attention and the MLP; norm1 before both if parallel
   ViTAttention attention;       //
   ViTMlp mlp;                   //
   Norm post_norm1, post_norm2;  // after them
@@ -62,8 +62,8 @@ struct ViTWeights {
   Norm norm;  // before the pool
   ViTAttentionPool attention_pool;
   Norm fc_norm;      // after it
-  Linear head;       // [classes, D]
-  Linear head_dist;  // the distillation token's; no weight: not distilled
+  Linear head;       // [classes, D]; may not be there
+  Linear head_dist;  // the distillation token's
 };
 
 // Width, depth, patch and the MLPs' width are those of the tensors, the rest is as

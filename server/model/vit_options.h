@@ -27,6 +27,7 @@ struct ViTOptions {
   bool embed_norm = false;      // an RMSNorm for each patch
   bool pre_norm = false;        // a norm before the first block; patches have no bias then
 
+  bool parallel = false;   // attention and MLP of a block stand side by side (arXiv 2302.05442)
   bool post_norm = false;  // the blocks norm what their parts give, not what they take
   bool qkv_bias = true;
   bool qk_norm = false;

@@ -26,13 +26,17 @@ struct ViTShape {
 
 absl::StatusOr<ViTShape> ShapeOf(const Weights& weights, const ViTOptions& options) {
   const auto fc1_of = [&](int64_t block) {
-    return absl::StrCat("blocks.", block, options.swiglu ? ".mlp.fc1_g.weight" : ".mlp.fc1.weight");
+    const char* fc1 = options.parallel ? ".in_proj.weight"
+                      : options.swiglu ? ".mlp.fc1_g.weight"
+                                       : ".mlp.fc1.weight";
+    return absl::StrCat("blocks.", block, fc1);
   };
   ASSIGN_OR_RETURN(const auto patch_embed, weights.ShapeOf("patch_embed.proj.weight", 4));
   ASSIGN_OR_RETURN(const auto fc1, weights.ShapeOf(fc1_of(0), 2));
   int64_t depth = 1;
   while (weights.Has(fc1_of(depth))) ++depth;
-  return ViTShape{patch_embed[0], patch_embed[2], depth, fc1[0]};
+  const int64_t dim = patch_embed[0], qkv = options.parallel ? 3 * dim : 0;
+  return ViTShape{dim, patch_embed[2], depth, fc1[0] - qkv};
 }
 
 absl::Status CheckHasAPatch(const char* field, std::array<int, 2> size, int64_t patch) {
@@ -95,6 +99,7 @@ class ViTTaker {
     return Linear(weights_.target(), tensors.weight, tensors.bias, weights_.kernels());
   }
 
+  absl::StatusOr<ViTBlock> TakeParallelBlock(const std::string& name);
   absl::StatusOr<ViTAttention> TakeAttention(const std::string& block);
   absl::StatusOr<Linear> TakeGatedFc1(const std::string& name, Bias bias);
   absl::StatusOr<ViTMlp> TakeMlp(const std::string& block);
@@ -199,7 +204,40 @@ absl::StatusOr<ViTMlp> ViTTaker::TakeMlp(const std::string& block) {
   return mlp;
 }
 
+// timm has the first layers of both, fc1 and qkv, in one.
+absl::StatusOr<ViTBlock> ViTTaker::TakeParallelBlock(const std::string& name) {
+  const int64_t dim = shape_.dim, hidden = shape_.hidden, head_dim = dim / options_.num_heads;
+  if (hidden < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor ", name, ".in_proj.weight has no rows for an MLP"));
+  }
+  const Bias bias = BiasIf(options_.qkv_bias);
+  ASSIGN_OR_RETURN(LinearTensors in,
+                   TakeLinearTensors(weights_, name + ".in_proj", dim, hidden + 3 * dim, bias));
+  at::Tensor fc1_bias, qkv_bias;
+  if (options_.qkv_bias) {
+    fc1_bias = in.bias.narrow(/*dim=*/0, 0, hidden);
+    qkv_bias = in.bias.narrow(/*dim=*/0, hidden, 3 * dim);
+  } else {
+    ASSIGN_OR_RETURN(fc1_bias, weights_.Take(name + ".mlp_bias", {hidden}));
+  }
+  ViTBlock block;
+  block.mlp.fc1 = Linear(weights_.target(), in.weight.narrow(/*dim=*/0, 0, hidden), fc1_bias,
+                         weights_.kernels());
+  block.attention.qkv = Linear(weights_.target(), in.weight.narrow(/*dim=*/0, hidden, 3 * dim),
+                               qkv_bias, weights_.kernels());
+  ASSIGN_OR_RETURN(block.norm1, TakeNormIf(true, name + ".in_norm", dim));
+  ViTAttention& attention = block.attention;
+  ASSIGN_OR_RETURN(attention.q_norm, TakeNormIf(options_.qk_norm, name + ".q_norm", head_dim));
+  ASSIGN_OR_RETURN(attention.k_norm, TakeNormIf(options_.qk_norm, name + ".k_norm", head_dim));
+  const std::string scale = name + ".ls.gamma";
+  ASSIGN_OR_RETURN(attention.proj, TakeScaledLinear(name + ".attn_out_proj", dim, scale));
+  ASSIGN_OR_RETURN(block.mlp.fc2, TakeScaledLinear(name + ".mlp_out_proj", hidden, scale));
+  return block;
+}
+
 absl::StatusOr<ViTBlock> ViTTaker::TakeBlock(const std::string& name) {
+  if (options_.parallel) return TakeParallelBlock(name);
   ViTBlock block;
   ASSIGN_OR_RETURN(Norm norm1, TakeNormIf(true, name + ".norm1", shape_.dim));
   ASSIGN_OR_RETURN(Norm norm2, TakeNormIf(true, name + ".norm2", shape_.dim));
@@ -236,9 +274,9 @@ absl::Status ViTTaker::TakeHeads(ViTWeights& w) {
   if (pool == Pool::kMap) {
     ASSIGN_OR_RETURN(w.attention_pool, TakeAttentionPool());
   }
-  ASSIGN_OR_RETURN(w.head, TakeLinear(weights_, "head", dim, classes));
+  ASSIGN_OR_RETURN(w.head, TakeHead(weights_, "head", dim, classes));
   if (options_.distilled) {
-    ASSIGN_OR_RETURN(w.head_dist, TakeLinear(weights_, "head_dist", dim, classes));
+    ASSIGN_OR_RETURN(w.head_dist, TakeHead(weights_, "head_dist", dim, classes));
   }
   return absl::OkStatus();
 }

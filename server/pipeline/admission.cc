@@ -42,21 +42,6 @@ void AdmissionControl::SetBudgets(const Budgets& budgets) {
 }
 
 absl::Status AdmissionControl::Admit(Call& call, absl::Time now) {
-  absl::Status decision = Decide(call, now);
-  // A retry that is refused was counted when it came first. What no idle server could do counts
-  // too: under load prices rise, and with them what seems so.
-  const bool refused_first = !call.request.retried && !absl::IsInvalidArgument(decision);
-  if (decision.ok() || refused_first) CountDemand(call);
-  return decision;
-}
-
-void AdmissionControl::CountDemand(const Call& call) {
-  call.figures->Demanded(decode_cost_.Expected(call.image) / decode_threads_,
-                         executor_.TimeAnImage(call.model->scheduled_as));
-}
-
-absl::Status AdmissionControl::Decide(Call& call, absl::Time now) {
-  const ServedModel& model = *call.model;
   const int64_t decoding = call.image.decoding_bytes();
   if (decoding > decoding_.limit()) {
     return absl::InvalidArgumentError(
@@ -64,28 +49,47 @@ absl::Status AdmissionControl::Decide(Call& call, absl::Time now) {
                      call.image.height, " pixels takes ", decoding, " bytes, more than the ",
                      decoding_.limit(), " that this server has for it"));
   }
-  const double room = RoomFor(call.request.criticality);
-  call.bytes =
-      bytes_.Take(BytesInFlight(call.request.image, model.description.preprocessing), room);
-  if (!call.bytes) {
-    return Refuse(call, ShedReason::kBytes, PredictedWait(model), now,
-                  absl::StrCat("the images in flight hold ", bytes_.used(), " bytes of ",
-                               bytes_.limit(), " allowed"));
-  }
-  call.undecoded = decoding_.Take(decoding, room);
-  if (!call.undecoded) {
-    return Refuse(call, ShedReason::kDecoding, PredictedWait(model), now,
-                  absl::StrCat("decoding the images in flight takes ", decoding_.used(),
-                               " bytes of ", decoding_.limit(), " allowed"));
-  }
   const absl::Duration decode = decode_cost_.Expected(call.image);
-  const Admission admission = executor_.Admit({.model = model.scheduled_as,
+  const Admission admission = executor_.Admit({.model = call.model->scheduled_as,
                                                .criticality = call.request.criticality,
                                                .deadline = call.request.deadline,
                                                .decode_wait = DecodeWait(),
                                                .decode = decode,
                                                .retried = call.request.retried});
-  const absl::Duration budget = call.request.deadline - now;
+  call.ticket = admission.ticket;
+  if (call.ticket >= 0) {
+    call.place = Hold([this, ticket = call.ticket] { executor_.Cancel(ticket); });
+  }
+  absl::Status decision = Decide(call, admission, now);
+  // A retry that is refused was counted when it came first. What no idle server could do counts
+  // too: under load costs rise, and with them what seems so.
+  if (decision.ok() || !call.request.retried) {
+    call.figures->Demanded(decode / decode_threads_, admission.work);
+  }
+  if (!decision.ok()) return decision;
+  for (Cancellation* cancellation : {call.request.cancellation, call.request.given_up}) {
+    if (cancellation != nullptr) cancellation->Add(call.ticket);
+  }
+  call.decode_work = decode_work_.Take(absl::ToInt64Nanoseconds(decode));
+  return absl::OkStatus();
+}
+
+absl::Status AdmissionControl::Decide(Call& call, const Admission& admission, absl::Time now) {
+  const ServedModel& model = *call.model;
+  const double room = RoomFor(call.request.criticality);
+  call.bytes =
+      bytes_.Take(BytesInFlight(call.request.image, model.description.preprocessing), room);
+  if (!call.bytes) {
+    return Refuse(call, ShedReason::kBytes, admission.retry_after, now,
+                  absl::StrCat("the images in flight hold ", bytes_.used(), " bytes of ",
+                               bytes_.limit(), " allowed"));
+  }
+  call.undecoded = decoding_.Take(call.image.decoding_bytes(), room);
+  if (!call.undecoded) {
+    return Refuse(call, ShedReason::kDecoding, admission.retry_after, now,
+                  absl::StrCat("decoding the images in flight takes ", decoding_.used(),
+                               " bytes of ", decoding_.limit(), " allowed"));
+  }
   switch (admission.answer) {
     case Admission::Answer::kAdmitted:
       break;
@@ -98,23 +102,17 @@ absl::Status AdmissionControl::Decide(Call& call, absl::Time now) {
                     absl::StrCat("too much waits before this request: ", InMs(admission.wait),
                                  " until it runs, ", InMs(admission.run), " for its batch and ",
                                  InMs(admission.margin), " to spare are more than the ",
-                                 InMs(budget), " until its deadline"));
+                                 InMs(call.request.deadline - now), " until its deadline"));
     case Admission::Answer::kHarmful:
       return Refuse(call, ShedReason::kLate, admission.retry_after, now,
                     "this request would make others late that were admitted before");
     case Admission::Answer::kHopeless:
       call.figures->Shed(ShedReason::kExpired, call.request.criticality);
-      return absl::DeadlineExceededError(
-          absl::StrCat("on an idle server, too, ", InMs(admission.wait), " for decoding, ",
-                       InMs(admission.run), " to run alone and ", InMs(admission.margin),
-                       " to spare are more than the ", InMs(budget), " until the deadline"));
+      return absl::DeadlineExceededError(absl::StrCat(
+          "on an idle server, too, ", InMs(admission.wait), " for decoding, ", InMs(admission.run),
+          " to run alone and ", InMs(admission.margin), " to spare are more than the ",
+          InMs(call.request.deadline - now), " until the deadline"));
   }
-  call.ticket = admission.ticket;
-  for (Cancellation* cancellation : {call.request.cancellation, call.request.given_up}) {
-    if (cancellation != nullptr) cancellation->Add(call.ticket);
-  }
-  call.place = Hold([this, ticket = call.ticket] { executor_.Cancel(ticket); });
-  call.decode_work = decode_work_.Take(absl::ToInt64Nanoseconds(decode));
   return absl::OkStatus();
 }
 

@@ -13,8 +13,6 @@
 
 namespace patchserve {
 
-using CallPtr = std::unique_ptr<Call>;
-
 // Bytes.
 struct Budgets {
   int64_t images = 0;    // that aren't answered, as sent and as model input
@@ -49,8 +47,7 @@ class AdmissionControl {
   absl::Duration PredictedWait(const ServedModel& model);
 
  private:
-  absl::Status Decide(Call& call, absl::Time now);
-  void CountDemand(const Call& call);
+  absl::Status Decide(Call& call, const Admission& admission, absl::Time now);
   absl::Duration DecodeWait() const;
 
   const int decode_threads_;

@@ -16,7 +16,7 @@ namespace patchserve {
 
 struct Answer {
   std::shared_ptr<const ServedModel> model;
-  std::vector<Prediction> predictions;  // best first
+  std::vector<Prediction> predictions;  // best first; none of a model without a classifier
   std::vector<float> embedding;         // empty unless asked for
   std::vector<float> logits;            // of all classes; empty unless asked for
   ImageInfo image;
@@ -36,11 +36,12 @@ struct AnswerParts {
   int top_k = 1;
   bool embedding = false;
   bool logits = false;
-  bool any_logits = false;  // also such as aren't finite
+  bool normalize = false;   // the embedding, to length 1
+  bool any_values = false;  // also such as aren't finite
 };
 
 // Row `row` of a batch's output, ranked.
-// Errors: INTERNAL: logits that aren't finite, without any_logits.
+// Errors: INTERNAL: logits, or an embedding without logits, that aren't finite, without any_values.
 absl::StatusOr<Answer> MakeAnswer(const ServedModel& model, const BatchOutput& output, int row,
                                   const AnswerParts& parts);
 

@@ -60,6 +60,7 @@ void CountRequest(ModelMetrics& figures, const absl::Status& status,
   absl::Duration slowest;
   for (const Answer& answer : answers) {
     in_time &= answer.in_time;
+    if (!answer.embedding.empty()) figures.AnsweredWithEmbedding();
     const absl::Duration took = answer.queue + answer.decode + answer.run + answer.output;
     if (took < slowest) continue;
     slowest = took;

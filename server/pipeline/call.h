@@ -63,6 +63,8 @@ class Call {
   bool in_queue_ = false;
 };
 
+using CallPtr = std::unique_ptr<Call>;
+
 // Counts a request that came at `arrival` and is answered now, in all figures of its model:
 // one request, however many images it has. Its images are in time all or none: half an answer
 // is of no use. `answers`: of all images where `status` is OK.

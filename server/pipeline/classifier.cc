@@ -19,9 +19,12 @@ absl::Status Expired() {
   return absl::DeadlineExceededError("the deadline passed before the request could run");
 }
 
-// Whoever waits for a decoding thread has a place in a queue, of this model or of one that it
+// Whoever waits for a thread has a place in a queue, of this model or of one that it
 // replaces.
 constexpr int kBoundedByAdmission = std::numeric_limits<int>::max();
+
+// Images whose answers a thread makes in one go: about 20 us each.
+constexpr int kAnsweredTogether = 16;
 
 // The largest bucket that holds at most half as many; `bucket` is more than 1.
 int HalfOf(const std::vector<int>& buckets, int bucket) {
@@ -47,6 +50,7 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
       admission_({.budgets = {options_.max_bytes_in_flight, options_.max_decoding_bytes},
                   .decode_threads = options_.decode_threads},
                  *executor_),
+      answer_pool_("answer", options_.answer_threads, kBoundedByAdmission),
       decode_pool_("decode", options_.decode_threads, kBoundedByAdmission) {
   device_metrics_.SetRunners(options_.runners);
   metrics_.BeforeScrape([this] {
@@ -66,16 +70,16 @@ void Classifier::Stop() {
   Drain();
   decode_pool_.Stop();
   executor_->Stop();
+  answer_pool_.Stop();
 }
 
 void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
   model->metrics = &metrics_.Model(model->name);
-  model->scheduled_as =
-      executor_->AddModel(model->max_queue, CostModel(model->buckets, model->measured),
-                          [this](std::vector<CallPtr> batch, int bucket, const auto& device_done) {
-                            const std::shared_ptr<const ServedModel> held = batch.front()->model;
-                            return RunBatch(*held, absl::MakeSpan(batch), bucket, device_done);
-                          });
+  model->scheduled_as = executor_->AddModel(
+      model->max_queue, CostModel(model->buckets, model->measured),
+      [this](std::vector<CallPtr> batch, int bucket, const auto& device_done, auto answered) {
+        RunBatch(std::move(batch), bucket, device_done, std::move(answered));
+      });
   model->queue = Hold([executor = std::weak_ptr(executor_), number = model->scheduled_as] {
     if (const auto there = executor.lock()) there->RemoveModel(number);
   });
@@ -131,7 +135,8 @@ void Classifier::Start(CallPtr admitted) {
   const auto task = [this, call, admitted = SteadyNow()] {
     const absl::Time started = SteadyNow();
     const ImageInfo image = call->image;
-    // What passing the image on takes is time that the next one waits for, too.
+    // What passing the image on takes is time that the next one waits for, too. Damaged files teach
+    // nothing: some end at once.
     if (Decode(CallPtr(call), admitted, started)) admission_.Decoded(image, SteadyNow() - started);
   };
   const bool queued = decode_pool_.TryRun(task, deadline);
@@ -154,8 +159,8 @@ bool Classifier::Decode(CallPtr call, absl::Time admitted, absl::Time started) {
     GiveUp(std::move(call));
     return false;
   }
-  auto input =
-      MakeModelInput(call->request.image, call->image, call->model->description.preprocessing);
+  auto input = MakeModelInput(call->request.image, call->image,
+                              call->model->description.preprocessing, call->model->allocate_input);
   if (absl::IsInternal(input.status())) {
     spdlog::error("{}", std::string(input.status().message()));
   }
@@ -201,42 +206,46 @@ void Classifier::Drop(CallPtr call, DropReason reason) {
   }
 }
 
-int Classifier::RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
-                         const Executor<CallPtr>::DeviceDone& device_done) {
+void Classifier::RunBatch(std::vector<CallPtr> batch, int bucket,
+                          const Executor<CallPtr>::DeviceDone& device_done,
+                          Executor<CallPtr>::Answered answered) {
+  // The model may be replaced meanwhile.
+  const std::shared_ptr<const ServedModel> model = batch.front()->model;
   const absl::Time now = options_.now();
   for (CallPtr& call : batch) {
     call->LeaveQueue();
-    if (call->cancelled() || call->request.deadline < now) model.metrics->DeadImageRan();
+    if (call->cancelled() || call->request.deadline < now) model->metrics->DeadImageRan();
   }
-  const Outcome outcome = Forward(model, batch, bucket);
-  if (!absl::IsResourceExhausted(outcome.output.status()) || bucket == 1) {
-    device_done(outcome.output.ok());
-    return Deliver(model, batch, outcome);
+  DeviceRun run = Forward(*model, batch, bucket);
+  if (absl::IsResourceExhausted(run.output.status()) && bucket > 1) {
+    RunInHalves(*model, absl::MakeSpan(batch), bucket, run.output.status());
+    device_done(false);
+    return answered(0);
   }
-  const int late = RunInHalves(model, batch, bucket, outcome.output.status());
-  device_done(false);
-  return late;
+  device_done(run.output.ok());
+  Deliver(*model, std::move(batch), std::move(run), std::move(answered));
 }
 
-int Classifier::RunInHalves(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
-                            const absl::Status& why) {
+void Classifier::RunInHalves(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
+                             const absl::Status& why) {
   const int half = HalfOf(model.buckets, bucket);
   spdlog::warn("model {}: {}; batches are now at most {}", model.name, std::string(why.message()),
                half);
   executor_->LimitBatch(model.scheduled_as, half);
-  int late = 0;
   for (; !batch.empty(); batch.remove_prefix(std::min<size_t>(half, batch.size()))) {
     const absl::Span<CallPtr> part = batch.subspan(0, half);
-    const Outcome outcome = Forward(model, part, half);
-    const bool too_large = absl::IsResourceExhausted(outcome.output.status()) && half > 1;
-    late += too_large ? RunInHalves(model, part, half, outcome.output.status())
-                      : Deliver(model, part, outcome);
+    DeviceRun run = Forward(model, part, half);
+    if (absl::IsResourceExhausted(run.output.status()) && half > 1) {
+      RunInHalves(model, part, half, run.output.status());
+    } else {
+      Deliver(model, {std::move_iterator(part.begin()), std::move_iterator(part.end())},
+              std::move(run), [](int) {});
+    }
   }
-  return late;
 }
 
-Classifier::Outcome Classifier::Forward(const ServedModel& model, absl::Span<const CallPtr> calls,
-                                        int bucket) {
+DeviceRun Classifier::Forward(const ServedModel& model, absl::Span<const CallPtr> calls,
+                              int bucket) {
   std::vector<ModelInput> images;
   bool embeddings = false;
   for (const CallPtr& call : calls) {
@@ -250,53 +259,29 @@ Classifier::Outcome Classifier::Forward(const ServedModel& model, absl::Span<con
   return {started, run, std::move(output)};
 }
 
-int Classifier::Deliver(const ServedModel& model, absl::Span<CallPtr> calls,
-                        const Outcome& outcome) {
-  if (!outcome.output.ok()) {
-    Fail(model, calls, outcome.output.status());
-    return 0;
+void Classifier::Deliver(const ServedModel& model, std::vector<CallPtr> calls, DeviceRun run,
+                         Executor<CallPtr>::Answered answered) {
+  if (!run.output.ok()) {
+    Fail(model, calls, run.output.status());
+    return answered(0);
   }
-  const int batch_size = static_cast<int>(calls.size());
-  model.metrics->BatchRan(batch_size);
-  const absl::Time ended = outcome.started + outcome.run;
-  absl::Duration decode;  // the longest
-  for (const CallPtr& call : calls) decode = std::max(decode, call->decode);
-  int late = 0;
-  for (int row = 0; row < batch_size; ++row) {
-    Call& call = *calls[row];
-    auto answer = MakeAnswer(model, *outcome.output, row,
-                             {call.top_k, call.request.embedding, call.request.logits,
-                              /*any_logits=*/call.image.format == ImageFormat::kTensor});
-    if (answer.ok()) {
-      answer->model = call.model;
-      answer->image = call.image;
-      answer->decode = call.decode;
-      answer->queue = call.waited + (outcome.started - call.decoded);
-      answer->run = outcome.run;
-      answer->output = SteadyNow() - ended;
-      answer->batch_size = batch_size;
-      model.metrics->StageTook(Stage::kQueue, answer->queue);
-      model.metrics->StageTook(Stage::kRun, answer->run);
-    }
-    // Before the last answer: a client that has it finds the batch counted.
-    if (row == batch_size - 1) {
-      model.metrics->statistics().BatchRan(batch_size, decode, outcome.run, SteadyNow() - ended);
-    }
-    // A caller gives up at its own deadline, a little before this server's clock says so; one that
-    // gave up with time left says nothing of the forecast.
-    const absl::Duration left = call.request.deadline - options_.now();
-    late += left < (call.cancelled() ? outcome.run : absl::ZeroDuration());
-    call.Finish(std::move(answer));
+  const auto batch = std::make_shared<FinishedBatch>(std::move(calls), std::move(run), options_.now,
+                                                     std::move(answered));
+  const int size = batch->size();
+  if (options_.answer_threads == 0 || size <= kAnsweredTogether) return batch->Answer(0, size);
+  for (int first = 0; first < size; first += kAnsweredTogether) {
+    const int end = std::min(first + kAnsweredTogether, size);
+    // It stops after the runners.
+    static_cast<void>(answer_pool_.TryRun([batch, first, end] { batch->Answer(first, end); }));
   }
-  return late;
 }
 
-void Classifier::Fail(const ServedModel& model, absl::Span<CallPtr> calls,
+void Classifier::Fail(const ServedModel& model, absl::Span<const CallPtr> calls,
                       const absl::Status& why) {
   spdlog::error("model {}: a batch of {} failed: {}", model.name, calls.size(),
                 std::string(why.message()));
   if (absl::IsUnavailable(why) && !device_lost_.exchange(true)) options_.device_lost(why);
-  for (CallPtr& call : calls) call->Finish(why);
+  for (const CallPtr& call : calls) call->Finish(why);
 }
 
 }  // namespace patchserve

@@ -18,6 +18,7 @@
 #include "server/pipeline/admission.h"
 #include "server/pipeline/answer.h"
 #include "server/pipeline/call.h"
+#include "server/pipeline/finished_batch.h"
 #include "server/pipeline/model_registry.h"
 #include "server/pipeline/request.h"
 #include "server/scheduling/executor.h"
@@ -32,6 +33,9 @@ struct ClassifierOptions {
   absl::Duration max_batch_delay = absl::InfiniteDuration();
   std::string device = "cpu";  // label of the device's metrics
   int runners = 1;
+  // That answer batches of more than 16 images, so that the runner takes its next batch at once. 0:
+  // runners answer theirs themselves.
+  int answer_threads = 0;
   bool shared_device = false;  // the runners share one device, as on a GPU; else a core each
   std::function<void(int runner)> prepare_runner = [](int) {};
   // Called once, on a runner, when the device is lost for good.
@@ -98,21 +102,17 @@ class Classifier {
   void GiveUp(CallPtr call);  // it is cancelled, or can't be in time
   void Drop(CallPtr call, DropReason reason);
 
-  struct Outcome {  // of one forward
-    absl::Time started;
-    absl::Duration run;
-    absl::StatusOr<BatchOutput> output;
-  };
-  // These return how many answers were late.
-  int RunBatch(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
-               const Executor<CallPtr>::DeviceDone& device_done);
+  void RunBatch(std::vector<CallPtr> batch, int bucket,
+                const Executor<CallPtr>::DeviceDone& device_done,
+                Executor<CallPtr>::Answered answered);
   // The device has too little memory for that bucket: the batch once more, in smaller ones, which
   // are the most from now on.
-  int RunInHalves(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
-                  const absl::Status& why);
-  Outcome Forward(const ServedModel& model, absl::Span<const CallPtr> calls, int bucket);
-  int Deliver(const ServedModel& model, absl::Span<CallPtr> calls, const Outcome& outcome);
-  void Fail(const ServedModel& model, absl::Span<CallPtr> calls, const absl::Status& why);
+  void RunInHalves(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
+                   const absl::Status& why);
+  DeviceRun Forward(const ServedModel& model, absl::Span<const CallPtr> calls, int bucket);
+  void Deliver(const ServedModel& model, std::vector<CallPtr> calls, DeviceRun run,
+               Executor<CallPtr>::Answered answered);
+  void Fail(const ServedModel& model, absl::Span<const CallPtr> calls, const absl::Status& why);
 
   const ClassifierOptions options_;
   ModelRegistry& registry_;
@@ -122,6 +122,7 @@ class Classifier {
   std::atomic<bool> device_lost_ = false;
   const std::shared_ptr<Executor<CallPtr>> executor_;  // which models may outlive
   AdmissionControl admission_;
+  ThreadPool answer_pool_;
   ThreadPool decode_pool_;  // after executor_: it pushes there until it stops
 };
 

@@ -22,17 +22,17 @@ absl::StatusOr<Image> DecodeImage(const RequestImage& image, const ImageInfo& in
 }
 
 absl::StatusOr<OwnedInput> MakeOrThrow(const RequestImage& image, const ImageInfo& info,
-                                       const Preprocessing& how) {
-  OwnedInput input;
+                                       const Preprocessing& how, const Allocate& allocate) {
   if (const auto* tensor = std::get_if<TensorImage>(&image)) {
-    input.tensor = ReadTensor(*tensor);
-    return input;
+    const auto values = std::static_pointer_cast<float>(allocate(how.bytes() * sizeof(float)));
+    ReadTensor(*tensor, values.get());
+    return OwnedInput{.tensor = values};
   }
   ASSIGN_OR_RETURN(Image pixels, DecodeImage(image, info));
   if (how.apply_orientation) pixels = Upright(std::move(pixels), info.orientation);
-  input.pixels = std::make_unique_for_overwrite<uint8_t[]>(how.bytes());
-  Preprocess(pixels, how, {input.pixels.get(), how.bytes()});
-  return input;
+  const auto input = std::static_pointer_cast<uint8_t>(allocate(how.bytes()));
+  Preprocess(pixels, how, {input.get(), how.bytes()});
+  return OwnedInput{.pixels = input};
 }
 
 }  // namespace
@@ -48,9 +48,9 @@ int64_t BytesInFlight(const RequestImage& image, const Preprocessing& how) {
 }
 
 absl::StatusOr<OwnedInput> MakeModelInput(const RequestImage& image, const ImageInfo& info,
-                                          const Preprocessing& how) {
+                                          const Preprocessing& how, const Allocate& allocate) {
   try {
-    return MakeOrThrow(image, info, how);
+    return MakeOrThrow(image, info, how, allocate);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no memory to decode an image of ", info.width, "x", info.height, " pixels"));

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "server/base/block_pool.h"
 #include "server/image/image.h"
 #include "server/image/preprocessing.h"
 #include "server/model/model.h"
@@ -14,24 +15,24 @@ namespace patchserve {
 
 // One of the two.
 struct OwnedInput {
-  std::unique_ptr<uint8_t[]> pixels;
-  std::unique_ptr<float[]> tensor;
+  std::shared_ptr<const uint8_t> pixels;
+  std::shared_ptr<const float> tensor;
 
   // Lives as long as this.
   ModelInput view() const {
-    if (tensor != nullptr) return static_cast<const float*>(tensor.get());
-    return static_cast<const uint8_t*>(pixels.get());
+    if (tensor != nullptr) return tensor.get();
+    return pixels.get();
   }
 };
 
 // What a request's image holds until it is answered: as it was sent, and as model input.
 int64_t BytesInFlight(const RequestImage& image, const Preprocessing& how);
 
-// Decodes the picture, turns it upright if `how` says so, and resizes and crops it; of a
-// tensor only the type changes. `info` is what admission found. Thread-safe.
+// Decodes the picture, turns it upright if `how` says so, and resizes and crops it, into memory of
+// `allocate`; of a tensor only the type changes. `info` is what admission found. Thread-safe.
 // Errors: INVALID_ARGUMENT: as Decode. RESOURCE_EXHAUSTED: no memory for the pixels.
 // INTERNAL: a library threw something else.
 absl::StatusOr<OwnedInput> MakeModelInput(const RequestImage& image, const ImageInfo& info,
-                                          const Preprocessing& how);
+                                          const Preprocessing& how, const Allocate& allocate);
 
 }  // namespace patchserve

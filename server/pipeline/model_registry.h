@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/base/block_pool.h"
 #include "server/metrics/metrics.h"
 #include "server/model/model.h"
 #include "server/pipeline/budget.h"
@@ -24,8 +25,9 @@ struct ServedModel {
   std::string name;
   ModelDescription description;
   ForwardFunction forward;
-  std::vector<int> buckets = {1};           // the batch sizes that run (batch_buckets.h)
-  std::vector<CostModel::Sample> measured;  // what buckets took at warm-up; at least one
+  Allocate allocate_input = AllocateOnHeap;  // for the images of a batch: the device reads there
+  std::vector<int> buckets = {1};            // the batch sizes that run (batch_buckets.h)
+  std::vector<CostModel::Sample> measured;   // what buckets took at warm-up; at least one
   int max_queue = 1;
   absl::Duration default_deadline;
 

@@ -44,6 +44,7 @@ struct ClassifyRequest {
   RequestImage image;
   std::optional<int> top_k;  // unset: 5
   bool embedding = false;
+  bool normalize_embedding = false;
   bool logits = false;  // of all classes
   Criticality criticality = Criticality::kDefault;
   absl::Time arrival;                                 // when the server got it

@@ -23,6 +23,16 @@ absl::Status CheckVersion(const ClassifyRequest& request, const ServedModel& mod
                                                     Quote(request.version)));
 }
 
+absl::Status CheckParts(const ClassifyRequest& request, const ServedModel& model) {
+  if (request.normalize_embedding && !request.embedding) {
+    return absl::InvalidArgumentError(
+        "normalize_embedding is set and embedding isn't: there is nothing to normalize");
+  }
+  if (request.embedding || !model.description.classes.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "model ", model.name, " has no classifier, so it has no predictions: set embedding"));
+}
+
 absl::StatusOr<ImageInfo> CheckImage(const ClassifyRequest& request, const ImageLimits& limits,
                                      const Preprocessing& how) {
   if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&request.image)) {
@@ -47,6 +57,7 @@ absl::Status CheckRequest(const ModelRegistry& registry, const ImageLimits& limi
   }
   call.figures = call.model->metrics;
   RETURN_IF_ERROR(CheckVersion(request, *call.model));
+  RETURN_IF_ERROR(CheckParts(request, *call.model));
   call.top_k = request.top_k.value_or(kDefaultTopK);
   if (call.top_k < 1) {
     return absl::InvalidArgumentError(absl::StrCat(

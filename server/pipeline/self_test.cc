@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
-#include "server/base/steady_clock.h"
 #include "server/image/header.h"
 #include "server/pipeline/answer.h"
 #include "server/pipeline/model_input.h"
@@ -33,14 +32,14 @@ absl::Status Stopped() { return absl::CancelledError("stopped while warming"); }
 
 absl::StatusOr<absl::Duration> TimeOnce(const ServedModel& model,
                                         const std::vector<ModelInput>& batch,
-                                        absl::Duration expected, const Runners& runners,
-                                        int runner) {
+                                        absl::Duration expected, const Runners& runners, int runner,
+                                        const Clock& now) {
   absl::Status status;
   absl::Duration took;
   const bool ran = runners.run(runner, expected, [&] {
-    const absl::Time start = SteadyNow();
+    const absl::Time start = now();
     status = RunOnce(model, batch);
-    took = SteadyNow() - start;
+    took = now() - start;
   });
   if (!ran) return Stopped();
   if (!status.ok()) return status;
@@ -54,14 +53,15 @@ struct Warmth {
 // Runs the batch on one runner until its time has settled.
 absl::StatusOr<Warmth> WarmUp(const ServedModel& model, const std::vector<ModelInput>& batch,
                               absl::Duration expected, const Runners& runners, int runner,
-                              const std::atomic<bool>& cancelled) {
+                              const std::atomic<bool>& cancelled, const Clock& now) {
   constexpr int kFewest = 3, kMost = 20;
   constexpr double kAgree = 1.2;
   Warmth warmth;
   absl::Duration before = absl::InfiniteDuration();
   for (int round = 0; round < kMost; ++round) {
     if (cancelled) return Stopped();
-    ASSIGN_OR_RETURN(const absl::Duration took, TimeOnce(model, batch, expected, runners, runner));
+    ASSIGN_OR_RETURN(const absl::Duration took,
+                     TimeOnce(model, batch, expected, runners, runner, now));
     if (round == 0) warmth.first = took;
     warmth.settled = std::min(before, took);
     const bool agree = std::max(before, took) <= kAgree * warmth.settled;
@@ -73,29 +73,27 @@ absl::StatusOr<Warmth> WarmUp(const ServedModel& model, const std::vector<ModelI
 
 }  // namespace
 
-absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
-                                                             const Runners& runners,
-                                                             bool every_bucket,
-                                                             absl::Duration longest,
-                                                             const std::atomic<bool>& cancelled) {
+absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(
+    const ServedModel& model, const Runners& runners, bool every_bucket, absl::Duration longest,
+    const std::atomic<bool>& cancelled, const Clock& now) {
   const Preprocessing& how = model.description.preprocessing;
   ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(kSelfTestPhoto, ImageLimits{}));
-  ASSIGN_OR_RETURN(const OwnedInput input,
-                   MakeModelInput(absl::MakeConstSpan(kSelfTestPhoto), info, how));
+  ASSIGN_OR_RETURN(const OwnedInput input, MakeModelInput(absl::MakeConstSpan(kSelfTestPhoto), info,
+                                                          how, model.allocate_input));
 
   std::vector<CostModel::Sample> measured;
   absl::Duration first_use;
   for (int bucket : model.buckets) {
     const bool doubles = measured.empty() || bucket >= 2 * measured.back().bucket;
     if (!every_bucket && !doubles && bucket != model.max_batch()) continue;
-    absl::Duration expected;
+    absl::Duration expected = longest;  // nothing is known of the first
     if (!measured.empty()) expected = measured.back().took * bucket / measured.back().bucket;
     if (expected > longest) break;
     const std::vector<ModelInput> batch(bucket, input.view());
     CostModel::Sample sample{bucket, absl::InfiniteDuration()};
     for (int runner = 0; runner < runners.count; ++runner) {
       ASSIGN_OR_RETURN(const Warmth warmth,
-                       WarmUp(model, batch, expected, runners, runner, cancelled));
+                       WarmUp(model, batch, expected, runners, runner, cancelled, now));
       first_use += std::max(warmth.first - warmth.settled, absl::ZeroDuration());
       sample.took = std::min(sample.took, warmth.settled);
     }

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/base/steady_clock.h"
 #include "server/pipeline/model_registry.h"
 #include "server/scheduling/cost_model.h"
 
@@ -20,6 +21,8 @@ struct Runners {
   std::function<bool(int runner, absl::Duration expected, std::function<void()> work)> run;
 };
 
+using Clock = std::function<absl::Time()>;
+
 // Sends the bundled photo through decode, preprocessing and the model, in every bucket on every
 // runner until two runs in a row agree within 20 %, 3 times at least and 20 at most: a runner's
 // first runs of a size may take a hundred times as long. Checks that all logits are finite, one row
@@ -29,10 +32,8 @@ struct Runners {
 // `every_bucket` false only 1, 2, 4 ... and the largest are run: on a CPU no size has a first use.
 // Errors: the model's own, and INTERNAL. CANCELLED: `cancelled` turned true between two batches, or
 // there is no runner.
-absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
-                                                             const Runners& runners,
-                                                             bool every_bucket,
-                                                             absl::Duration longest,
-                                                             const std::atomic<bool>& cancelled);
+absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(
+    const ServedModel& model, const Runners& runners, bool every_bucket, absl::Duration longest,
+    const std::atomic<bool>& cancelled, const Clock& now = SteadyNow);
 
 }  // namespace patchserve

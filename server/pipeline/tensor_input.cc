@@ -48,21 +48,19 @@ absl::StatusOr<ImageInfo> CheckTensor(const TensorImage& image, const Preprocess
   return ImageInfo{ImageFormat::kTensor, how.width, how.height, 1};
 }
 
-std::unique_ptr<float[]> ReadTensor(const TensorImage& image) {
+void ReadTensor(const TensorImage& image, float* to) {
   const size_t count = image.values.size() / SizeOf(image.type);
-  auto values = std::make_unique_for_overwrite<float[]>(count);
   switch (image.type) {
     case TensorType::kFloat32:
-      std::memcpy(values.get(), image.values.data(), image.values.size());
+      std::memcpy(to, image.values.data(), image.values.size());
       break;
     case TensorType::kFloat16:
-      ReadHalves<FromFloat16>(image.values.data(), count, values.get());
+      ReadHalves<FromFloat16>(image.values.data(), count, to);
       break;
     case TensorType::kBFloat16:
-      ReadHalves<FromBFloat16>(image.values.data(), count, values.get());
+      ReadHalves<FromBFloat16>(image.values.data(), count, to);
       break;
   }
-  return values;
 }
 
 }  // namespace patchserve

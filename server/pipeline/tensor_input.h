@@ -1,8 +1,6 @@
 // A tensor from the wire as a model's input.
 #pragma once
 
-#include <memory>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/image/image.h"
@@ -17,7 +15,7 @@ int SizeOf(TensorType type);
 // Errors: INVALID_ARGUMENT: not 3 * how.height * how.width values long.
 absl::StatusOr<ImageInfo> CheckTensor(const TensorImage& image, const Preprocessing& how);
 
-// The values as float32, NaN and infinite ones too.
-std::unique_ptr<float[]> ReadTensor(const TensorImage& image);
+// Writes the values to `to` as float32, NaN and infinite ones too.
+void ReadTensor(const TensorImage& image, float* to);
 
 }  // namespace patchserve

@@ -25,7 +25,7 @@ absl::StatusOr<ParsedRequest> Parse(const ModelRegistry& registry, const NamedIn
   ParsedRequest request;
   ASSIGN_OR_RETURN(request.model, FindNamed(registry, named));
   RETURN_IF_ERROR(CheckModelVersion(request.model->name, message.model_version()));
-  ASSIGN_OR_RETURN(request.options, ReadOptions(message));
+  ASSIGN_OR_RETURN(request.options, ReadOptions(message, request.model->description));
   ASSIGN_OR_RETURN(request.input, ReadInput(message, *request.model, named.kind));
   return request;
 }
@@ -34,6 +34,7 @@ std::vector<ClassifyRequest> Images(const ParsedRequest& parsed, const Caller& c
   const InferOptions& options = parsed.options;
   ClassifyRequest request{.model = parsed.model->name, .top_k = 1};
   request.embedding = options.Wants(OutputKind::kEmbedding);
+  request.normalize_embedding = options.normalize_embedding;
   request.logits = options.Wants(OutputKind::kProbabilities) || options.Wants(OutputKind::kLogits);
   request.criticality = options.criticality;
   FillIn(caller, options.timeout ? caller.arrival + *options.timeout : caller.deadline, request);

@@ -37,6 +37,16 @@ absl::StatusOr<std::optional<int64_t>> ReadCount(const Parameters& parameters, c
   }
 }
 
+// False if it isn't there. Errors: INVALID_ARGUMENT: not a bool.
+absl::StatusOr<bool> ReadSwitch(const Parameters& parameters, const char* name) {
+  const auto it = parameters.find(name);
+  if (it == parameters.end()) return false;
+  if (it->second.parameter_choice_case() != inference::InferParameter::kBoolParam) {
+    return absl::InvalidArgumentError(absl::StrCat("parameter ", name, " is not bool_param"));
+  }
+  return it->second.bool_param();
+}
+
 absl::StatusOr<OutputKind> ReadKind(const std::string& name) {
   for (OutputKind kind : kOutputs) {
     if (name == NameOf(kind)) return kind;
@@ -45,9 +55,15 @@ absl::StatusOr<OutputKind> ReadKind(const std::string& name) {
       "there is no output ", Quote(name), "; there is probabilities, logits, embedding and label"));
 }
 
-absl::StatusOr<WantedOutput> ReadOutput(const RequestedOutput& message) {
+absl::StatusOr<WantedOutput> ReadOutput(const RequestedOutput& message,
+                                        const ModelDescription& model) {
   WantedOutput output;
   ASSIGN_OR_RETURN(output.kind, ReadKind(message.name()));
+  if (model.classes.empty() && output.kind != OutputKind::kEmbedding) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no output ", message.name(),
+                     " of this model, which has no classifier; its one output is embedding"));
+  }
   if (message.parameters().contains("shared_memory_region")) {
     return absl::UnimplementedError("shared memory isn't implemented: outputs come in the answer");
   }
@@ -91,17 +107,29 @@ const char* NameOf(OutputKind kind) {
   return "";
 }
 
-absl::StatusOr<InferOptions> ReadOptions(const inference::ModelInferRequest& message) {
+DefaultOutput DefaultOutputOf(const ModelDescription& model) {
+  if (model.classes.empty()) return {OutputKind::kEmbedding, model.embedding_size};
+  return {OutputKind::kProbabilities, static_cast<int>(model.classes.size())};
+}
+
+absl::StatusOr<InferOptions> ReadOptions(const inference::ModelInferRequest& message,
+                                         const ModelDescription& model) {
   InferOptions options;
   for (const RequestedOutput& requested : message.outputs()) {
-    ASSIGN_OR_RETURN(const WantedOutput output, ReadOutput(requested));
+    ASSIGN_OR_RETURN(const WantedOutput output, ReadOutput(requested, model));
     if (options.Wants(output.kind)) {
       return absl::InvalidArgumentError(
           absl::StrCat("output ", requested.name(), " is asked for twice"));
     }
     options.outputs.push_back(output);
   }
-  if (options.outputs.empty()) options.outputs.push_back({});
+  if (options.outputs.empty()) options.outputs.push_back({DefaultOutputOf(model).kind});
+  ASSIGN_OR_RETURN(options.normalize_embedding,
+                   ReadSwitch(message.parameters(), "normalize_embedding"));
+  if (options.normalize_embedding && !options.Wants(OutputKind::kEmbedding)) {
+    return absl::InvalidArgumentError(
+        "parameter normalize_embedding is set and output embedding isn't asked for");
+  }
   ASSIGN_OR_RETURN(const auto priority, ReadCount(message.parameters(), "priority"));
   options.criticality = FromPriority(priority.value_or(0));
   ASSIGN_OR_RETURN(const auto timeout, ReadCount(message.parameters(), "timeout"));

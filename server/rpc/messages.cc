@@ -115,6 +115,7 @@ absl::StatusOr<ClassifyRequest> ReadRequest(const v1::ClassifyRequest& message) 
   }
   if (message.has_top_k()) request.top_k = message.top_k();
   request.embedding = message.embedding();
+  request.normalize_embedding = message.normalize_embedding();
   ASSIGN_OR_RETURN(request.criticality, ReadCriticality(message.criticality()));
   return request;
 }
@@ -168,6 +169,7 @@ v1::Model WriteModel(const ModelEntry& entry, bool is_default, bool with_classes
   model.set_device(description.device);
   model.set_max_batch_size(entry.model->max_batch());
   model.set_embedding_size(description.embedding_size);
+  model.set_num_classes(static_cast<int>(description.classes.size()));
   return model;
 }
 

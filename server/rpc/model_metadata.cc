@@ -65,10 +65,11 @@ inference::ModelMetadataResponse WriteMetadata(const ServedModel& model, const s
   input.add_shape(-1);
   for (int64_t side : layout.dims) input.add_shape(side);
   auto& output = *metadata.add_outputs();
-  output.set_name(NameOf(OutputKind::kProbabilities));
+  const DefaultOutput by_default = DefaultOutputOf(model.description);
+  output.set_name(NameOf(by_default.kind));
   output.set_datatype("FP32");
   output.add_shape(-1);
-  output.add_shape(static_cast<int64_t>(model.description.classes.size()));
+  output.add_shape(by_default.size);
   return metadata;
 }
 
@@ -94,9 +95,10 @@ inference::ModelConfig WriteConfig(const ServedModel& model, const std::string& 
   input.set_format(layout.format);
   for (int64_t side : layout.dims) input.add_dims(side);
   inference::ModelOutput& output = *config.add_output();
-  output.set_name(NameOf(OutputKind::kProbabilities));
+  const DefaultOutput by_default = DefaultOutputOf(model.description);
+  output.set_name(NameOf(by_default.kind));
   output.set_data_type(inference::TYPE_FP32);
-  output.add_dims(static_cast<int64_t>(model.description.classes.size()));
+  output.add_dims(by_default.size);
   return config;
 }
 

@@ -36,35 +36,31 @@ class Executor {
   // To be called once by RunBatch when the device is done, before its answers are made: another
   // batch may start. False: what it took says nothing of the bucket.
   using DeviceDone = std::function<void(bool ok)>;
-  // Runs a batch in a bucket of so many images, and answers it; returns how many were late.
-  using RunBatch =
-      std::function<int(std::vector<Item> batch, int bucket, const DeviceDone& device_done)>;
-  using Drop = std::function<void(Item item, DropReason reason)>;
+  // To be called once, after DeviceDone, when the batch is answered: so many were late. On any
+  // thread, also after RunBatch has returned; the executor must be there.
+  using Answered = std::function<void(int late)>;
+  // Runs a batch in a bucket of so many images, and sees to it that it is answered.
+  using RunBatch = std::function<void(std::vector<Item> batch, int bucket,
+                                      const DeviceDone& device_done, Answered answered)>;
 
   struct Options {
     Scheduler::Options scheduler;
     std::function<void(int runner)> prepare_runner = [](int) {};  // once in each runner's thread
     std::function<absl::Time()> now = SteadyNow;
-    Drop drop;  // called on a runner, or on the thread that calls Cancel or Push
+    // Called on a runner, or on the thread that calls Cancel.
+    std::function<void(Item item, DropReason reason)> drop;
   };
 
   explicit Executor(Options options)
       : options_(std::move(options)),
         scheduler_(options_.scheduler),
         between_(options_.scheduler.runners) {
-    const int runners = options_.scheduler.runners;
-    for (int i = 0; i < runners; ++i) {
-      runners_.emplace_back([this, i] {
-        NameThread(absl::StrCat("runner-", i));
-        options_.prepare_runner(i);
-        Loop(i);
-      });
+    for (int i = 0; i < options_.scheduler.runners; ++i) {
+      runners_.emplace_back([this, i] { Loop(i); });
     }
   }
 
   ~Executor() { Stop(); }
-
-  int runners() const { return options_.scheduler.runners; }
 
   // `run` is called on the runners, for several batches at once. Returns the model's number.
   int AddModel(int max_queued, CostModel cost, RunBatch run) {
@@ -109,17 +105,13 @@ class Executor {
 
   // Frees the ticket's place, and drops its item on this thread if it was pushed.
   void Cancel(int64_t ticket) {
-    std::optional<Item> item;
-    DropReason reason = DropReason::kCancelled;
-    {
-      std::lock_guard lock(mutex_);
-      const absl::Time now = options_.now();
-      // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
-      if (!scheduler_.InTime(ticket, now)) reason = DropReason::kExpired;
-      scheduler_.Leave(ticket, now);
-      if (auto pushed = items_.extract(ticket)) item = std::move(pushed.mapped());
-    }
-    if (item) options_.drop(*std::move(item), reason);
+    std::unique_lock lock(mutex_);
+    const bool in_time = scheduler_.Leave(ticket, options_.now());
+    auto pushed = items_.extract(ticket);
+    lock.unlock();
+    // gRPC cancels a call whose deadline passes: then it is the deadline that counts.
+    const DropReason reason = in_time ? DropReason::kCancelled : DropReason::kExpired;
+    if (pushed) options_.drop(std::move(pushed.mapped()), reason);
   }
 
   // Whether an item of the model can still be in time.
@@ -134,26 +126,17 @@ class Executor {
     return scheduler_.Wait(model, options_.now());
   }
 
-  // As Scheduler::TimeAnImage.
-  absl::Duration TimeAnImage(int model) {
-    std::lock_guard lock(mutex_);
-    return scheduler_.TimeAnImage(model);
-  }
-
   // Runs `work` on that runner when no item waits for one, at the latest after `patience`, and
   // blocks until it is done. `expected`: how long it will keep the runner. False: Stop came first.
   bool RunBetween(int runner, std::function<void()> work, absl::Duration expected,
                   absl::Duration patience) {
     std::unique_lock lock(mutex_);
     if (stopping_) return false;
+    std::future<bool> ran =
+        between_.Add(runner, {std::move(work), expected, options_.now() + patience});
+    lock.unlock();
     changed_.notify_all();
-    return between_.Wait(runner, {std::move(work), expected, options_.now() + patience}, lock);
-  }
-
-  // Whether RunBetween waits for that runner. For tests.
-  bool HasWorkBetween(int runner = 0) {
-    std::lock_guard lock(mutex_);
-    return between_.Waits(runner);
+    return ran.get();
   }
 
   // Runs what is queued, without waiting for more, then joins the runners. A second call does
@@ -171,19 +154,21 @@ class Executor {
 
  private:
   void Loop(int runner) {
+    NameThread(absl::StrCat("runner-", runner));
+    options_.prepare_runner(runner);
     std::unique_lock lock(mutex_);
     while (true) {
-      changed_.wait(lock,
-                    [&] { return stopping_ || scheduler_.ready() > 0 || between_.Waits(runner); });
       const absl::Time now = options_.now();
-      if (auto* between = between_.Take(runner, scheduler_.ready() > 0, now)) {
-        Do(*between, now, lock);
+      if (auto between = between_.Take(runner, scheduler_.ready() > 0, now)) {
+        const int run = scheduler_.Occupy(between->expected, now);
+        lock.unlock();
+        between->run();
+        lock.lock();
+        scheduler_.Ended(run, options_.now());
+        between->ran.set_value(true);
         continue;
       }
-      if (scheduler_.ready() == 0) {
-        if (stopping_) return;
-        continue;
-      }
+      if (scheduler_.ready() == 0 && stopping_) return;
       const Scheduler::Batch batch = scheduler_.Next(now, /*draining=*/stopping_);
       if (batch.model >= 0 || !batch.late.empty()) {
         Do(batch, lock);
@@ -197,44 +182,37 @@ class Executor {
 
   // Unlocks for as long as it calls out.
   void Do(const Scheduler::Batch& batch, std::unique_lock<std::mutex>& lock) {
-    std::shared_ptr<RunBatch> run;
-    if (batch.model >= 0) run = run_[batch.model];
+    const auto run = batch.model < 0 ? nullptr : run_[batch.model];
     std::vector<Item> items = TakeItems(batch.requests), late = TakeItems(batch.late);
     // Another runner may take what this one leaves.
     if (scheduler_.ready() > 0) changed_.notify_one();
     lock.unlock();
     for (Item& item : late) options_.drop(std::move(item), DropReason::kExpired);
-    bool learns = true;
-    const auto device_done = [&](bool ok) {
-      std::lock_guard done(mutex_);
-      // The model may have gone with its last batch.
-      learns = ok && run == run_[batch.model];
-      scheduler_.Ended(batch.run, options_.now(), learns);
-      // A runner that waits for the right moment may find that it has come.
-      if (scheduler_.ready() > 0) changed_.notify_all();
-    };
-    int late_answers = 0;
-    if (run != nullptr) late_answers = (*run)(std::move(items), batch.bucket, device_done);
-    lock.lock();
-    if (run != nullptr && learns && run == run_[batch.model]) {
-      scheduler_.Answered(batch.model, static_cast<int>(batch.requests.size()), late_answers);
+    if (run != nullptr) {
+      const auto learns = std::make_shared<bool>(true);
+      (*run)(
+          std::move(items), batch.bucket,
+          [&](bool ok) {
+            std::lock_guard done(mutex_);
+            // The model may have gone with its last batch.
+            *learns = ok && run == run_[batch.model];
+            scheduler_.Ended(batch.run, options_.now(), *learns);
+            // A runner that waits for the right moment may find that it has come.
+            if (scheduler_.ready() > 0) changed_.notify_all();
+          },
+          [this, run, learns, model = batch.model,
+           requests = static_cast<int>(batch.requests.size())](int late) {
+            std::lock_guard done(mutex_);
+            if (*learns && run == run_[model]) scheduler_.Answered(model, requests, late);
+          });
     }
+    lock.lock();
   }
 
   std::vector<Item> TakeItems(const std::vector<int64_t>& tickets) {
     std::vector<Item> items;
     for (int64_t ticket : tickets) items.push_back(std::move(items_.extract(ticket).mapped()));
     return items;
-  }
-
-  // Unlocks for as long as it calls out.
-  void Do(BetweenBatches::Work& between, absl::Time now, std::unique_lock<std::mutex>& lock) {
-    const int run = scheduler_.Occupy(between.expected, now);
-    lock.unlock();
-    between.run();
-    lock.lock();
-    scheduler_.Ended(run, options_.now());
-    between_.Ran(between);
   }
 
   const Options options_;

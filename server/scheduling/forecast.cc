@@ -11,9 +11,26 @@ namespace {
 // that the earlier deadline decides, which serves more in time than strict turns.
 constexpr int kRoundsAhead = 3;
 
+// Batches that a newcomer might make late: so many are looked at, and if that doesn't settle it, it
+// is refused.
+constexpr int kMostLooked = 16;
+
+// Whether one of the batches first .. last ends in time without the newcomer, but not with it. The
+// due(i) and the ends increase: where the last batch ends before the first one is due, none is
+// late.
+template <typename Due, typename End>
+bool AnyLate(int first, int last, const Due& due, const End& end, int& looks) {
+  if (--looks < 0) return true;
+  const absl::Duration first_due = due(first);
+  if (end(last, /*with=*/true) <= first_due) return false;
+  if (first == last) return end(first, /*with=*/false) <= first_due;
+  const int middle = (first + last) / 2;
+  return AnyLate(first, middle, due, end, looks) || AnyLate(middle + 1, last, due, end, looks);
+}
+
 }  // namespace
 
-Forecast::Forecast(const DeviceQueues& device, std::vector<absl::Duration> free, absl::Time now)
+Forecast::Forecast(const DeviceQueues& device, Times free, absl::Time now)
     : device_(device), free_(std::move(free)), now_(now) {
   std::sort(free_.begin(), free_.end());
 }
@@ -32,7 +49,7 @@ absl::Duration Forecast::Lag(const DeviceQueues& device) {
 
 // What of `other` goes before: what is due earlier, but no more and no less than its turns allow.
 absl::Duration Forecast::OthersBefore(const ModelQueue& own, const ModelQueue& other,
-                                      const Place& place, int& batches) const {
+                                      const Place& place) const {
   const absl::Duration before = place.batch * own.cost.Expected(own.batch);
   const absl::Duration until = before + free_.front();
   double due = other.DueBy(place.due), all = other.waiting();
@@ -59,35 +76,18 @@ absl::Duration Forecast::OthersBefore(const ModelQueue& own, const ModelQueue& o
     }
     work = std::clamp(work, least, std::max(least, behind + lag));
   }
-  batches = static_cast<int>(std::ceil(absl::FDivDuration(work, each) - 1e-6));
   return work;
-}
-
-Forecast::Batches Forecast::BeforeOf(const Place& place) const {
-  Batches batches;
-  const ModelQueue& own = device_.models[place.model];
-  for (const ModelQueue& other : device_.models) {
-    if (&other == &own) continue;
-    int count = 0;
-    const absl::Duration work = OthersBefore(own, other, place, count);
-    if (work <= absl::ZeroDuration()) continue;
-    count = std::clamp(count, 1, kMostLooked);  // longer ones stand for more of them
-    batches.insert(batches.end(), count, work / count);
-  }
-  return batches;
 }
 
 Forecast::Answer Forecast::At(const Place& place) const {
   const ModelQueue& queue = device_.models[place.model];
-  std::vector<absl::Duration> free = free_;
-  for (absl::Duration batch : BeforeOf(place)) {
-    const absl::Duration until = free.front() + batch;
-    free.erase(free.begin());
-    free.insert(std::upper_bound(free.begin(), free.end(), until), until);
+  absl::Duration others;
+  for (const ModelQueue& other : device_.models) {
+    if (&other != &queue) others += OthersBefore(queue, other, place);
   }
-  const int servers = static_cast<int>(free.size());
-  absl::Duration start =
-      free[place.batch % servers] + place.batch / servers * queue.cost.Expected(queue.batch);
+  const int servers = static_cast<int>(free_.size());
+  absl::Duration start = free_[place.batch % servers] + others / servers +
+                         place.batch / servers * queue.cost.Expected(queue.batch);
   const int rest = place.waiting - place.batch * queue.batch;
   const int images = std::max(std::clamp(rest, 1, queue.batch), place.at_least);
   const absl::Duration run = queue.cost.Expected(images);
@@ -97,15 +97,6 @@ Forecast::Answer Forecast::At(const Place& place) const {
     start = first ? std::max(place.ready, NextFree(start, run)) : place.ready;
   }
   return {start, start + run, images};
-}
-
-Forecast::Answer Forecast::Queued(int model, int rank, absl::Duration ready) const {
-  const ModelQueue& queue = device_.models[model];
-  return At({.model = model,
-             .batch = rank / queue.batch,
-             .waiting = queue.waiting(),
-             .due = queue.DeadlineOf(rank),
-             .ready = ready});
 }
 
 Forecast::Answer Forecast::Newcomer(const Request& request) const {
@@ -120,6 +111,37 @@ Forecast::Answer Forecast::Newcomer(const Request& request) const {
   place.ready = request.ready;
   place.more_come = true;
   return At(place);
+}
+
+bool Forecast::Harms(const Request& newcomer) const {
+  const ModelQueue& own = device_.models[newcomer.model];
+  // The batch that it joins goes when its first request is due.
+  const int joins = own.DueBy(newcomer.deadline) / own.batch * own.batch;
+  absl::Time goes = newcomer.deadline;
+  if (joins < own.waiting()) goes = std::min(goes, own.DeadlineOf(joins));
+  int looks = kMostLooked;
+  for (int model = 0; model < static_cast<int>(device_.models.size()); ++model) {
+    const ModelQueue& queue = device_.models[model];
+    const int moved = model == newcomer.model;  // each batch's last request, to the next batch
+    const int behind = moved ? joins : queue.DueBy(goes), waiting = queue.waiting();
+    if (behind == waiting) continue;
+    const absl::Duration margin = queue.Margin(queue.batch);
+    const auto rank = [&](int i) { return std::max(i * queue.batch - moved, behind); };
+    const auto due = [&](int i) { return queue.DeadlineOf(rank(i)) - now_; };
+    const auto end = [&](int i, bool with) {
+      Place place{.model = model, .batch = i, .waiting = waiting, .due = now_ + due(i)};
+      if (with) {
+        place.waiting += moved;
+        place.with = &newcomer;
+      } else {
+        place.batch = rank(i) / queue.batch;
+      }
+      return margin + At(place).end;
+    };
+    const int first = behind / queue.batch, last = (waiting - 1 + moved) / queue.batch;
+    if (AnyLate(first, last, due, end, looks)) return true;
+  }
+  return false;
 }
 
 }  // namespace patchserve

@@ -2,6 +2,7 @@
 // makes batches, and the decode stage.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
@@ -23,9 +24,11 @@ struct DeviceQueues {
 // Durations are from now on. For one decision; not thread-safe.
 class Forecast {
  public:
+  using Times = absl::InlinedVector<absl::Duration, 8>;
+
   // `free`: when each server will have done what it does; 0 for an idle one. `device` must outlive
   // this.
-  Forecast(const DeviceQueues& device, std::vector<absl::Duration> free, absl::Time now);
+  Forecast(const DeviceQueues& device, Times free, absl::Time now);
 
   struct Request {
     int model = 0;
@@ -44,8 +47,18 @@ class Forecast {
   // Whether the newcomer would make an admitted request late that is in time without it.
   bool Harms(const Request& newcomer) const;
 
-  // The answer to the request of this rank in its queue if no more come.
-  Answer Queued(int model, int rank, absl::Duration ready) const;
+  // A batch of a queue.
+  struct Place {
+    int model = 0;
+    int batch = 0;    // its number in the queue
+    int waiting = 1;  // requests in the queue
+    absl::Time due;
+    absl::Duration ready;           // of the request that is asked for
+    int at_least = 1;               // images in it
+    bool more_come = false;         // requests that are likely to come count, too
+    const Request* with = nullptr;  // of another model, as if it were admitted
+  };
+  Answer At(const Place& place) const;
 
   // When a server will be free; and when the next one will be, if the first is taken at `start` for
   // `run`.
@@ -57,31 +70,11 @@ class Forecast {
   static absl::Duration Lag(const DeviceQueues& device);
 
  private:
-  using Batches = absl::InlinedVector<absl::Duration, 8>;  // how long each takes
-  struct Place {
-    int model = 0;
-    int batch = 0;    // its number in the queue
-    int waiting = 1;  // requests in the queue
-    absl::Time due;
-    absl::Duration ready;  // of the request that is asked for
-    int at_least = 1;      // images in its batch
-    bool more_come = false;
-    const Request* with = nullptr;  // of another model, as if it were admitted
-  };
-
-  Answer At(const Place& place) const;
-  Batches BeforeOf(const Place& place) const;
-  absl::Duration OthersBefore(const ModelQueue& own, const ModelQueue& other, const Place& place,
-                              int& batches) const;
-  bool HarmsOwn(const Request& newcomer, int& looks) const;
-  bool HarmsOther(const Request& newcomer, int other, int& looks) const;
-
-  // What is looked at to answer one question: batches that a newcomer might make late (if that
-  // doesn't settle it, it is refused), batches of another model.
-  static constexpr int kMostLooked = 16;
+  absl::Duration OthersBefore(const ModelQueue& own, const ModelQueue& other,
+                              const Place& place) const;
 
   const DeviceQueues& device_;
-  std::vector<absl::Duration> free_;  // sorted
+  Times free_;  // sorted
   const absl::Time now_;
 };
 

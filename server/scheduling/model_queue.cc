@@ -7,8 +7,9 @@
 namespace patchserve {
 namespace {
 
-// What serves so much less in time than the best is as good, if it costs less an image; and a
-// larger batch must save so much of the time an image, since each image waits for all of it.
+// What serves so much less in time than the best is as good, if it costs less an image; a larger
+// batch must save so much of the time an image, since each image waits for all of it; and of sizes
+// that differ by less one is enough.
 constexpr double kNearly = 0.02;
 
 }  // namespace
@@ -16,9 +17,11 @@ constexpr double kNearly = 0.02;
 void ModelQueue::ChooseBatch(int runners, absl::Time now) {
   const double rate =
       arrivals.Rate(now) > 0 ? arrivals.Rate(now) : std::numeric_limits<double>::infinity();
-  const std::vector<int> sizes = cost.sizes();
+  std::vector<int> sizes;
   std::vector<double> serves;
-  for (int size : sizes) {
+  for (int size : cost.sizes()) {
+    if (!sizes.empty() && size < (1 + kNearly) * sizes.back()) continue;
+    sizes.push_back(size);
     const absl::Duration takes = cost.Expected(size);
     const double kept = arrivals.ShareThatCanWait(takes / runners, takes);
     const double done = runners * size / absl::ToDoubleSeconds(takes);

@@ -15,8 +15,8 @@
 
 namespace patchserve {
 
-// A request by its place in the scheduler's table, the earliest deadline first.
-using ByDeadline = std::pair<absl::Time, int>;
+// A request by its ticket, the earliest deadline first.
+using ByDeadline = std::pair<absl::Time, int64_t>;
 
 // By rank, too: find_by_order and order_of_key take O(log n).
 using RankedByDeadline =
@@ -38,7 +38,7 @@ struct ModelQueue {
   int waiting() const { return static_cast<int>(admitted.size()); }
   // How many are due at `deadline` or before.
   int DueBy(absl::Time deadline) const {
-    return static_cast<int>(admitted.order_of_key({deadline, INT32_MAX}));
+    return static_cast<int>(admitted.order_of_key({deadline, INT64_MAX}));
   }
   absl::Time DeadlineOf(int rank) const { return admitted.find_by_order(rank)->first; }
 

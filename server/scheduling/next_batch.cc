@@ -19,9 +19,8 @@ void Scheduler::TakeLate(absl::Time earliest, Batch& batch) {
     ModelQueue& queue = device_.models[model];
     while (!queue.ready.empty()) {
       const int images = std::min(static_cast<int>(queue.ready.size()), queue.batch);
-      const auto [deadline, slot] = *queue.ready.begin();
+      const auto [deadline, ticket] = *queue.ready.begin();
       if (InTime(model, deadline, earliest, images)) break;
-      const int64_t ticket = TicketOf(slot);
       Leave(ticket, earliest);
       batch.late.push_back(ticket);
     }
@@ -44,7 +43,7 @@ Scheduler::Batch Scheduler::Next(absl::Time now, bool draining) {
       return batch;
     }
   }
-  Take(choice, start, now, batch);
+  Take(choice, now, batch);
   return batch;
 }
 
@@ -128,24 +127,23 @@ absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
   const absl::Duration blocked = std::min(run, forecast.NextFree(start, run));
   if (chosen.arrivals.Lost(now, blocked, run) < kFewLost) return now;
   const absl::Time latest = choice.deadline - chosen.AtMost(choice.images + 1);
-  const Entry& first = entries_[chosen.ready.begin()->second];
-  return std::min(latest, first.ready_at + std::min(chosen.cost.Expected(1), options_.max_delay));
+  const absl::Time ready_at = waiting_.at(chosen.ready.begin()->second).ready_at;
+  return std::min(latest, ready_at + std::min(chosen.cost.Expected(1), options_.max_delay));
 }
 
-void Scheduler::Take(const Choice& choice, absl::Duration start, absl::Time now, Batch& batch) {
+void Scheduler::Take(const Choice& choice, absl::Time now, Batch& batch) {
   ModelQueue& queue = device_.models[choice.model];
   turn_ = std::max(turn_, LeastUsed());
   batch.model = choice.model;
   batch.bucket = choice.bucket;
-  batch.run = FreeRunner();
+  batch.run = ++last_run_;
   const absl::Duration takes = queue.cost.Expected(std::min(choice.bucket, queue.cost.max_batch()));
-  runs_[batch.run] = {choice.model, batch.bucket, now, takes, now + start + takes, true};
+  runs_[batch.run] = {choice.model, batch.bucket, now, takes};
   queue.used += takes;
   queue.cost.Started(choice.bucket, now);
   for (int i = 0; i < choice.images; ++i) {
-    const int slot = queue.ready.begin()->second;
-    batch.requests.push_back(TicketOf(slot));
-    Remove(slot);
+    batch.requests.push_back(queue.ready.begin()->second);
+    Remove(batch.requests.back());
   }
 }
 
@@ -155,38 +153,18 @@ void Scheduler::Answered(int model, int requests, int late) {
   queue.margin.Learn(static_cast<double>(late + dropped) / (requests + dropped));
 }
 
-int Scheduler::FreeRunner() const {
-  const auto free =
-      std::find_if(runs_.begin(), runs_.end(), [](const Run& run) { return !run.under_way; });
-  return static_cast<int>(free - runs_.begin());
-}
-
 int Scheduler::Occupy(absl::Duration expected, absl::Time now) {
-  const int run = FreeRunner();
-  runs_[run] = {-1, 0, now, expected, now + expected, true};
-  return run;
-}
-
-// The batches that were handed over follow each other from now on.
-void Scheduler::NextOnDevice(absl::Time now) {
-  std::vector<Run*> in_order;
-  for (Run& run : runs_) {
-    if (Keeps(run)) in_order.push_back(&run);
-  }
-  std::sort(in_order.begin(), in_order.end(),
-            [](const Run* a, const Run* b) { return a->started < b->started; });
-  for (Run* run : in_order) now = run->until = now + run->takes;
+  runs_[++last_run_] = {-1, 0, now, expected};
+  return last_run_;
 }
 
 void Scheduler::Ended(int number, absl::Time now, bool ok) {
-  Run& run = runs_[number];
-  run.under_way = false;
+  const Run run = runs_.extract(number).mapped();
   if (run.model < 0) return;
   // On a shared device a batch has its turn when the one before it is done.
   const absl::Time started =
       options_.shared_device ? std::max(run.started, device_free_) : run.started;
   device_free_ = now;
-  if (options_.shared_device) NextOnDevice(now);
   ModelQueue& queue = device_.models[run.model];
   queue.used += now - started - run.takes;
   if (!ok) return;

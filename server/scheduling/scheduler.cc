@@ -12,7 +12,7 @@ constexpr double kNoMoreOverloaded = 0.9;
 
 }  // namespace
 
-Scheduler::Scheduler(const Options& options) : options_(options), runs_(options.runners) {
+Scheduler::Scheduler(const Options& options) : options_(options) {
   device_.servers = options.shared_device ? 1 : options.runners;
 }
 
@@ -40,28 +40,24 @@ void Scheduler::LimitBatch(int model, int most) {
   queue.batch = std::min(queue.batch, queue.cost.max_batch());
 }
 
-int Scheduler::Find(int64_t ticket) const {
-  const auto entry = static_cast<int>(ticket & INT32_MAX);
-  if (ticket < 0 || entry >= static_cast<int>(entries_.size())) return -1;
-  return entries_[entry].waits && entries_[entry].generation == ticket >> 32 ? entry : -1;
-}
-
 Forecast Scheduler::Now(absl::Time now) const {
-  std::vector<absl::Duration> free;
-  absl::Duration last;
-  for (const Run& run : runs_) {
-    const absl::Duration left =
-        Keeps(run) ? std::max(run.until - now, absl::ZeroDuration()) : absl::ZeroDuration();
-    free.push_back(left);
-    last = std::max(last, left);
+  Forecast::Times free;
+  absl::Time until = device_free_;
+  for (const auto& [number, run] : runs_) {
+    if (!Keeps(run)) continue;
+    // On a shared device batches follow each other.
+    if (!options_.shared_device) until = run.started;
+    until = std::max(now, std::max(until, run.started) + run.takes);
+    free.push_back(until - now);
   }
-  if (options_.shared_device) free = {last};
+  if (options_.shared_device && !free.empty()) free.erase(free.begin(), free.end() - 1);
+  free.resize(device_.servers);  // the others are free now
   return Forecast(device_, std::move(free), now);
 }
 
 int Scheduler::UnderWay() const {
-  return static_cast<int>(
-      std::count_if(runs_.begin(), runs_.end(), [&](const Run& run) { return Keeps(run); }));
+  return static_cast<int>(std::count_if(runs_.begin(), runs_.end(),
+                                        [&](const auto& run) { return Keeps(run.second); }));
 }
 
 bool Scheduler::Idle() const {
@@ -93,25 +89,15 @@ Admission Scheduler::Admit(const Asking& asking, absl::Time now) {
   admission.answer = Judge(asking, Now(now), now, admission);
   admission.retry_after =
       std::max(1.0, device_.utilisation) * std::max(admission.wait, admission.run);
+  admission.work = queue.cost.Expected(queue.batch) / queue.batch / device_.servers;
   if (admission.answer != Admission::Answer::kAdmitted) return admission;
   if (asking.retried) queue.arrivals.Add(now, budget);
 
-  if (unused_entries_.empty()) {
-    unused_entries_.push_back(static_cast<int>(entries_.size()));
-    entries_.emplace_back();
-  }
-  const int slot = unused_entries_.back();
-  unused_entries_.pop_back();
-  Entry& entry = entries_[slot];
-  entry = {.model = asking.model,
-           .deadline = asking.deadline,
-           .ready_at = now + ready,
-           .waits = true,
-           .generation = entry.generation + 1};
   // A model that had nothing to do saves no turns.
   if (queue.waiting() == 0) queue.used = std::max(queue.used, turn_);
-  queue.admitted.insert({entry.deadline, slot});
-  admission.ticket = TicketOf(slot);
+  admission.ticket = ++last_ticket_;
+  waiting_[admission.ticket] = {asking.model, asking.deadline, now + ready};
+  queue.admitted.insert({asking.deadline, admission.ticket});
   return admission;
 }
 
@@ -150,43 +136,35 @@ Admission::Answer Scheduler::Judge(const Asking& asking, const Forecast& forecas
 }
 
 bool Scheduler::Ready(int64_t ticket, absl::Time now) {
-  const int slot = Find(ticket);
-  if (slot < 0) return false;
-  Entry& entry = entries_[slot];
-  ModelQueue& queue = device_.models[entry.model];
-  queue.ready.insert({entry.deadline, slot});
+  const auto found = waiting_.find(ticket);
+  if (found == waiting_.end()) return false;
+  Entry& entry = found->second;
+  device_.models[entry.model].ready.insert({entry.deadline, ticket});
   entry.ready = true;
   entry.ready_at = now;
   ++ready_;
   return true;
 }
 
-void Scheduler::Remove(int slot) {
-  Entry& entry = entries_[slot];
+void Scheduler::Remove(int64_t ticket) {
+  const Entry entry = waiting_.extract(ticket).mapped();
   ModelQueue& queue = device_.models[entry.model];
-  const ByDeadline key{entry.deadline, slot};
-  queue.admitted.erase(key);
+  queue.admitted.erase({entry.deadline, ticket});
   if (entry.ready) {
-    queue.ready.erase(key);
+    queue.ready.erase({entry.deadline, ticket});
     --ready_;
   }
-  entry.waits = false;
-  unused_entries_.push_back(slot);
 }
 
 bool Scheduler::Leave(int64_t ticket, absl::Time now) {
-  const int slot = Find(ticket);
-  if (slot < 0) return false;
+  const auto found = waiting_.find(ticket);
+  if (found == waiting_.end()) return false;
+  const auto [model, deadline, ready_at, ready] = found->second;
+  const bool in_time = InTime(model, deadline, now);
   // It waited in vain, whoever noticed first.
-  ModelQueue& queue = device_.models[entries_[slot].model];
-  if (!InTime(ticket, now)) ++queue.late;
-  Remove(slot);
-  return true;
-}
-
-bool Scheduler::InTime(int64_t ticket, absl::Time now) const {
-  const int slot = Find(ticket);
-  return slot >= 0 && InTime(entries_[slot].model, entries_[slot].deadline, now);
+  if (!in_time) ++device_.models[model].late;
+  Remove(ticket);
+  return in_time;
 }
 
 bool Scheduler::InTime(int model, absl::Time deadline, absl::Time now, int images) const {
@@ -198,20 +176,6 @@ bool Scheduler::InTime(int model, absl::Time deadline, absl::Time now, int image
 
 absl::Duration Scheduler::Wait(int model, absl::Time now) const {
   return Now(now).Newcomer({model, absl::InfiniteFuture(), absl::ZeroDuration()}).start;
-}
-
-absl::Duration Scheduler::TimeAnImage(int model) const {
-  const ModelQueue& queue = device_.models[model];
-  return queue.cost.Expected(queue.batch) / queue.batch / device_.servers;
-}
-
-absl::Time Scheduler::ExpectedEnd(int64_t ticket, absl::Time now) const {
-  const Entry& entry = entries_[Find(ticket)];
-  const ModelQueue& queue = device_.models[entry.model];
-  const auto slot = static_cast<int>(ticket & INT32_MAX);
-  const auto rank = static_cast<int>(queue.admitted.order_of_key({entry.deadline, slot}));
-  const absl::Duration ready = entry.ready ? absl::ZeroDuration() : entry.ready_at - now;
-  return now + Now(now).Queued(entry.model, rank, ready).end;
 }
 
 }  // namespace patchserve

@@ -9,6 +9,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -42,6 +44,8 @@ struct Admission {
   absl::Duration wait, run;
   absl::Duration margin;       // kept for what the forecast can't know, and for the more critical
   absl::Duration retry_after;  // the later the more comes
+  // Of all that run at once: what the request adds to the utilisation, in full batches.
+  absl::Duration work;
 };
 
 // Not thread-safe. Times are of one clock that never steps.
@@ -69,12 +73,11 @@ class Scheduler {
   Admission Admit(const Asking& asking, absl::Time now);
   // It is decoded, and may run. False: it doesn't wait any more.
   bool Ready(int64_t ticket, absl::Time now);
-  // It was cancelled, couldn't be decoded, or was late. False: it doesn't wait any more.
+  // It was cancelled, couldn't be decoded, or is late. False: it couldn't have been in time any
+  // more, or doesn't wait.
   bool Leave(int64_t ticket, absl::Time now);
-  // Whether a request, or one that waits by its ticket, can still be answered in time: in a batch
-  // of so many images that starts now.
+  // Whether a request can be answered in time in a batch of so many images that starts now.
   bool InTime(int model, absl::Time deadline, absl::Time now, int images = 1) const;
-  bool InTime(int64_t ticket, absl::Time now) const;
 
   struct Batch {
     int model = -1;  // -1: nothing to run now
@@ -96,31 +99,23 @@ class Scheduler {
 
   // How long a request for the model without a deadline would wait for its batch, if it came now.
   absl::Duration Wait(int model, absl::Time now) const;
-  // When the request, which waits, will have been answered, if no more come.
-  absl::Time ExpectedEnd(int64_t ticket, absl::Time now) const;
-
-  // Of all that run at once: what a request adds to the utilisation, in full batches.
-  absl::Duration TimeAnImage(int model) const;
+  // How the device goes on. Good until the next call that isn't const.
+  Forecast Now(absl::Time now) const;
 
   int ready() const { return ready_; }  // decoded requests that wait, of all models
-  const ModelQueue& queue(int model) const { return device_.models[model]; }
-  double utilisation() const { return device_.utilisation; }
+  const DeviceQueues& device() const { return device_; }
 
  private:
   struct Entry {
     int model = 0;
     absl::Time deadline, ready_at;
     bool ready = false;
-    bool waits = false;
-    int64_t generation = 0;
   };
   struct Run {
-    int model = -1;
+    int model = -1;  // -1: it isn't a batch
     int bucket = 0;
     absl::Time started;
     absl::Duration takes;  // expected
-    absl::Time until;      // expected
-    bool under_way = false;
   };
   struct Choice {
     int model = -1;
@@ -129,17 +124,11 @@ class Scheduler {
     absl::Time deadline;  // of its first request
   };
 
-  int Find(int64_t ticket) const;  // -1: it doesn't wait
-  int64_t TicketOf(int entry) const { return entries_[entry].generation << 32 | entry; }
   // Whether it keeps others from running: what isn't a batch keeps a runner, but not a shared
   // device.
-  bool Keeps(const Run& run) const {
-    return run.under_way && (run.model >= 0 || !options_.shared_device);
-  }
-  int FreeRunner() const;
-  void Remove(int entry);
-  Forecast Now(absl::Time now) const;
-  int UnderWay() const;
+  bool Keeps(const Run& run) const { return run.model >= 0 || !options_.shared_device; }
+  int UnderWay() const;  // that keep others from running
+  void Remove(int64_t ticket);
   bool Idle() const;
   void NoteLoad(absl::Time now);
   Admission::Answer Judge(const Asking& asking, const Forecast& forecast, absl::Time now,
@@ -150,15 +139,15 @@ class Scheduler {
   absl::Duration LeastUsed() const;  // of the device, by a model that waits
   Choice Front(int model, absl::Duration start, absl::Time now) const;
   absl::Time WaitUntil(const Choice& choice, const Forecast& forecast, absl::Time now) const;
-  void NextOnDevice(absl::Time now);
-  void Take(const Choice& choice, absl::Duration start, absl::Time now, Batch& batch);
+  void Take(const Choice& choice, absl::Time now, Batch& batch);
 
   const Options options_;
   DeviceQueues device_;
   std::vector<int> unused_models_;
-  std::vector<Entry> entries_;
-  std::vector<int> unused_entries_;
-  std::vector<Run> runs_;  // a runner's each
+  std::unordered_map<int64_t, Entry> waiting_;  // by ticket
+  int64_t last_ticket_ = -1;
+  std::map<int, Run> runs_;  // under way, by number: in the order of their start
+  int last_run_ = -1;
   int ready_ = 0;
   absl::Duration turn_;  // what the model with least has used of the device
   absl::Time device_free_ = absl::InfinitePast();  // of a shared one: when its last batch ended

@@ -60,11 +60,10 @@ void Forward(benchmark::State& state, const std::string& model, Precision precis
   const size_t bytes = (*engine)->description().preprocessing.bytes();
   const std::vector<uint8_t> image = Pixels(0, bytes);
   const std::vector<ModelInput> batch(state.range(0), image.data());
+  const bool embeddings = (*engine)->description().classes.empty();  // else a classifier's logits
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        (*engine)
-            ->Forward(batch, /*bucket=*/static_cast<int>(batch.size()), /*embeddings=*/false)
-            .value());
+        (*engine)->Forward(batch, /*bucket=*/static_cast<int>(batch.size()), embeddings).value());
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
@@ -93,8 +92,10 @@ void PrintLogitsOfZeros(const std::string& model) {
 }  // namespace
 }  // namespace patchserve
 
-ABSL_FLAG(std::string, model, "",
-          "A checkpoint folder, to be measured instead of the usual models.");
+ABSL_FLAG(
+    std::string, model, "",
+    "A checkpoint folder, or an architecture as random_checkpoint.h names them, to be measured "
+    "instead of the usual models.");
 ABSL_FLAG(bool, logits_of_zeros, false, "Print what --model gives for an image of zeros, no more.");
 
 int main(int argc, char** argv) {

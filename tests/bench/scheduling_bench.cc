@@ -72,7 +72,7 @@ class Waiting {
     if (running_.run >= 0) scheduler_.Ended(running_.run, now_ += took_);
     running_ = scheduler_.Next(now_, /*draining=*/true);
     if (running_.model < 0) std::abort();
-    took_ = scheduler_.queue(0).cost.Expected(running_.bucket);
+    took_ = scheduler_.device().models[0].cost.Expected(running_.bucket);
     return running_.requests.size();
   }
 
@@ -129,7 +129,8 @@ void AdmitWhereTimeIsShort(benchmark::State& state, CostModel (*cost)()) {
   scheduler.AddModel(kMaxQueued, cost());
   const absl::Time now = absl::UnixEpoch();
   const absl::Duration each =
-      scheduler.queue(0).cost.Expected(scheduler.queue(0).batch) / scheduler.queue(0).batch;
+      scheduler.device().models[0].cost.Expected(scheduler.device().models[0].batch) /
+      scheduler.device().models[0].batch;
   const absl::Duration spare = absl::Milliseconds(20);
   const auto ask = [&](int64_t place) {
     return scheduler.Admit(
@@ -144,7 +145,7 @@ void AdmitWhereTimeIsShort(benchmark::State& state, CostModel (*cost)()) {
     scheduler.Leave(admission.ticket, now);
   }
   state.counters["admitted"] = static_cast<double>(admitted) / static_cast<double>(asked);
-  state.counters["wait"] = scheduler.queue(0).waiting();
+  state.counters["wait"] = scheduler.device().models[0].waiting();
 }
 BENCHMARK_CAPTURE(AdmitWhereTimeIsShort, cpu, Cpu)->Arg(1)->Arg(256)->Arg(4096);
 BENCHMARK_CAPTURE(AdmitWhereTimeIsShort, gpu, Gpu)->Arg(1)->Arg(256)->Arg(4096);
@@ -217,12 +218,12 @@ const bool registered = (Register(), true);
 // part of it, and most of it for a lone request.
 void ThroughExecutor(benchmark::State& state, CostModel (*cost)()) {
   Executor<std::latch*> executor({.drop = [](std::latch*, DropReason) {}});
-  const int model =
-      executor.AddModel(kMaxQueued, cost(), [](auto batch, int, const auto& device_done) {
-        device_done(true);
-        for (std::latch* done : batch) done->count_down();
-        return 0;
-      });
+  const int model = executor.AddModel(kMaxQueued, cost(),
+                                      [](auto batch, int, const auto& device_done, auto answered) {
+                                        device_done(true);
+                                        answered(0);
+                                        for (std::latch* done : batch) done->count_down();
+                                      });
   for (auto _ : state) {
     std::latch done(state.range(0));
     const absl::Time deadline = SteadyNow() + absl::Seconds(100);

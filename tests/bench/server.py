@@ -63,6 +63,7 @@ class Server:
         """-> the exit code, once it has ended and its log is complete."""
         code = self._process.wait()
         self._reader.join()
+        self._process.stderr.close()
         return code
 
 

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <latch>
 
 #include "tests/client/fake_server.h"
@@ -61,6 +63,58 @@ TEST(ClassifyTest, FlagsReachTheServer) {
   RunProgram(Command(server, {"--model=vit", "--top_k=3", "-"}), "tabby");
   EXPECT_EQ(seen.model(), "vit");
   EXPECT_EQ(seen.top_k(), 3);
+}
+
+// Embeds an image as the number that it is named.
+grpc::Status EmbedNumber(grpc::ServerContext&, const v1::ClassifyRequest& request,
+                         v1::ClassifyResponse& response) {
+  if (!request.embedding()) return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no classes");
+  response.add_embedding(std::stof(request.encoded()));
+  response.add_embedding(request.normalize_embedding());
+  return grpc::Status::OK;
+}
+
+TEST(ClassifyTest, EmbeddingsOfAFolderBecomeAMatrixAndAListOfNames) {
+  FakeServer server(EmbedNumber);
+  TemporaryFolder photos, written;
+  std::string names;
+  for (int i = 10; i < 40; ++i) {
+    names += photos.Write(std::to_string(i) + ".jpg", std::to_string(i)) + "\n";
+  }
+  const Finished run = RunOnTerminal(
+      Command(server, {"--embedding=npy", "--to=" + written.path("v"), photos.path()}));
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.out, "");
+  EXPECT_THAT(run.err, HasSubstr("/30"));  // the progress bar
+  EXPECT_EQ(std::filesystem::file_size(written.path("v.npy")), 128 + 30 * 2 * sizeof(float));
+  std::ifstream list(written.path("v.txt"));
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(list), {}), names);
+}
+
+TEST(ClassifyTest, EmbeddingsMayBeNormalizedAndPrinted) {
+  FakeServer server(EmbedNumber);
+  const Finished run = RunProgram(Command(server, {"--embedding=csv", "--normalize", "-"}), "2.5");
+  EXPECT_EQ(run.out, "file,0,1\r\n-,2.5,1\r\n");
+}
+
+TEST(ClassifyTest, FlagsThatContradictEmbeddingsAreRefused) {
+  FakeServer server;
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{"--embedding=hdf5"},
+                                                {"--embedding=csv", "--top_k=1"},
+                                                {"--embedding=json", "--output=json"},
+                                                {"--normalize"},
+                                                {"--embedding=npy", "--to=/nowhere/v"}}) {
+    std::vector<std::string> arguments = flags;
+    arguments.push_back("-");
+    EXPECT_EQ(RunProgram(Command(server, arguments)).exit_code, 2) << flags.back();
+  }
+}
+
+TEST(ClassifyTest, AServerThatSendsNoEmbeddingIsAnError) {
+  FakeServer server;
+  const Finished run = RunProgram(Command(server, {"--embedding=json", "-"}), "tabby");
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.err, HasSubstr("the server sent no embedding of -"));
 }
 
 TEST(ClassifyTest, AnswersComeInTheOrderOfTheFilesHoweverTheServerAnswers) {

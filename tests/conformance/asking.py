@@ -25,7 +25,7 @@ def serving(binaries, *flags):
 
 
 def answers(stub, files, model=""):
-    """(logits, embeddings) of the files, by class id: [N, classes], [N, D]."""
+    """(logits, embeddings) of the files, by class id: [N, classes], [N, D]. No classes without a classifier."""
 
     def ask(file):
         request = messages.ClassifyRequest(model=model, encoded=file, logits=True, embedding=True, top_k=1 << 30)

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Every entry point of timm's vision_transformer.py, deit.py and convmixer.py: a folder with
-random weights, served, against timm on the same photos. A JSON object a line.
+"""Every entry point of timm's vision_transformer.py, deit.py, convmixer.py and mlp_mixer.py: a
+folder with random weights, served, against timm on the same photos. A JSON object a line.
 
   networks.py BINARIES OUT.jsonl [--only=REGEX] [--photos=N] [--seconds=S]
 
 Vision transformers have their own width, heads and picture size, but two blocks, or one
-where two would take long. The cheapest come first; after S seconds no other is begun.
+where two would take long. Names of which timm lists weights without a classifier only have none
+here either: their embeddings are compared. The cheapest come first; after S seconds no other is begun.
 What stands in OUT already isn't measured again.
 """
 
@@ -24,7 +25,7 @@ import safetensors.torch
 import timm
 import torch
 from timm.models._hub import save_config_for_hf
-from timm.models._registry import _deprecated_models, _module_to_models
+from timm.models._registry import _deprecated_models, _model_default_cfgs, _module_to_models
 
 import asking
 import sources
@@ -38,26 +39,36 @@ LONG = 12e9  # multiplications a photo: about half a second of a core
 BATCH = 4  # photos that timm is given at once
 FORMS = ("today's", "without model_args", "flat")
 TYPES = (torch.float32, torch.float16, torch.bfloat16)
+MODULES = ("vision_transformer", "deit", "convmixer", "mlp_mixer")
+WHOLE = ("convmixer", "mlp_mixer")  # whose entry points take no other depth
 
 
 def entry_points():
     """(name, module) of each, without the old names of others."""
-    return [(name, module) for module in ("vision_transformer", "deit", "convmixer")
+    return [(name, module) for module in MODULES
             for name in sorted(_module_to_models[module]) if name not in _deprecated_models]
 
 
+def headless(name):
+    """Whether timm lists weights of this name, and all of them without a classifier."""
+    classes = [cfg.num_classes for cfg in _model_default_cfgs[name].cfgs.values() if cfg.has_weights]
+    return bool(classes) and not any(classes)
+
+
 def multiplications(name, module):
-    """About how many two blocks take for a photo; of the ConvMixers, which always have their own depth, none."""
-    if module == "convmixer":
-        return 0
+    """About how many two blocks take for a photo, or all of those that always have their own depth."""
     with torch.device("meta"):
-        model = timm.create_model(name, depth=2)
-    return model.patch_embed.num_patches * sum(p.numel() for p in model.blocks.parameters())
+        model = timm.create_model(name, **({} if module in WHOLE else {"depth": 2}))
+    if module == "convmixer":
+        patches = (model.default_cfg["input_size"][-1] // model.stem[0].stride[0]) ** 2
+    else:
+        patches = (model.stem if module == "mlp_mixer" else model.patch_embed).num_patches
+    return patches * sum(p.numel() for p in model.blocks.parameters())
 
 
 def build(name, module):
-    more = {} if module == "convmixer" else {"depth": 1 if multiplications(name, module) > LONG else 2}
-    model = timm.create_model(name, num_classes=1000, **more).eval()
+    more = {} if module in WHOLE else {"depth": 1 if multiplications(name, module) > LONG else 2}
+    model = timm.create_model(name, num_classes=0 if headless(name) else 1000, **more).eval()
     randomise(model, seed=1)
     return model, more
 
@@ -84,8 +95,9 @@ def timms_answers(model, pictures):
         for images in torch.stack([transform(picture) for _, picture in pictures]).split(BATCH):
             features = model.forward_features(images)
             embeddings.append(model.forward_head(features, pre_logits=True).numpy())
-            logits.append(model.forward_head(features).numpy())
-    return np.concatenate(logits), np.concatenate(embeddings)
+            if model.num_classes:
+                logits.append(model.forward_head(features).numpy())
+    return np.concatenate(logits) if logits else None, np.concatenate(embeddings)
 
 
 def relative(got, expected):
@@ -118,8 +130,10 @@ def measure(binaries, name, module, form, dtype, pictures):
         except RuntimeError as error:
             return dict(row, refused=re.search(r"can't be served: \S+: (.*)", str(error))[1])
     expected_logits, expected_embeddings = timms_answers(model, pictures)
-    return dict(row, logits=relative(logits, expected_logits), embedding=relative(embeddings, expected_embeddings),
-                same_order=same_order(logits, expected_logits), photos=len(pictures),
+    row |= {"embedding": relative(embeddings, expected_embeddings), "photos": len(pictures)}
+    if expected_logits is None:
+        return dict(row, spread=float(expected_embeddings.std()))
+    return dict(row, logits=relative(logits, expected_logits), same_order=same_order(logits, expected_logits),
                 spread=float(expected_logits.std()))
 
 

@@ -63,7 +63,7 @@ def tasks(options):
         for shown in sorted(path for path in options.data.iterdir() if path.is_dir()):
             photos = sorted(shown.glob("*.jpg"))[:options.photos]
             yield ({"model": folder.name, "weights": weights, "class": shown.name},
-                   lambda: trained_weights(options.binaries, folder, photos))
+                   lambda folder=folder, photos=photos: trained_weights(options.binaries, folder, photos))
 
 
 def main():

@@ -17,7 +17,7 @@ import torch
 from timm.models._registry import _model_default_cfgs
 
 from measured import rows
-from networks import TOLERANCE, entry_points
+from networks import MODULES, TOLERANCE, entry_points, headless
 from options import NAMES, OPTIONS
 
 TRAINED_TOLERANCE = 1e-4  # the same, with trained weights
@@ -25,7 +25,6 @@ LARGEST_LOSS = 0.001  # of bfloat16, as a share of the photos
 LEAST_AGREEMENT = 0.995  # of bfloat16 with float32
 # Two pictures of --max_image_pixels, one for each decoding thread, and --max_bytes_in_flight.
 MEMORY_MB = (2 * 3 * 52_000_000 + (256 << 20)) >> 20
-MODULES = ("vision_transformer", "deit", "convmixer")
 
 NOT_MEASURED = """
 Those not measured are the widest networks and the largest pictures, up to minutes of a core each, left out for want of time: `make
@@ -55,24 +54,18 @@ def imagenet_checkpoints(names):
                for name in names for cfg in _model_default_cfgs[name].cfgs.values())
 
 
-def headless(names):
-    """How many of these names have published weights, but none with a classifier."""
-    published = [[cfg.num_classes for cfg in _model_default_cfgs[name].cfgs.values() if cfg.has_weights] for name in names]
-    return sum(bool(classes) and not any(classes) for classes in published)
-
-
 def error(row):
-    return max(row["logits"], row["embedding"])
+    return max(row.get("logits", 0), row["embedding"])
 
 
 def is_far(row):
     """Also where the error is no number."""
-    return not (row["logits"] <= TOLERANCE and row["embedding"] <= TOLERANCE and row.get("same_order", True))
+    return not (row.get("logits", 0) <= TOLERANCE and row["embedding"] <= TOLERANCE and row.get("same_order", True))
 
 
 def networks(raw, wrong):
     found = {row["name"]: row for row in rows(raw)}
-    served = [row for row in found.values() if "logits" in row]
+    served = [row for row in found.values() if "embedding" in row]
     far = [row["name"] for row in served if is_far(row)]
     wrong += [f"{name}: other answers than timm's" for name in far]
     wrong += [f'{row["name"]}: refused: {row["refused"]}' for row in found.values()
@@ -86,18 +79,16 @@ def networks(raw, wrong):
                        len(set(names) - found.keys()), imagenet_checkpoints(names), imagenet_checkpoints(good)))
         entries += [entry(name, found.get(name)) for name in names]
     names = [name for name, _ in entry_points()]
-    return f"""Each entry point of timm's `vision_transformer.py`, `deit.py` and `convmixer.py`, with random weights of its own width, heads and
-picture size (ConvMixers whole, vision transformers with two blocks, or one where two would take long), as a folder in one of the three
-forms of config.json and with float32, float16 or bfloat16 weights, served in float32 and asked for {served[0]["photos"]} photos of odd
-sizes in PNG files. The error is the largest difference from timm's logits (and embedding), relative to the largest; the five best
-classes must come in timm's order.
+    return f"""Each entry point of timm's `vision_transformer.py`, `deit.py`, `convmixer.py` and `mlp_mixer.py`, with random weights of its own
+width, heads and picture size (vision transformers with two blocks, or one where two would take long, the others whole), as a folder in
+one of the three forms of config.json and with float32, float16 or bfloat16 weights, served in float32 and asked for
+{served[0]["photos"]} photos of odd sizes in PNG files. The error is the largest difference from timm's logits (and embedding), relative
+to the largest; the five best classes must come in timm's order. Where timm lists weights without a classifier only (`num_classes` 0), as
+for {sum(map(headless, names))} of these {len(names)} names, the network has none here either, and its embedding is compared.
 
 {table(*counts)}
 The largest error is {max(map(error, served)):.1e}, allowed is {TOLERANCE:.0e}; beyond it or in another order: {", ".join(far) or "none"}.
-The last two columns count what timm lists as published for these entry points: pretrained weights with 1000 classes.[^headless]
-
-[^headless]: For {headless(names)} of the {len(names)} entry points timm lists published weights without a classifier only (`num_classes` 0).
-    They are refused as they are, and served once they have a head of one's own.
+The last two columns count what timm lists as published for these entry points: pretrained weights with 1000 classes.
 {"" if found.keys() >= set(names) else NOT_MEASURED}
 {table(*entries)}"""
 
@@ -107,7 +98,8 @@ def entry(name, row):
         return f"`{name}`", "", "", "", "not measured", ""
     if "refused" in row:
         return f"`{name}`", "", "", "", "refused", row["refused"]
-    return f"`{name}`", row["form"], row["type"], row.get("depth", "all"), f'{row["logits"]:.1e}', f'{row["embedding"]:.1e}'
+    logits = f'{row["logits"]:.1e}' if "logits" in row else "none"
+    return f"`{name}`", row["form"], row["type"], row.get("depth", "all"), logits, f'{row["embedding"]:.1e}'
 
 
 def options(raw, wrong):
@@ -277,10 +269,18 @@ def section(title, raw, part, wrong):
     return f"## {title}\n\nMeasured on {date}.\n\n{text}"
 
 
+def sections_of(page):
+    """By title, those of an earlier page: a part that isn't measured here stays as it was, with its date."""
+    _, *sections = page.read_text().split("\n## ") if page.exists() else [""]
+    return {text.split("\n", 1)[0]: f"## {text}" for text in sections}
+
+
 def main():
     measured, out = map(pathlib.Path, sys.argv[1:])
     wrong = []
-    sections = [section(title, measured / raw, part, wrong) for title, raw, part in PARTS if (measured / raw).exists()]
+    before = sections_of(out)
+    sections = [section(title, measured / raw, part, wrong) if (measured / raw).exists() else before[title]
+                for title, raw, part in PARTS if (measured / raw).exists() or title in before]
     out.write_text(f"""# Fidelity: how near the answers are to timm's
 
 Written by `make conformance` with timm {timm.__version__}, PyTorch {torch.__version__.split("+")[0]} and Pillow {PIL.__version__}; not to be edited.

@@ -8,10 +8,13 @@ import unittest
 import helm_python as helm
 import yaml
 
+import dashboard
 from chart import merge, templates
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
 CHART = DEPLOY / "helm/patchserve"
+# A metric that isn't followed by { and so is everybody's.
+WITHOUT_SELECTOR = r"\b(patchserve|model|kube|container|process|DCGM)[a-zA-Z_:0-9]*[a-zA-Z0-9](?=[\s)\[]|$)"
 
 
 def render(values="", settings="", name="patchserve", namespace="patchserve"):
@@ -195,6 +198,26 @@ class MonitoringTest(unittest.TestCase):
                          yaml.safe_load((CHART / "files/dashboard.json").read_text()))
 
 
+class DashboardTest(unittest.TestCase):
+    def setUp(self):
+        self.dashboard = dashboard.load(CHART / "files/dashboard.json")
+
+    def test_it_can_be_narrowed_to_a_namespace_a_release_and_a_pod(self):
+        variables = {v["name"] for v in self.dashboard["templating"]["list"]}
+        self.assertLessEqual({"namespace", "job", "pod", "model"}, variables)
+        for panel in dashboard.panels(self.dashboard):
+            for target in panel["targets"]:
+                for selector in re.findall(r"\{([^}]*)\}", target["expr"]):
+                    self.assertIn('namespace=~"$namespace"', selector, panel["title"])
+                    self.assertRegex(selector, r'(job|horizontalpodautoscaler)=~"\$job"|pod=~"\$pod"', panel["title"])
+                self.assertNotRegex(target["expr"], WITHOUT_SELECTOR, panel["title"])
+
+    def test_rollouts_are_marked_in_every_panel(self):
+        marks = {mark["name"]: mark for mark in self.dashboard["annotations"]["list"]}
+        self.assertTrue(marks["Rollouts"]["enable"])
+        self.assertIn("kube_replicaset_created", marks["Rollouts"]["expr"])
+
+
 def rules(objects):
     return [rule for group in objects["PrometheusRule"][0]["spec"]["groups"] for rule in group["rules"]]
 
@@ -210,7 +233,7 @@ class RulesTest(unittest.TestCase):
             for selector in selectors:
                 self.assertRegex(selector, r'namespace="vision", (job="b-patchserve"|horizontalpodautoscaler="b-patchserve"|pod=~"b-patchserve-)')
             # A metric without a selector would be everybody's.
-            self.assertNotRegex(rule["expr"], r"\b(patchserve|model|kube|container|process)[a-z_:0-9]*[a-z0-9](?=[\s)\[]|$)")
+            self.assertNotRegex(rule["expr"], WITHOUT_SELECTOR)
 
     def test_every_alert_has_a_page_that_says_what_to_do(self):
         pages = {page.stem for page in (DEPLOY / "runbooks").glob("*.md")}

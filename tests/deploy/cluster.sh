@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The chart on a real cluster: install, serve a photo, roll over under load, delete a pod under load of a
-# client that keeps its address, kill one, drain against the budget, TLS and tokens, scale up and down on
-# real load. Deletes its namespace at the end.
+# client that keeps its address, photos that take as much memory as can be, kill a pod, drain against the
+# budget, scale up and down on real load, TLS and tokens. Deletes its namespace at the end.
 #
 # usage: tests/deploy/cluster.sh BUILD/bin IMAGE
 #
@@ -9,7 +9,7 @@
 #   NETWORK   a prefix for commands that must reach the pods' addresses, where this machine
 #             itself doesn't: "nsenter --net=/run/netns/NAME --" (default: none)
 #   HELM      (default: helm; tests/deploy/chart.py knows enough of it too)
-#   STEPS     which to run (default: install photo rollout stale kill drain tls; scale wants prometheus-adapter
+#   STEPS     which to run (default: install photo rollout stale memory kill drain tls; scale wants prometheus-adapter
 #             with deploy/helm/patchserve/files/prometheus-adapter.yaml, and goes before tls)
 #
 # IMAGE must be known to the nodes. Exit code 0: every step kept its promise.
@@ -20,7 +20,7 @@ read -ra kubectl <<<"${KUBECTL:-kubectl}"
 read -ra network <<<"${NETWORK:-}"
 read -ra helm <<<"${HELM:-helm}"
 readonly namespace=patchserve-test photo=tests/data/images/chelsea.jpg
-readonly steps=${STEPS:-install photo rollout stale kill drain tls}
+readonly steps=${STEPS:-install photo rollout stale memory kill drain tls}
 work=$(mktemp -d)
 
 k() { "${kubectl[@]}" -n "$namespace" "$@"; }
@@ -34,13 +34,18 @@ clean_up() {
 trap clean_up EXIT
 
 pods() { k get pods -l app.kubernetes.io/name=patchserve -o jsonpath='{range .items[*]}{.metadata.name}{"\n"}{end}'; }
+addresses() {
+  k get pods -l app.kubernetes.io/name=patchserve --field-selector=status.phase=Running -o jsonpath='{range .items[*]}{.status.podIP}{"\n"}{end}'
+}
+python() { "${network[@]}" tests/bench/python.sh tests/deploy/requirements.txt "$@"; }
 service() { k get service patchserve -o jsonpath='{.spec.clusterIP}'; }
 
-# start_load NAME FLAGS...: load in the background, on $target or through the Service; report in $work/NAME.json.
+# start_load NAME FLAGS...: load in the background of $file, or the usual photo, on $target or through the Service;
+# report in $work/NAME.json.
 start_load() {
   local name=$1
   shift
-  "${network[@]}" "$programs/loadgen" --server="${target:-$(service):8001}" --json="$work/$name.json" "$@" "$photo" >"$work/$name.txt" &
+  "${network[@]}" "$programs/loadgen" --server="${target:-$(service):8001}" --json="$work/$name.json" "$@" "${file:-$photo}" >"$work/$name.txt" &
   load=$!
 }
 # end_load NAME CODE...: prints how many requests had which code; others than OK and those named are a failure.
@@ -94,30 +99,56 @@ step_rollout() {
   done
 }
 
-# Balances over the addresses that the pods have now, and never asks for others.
+# Clients that balance over the addresses that the pods have now, and never ask for others: first one that doesn't
+# retry and takes every code as it comes, then ours.
 step_stale() {
   local try old target
   for try in 1 2 3; do
     for retries in "" --retries; do
       say "a client that keeps old addresses while a pod ends${retries:+, with retries}, try $try"
-      target=ipv4:$(k get pods -l app.kubernetes.io/name=patchserve --field-selector=status.phase=Running \
-        -o jsonpath='{range .items[*]}{.status.podIP}:8001,{end}')
-      target=${target%,}
+      target=ipv4:$(addresses | sed 's/$/:8001/' | paste -sd,)
       mapfile -t old < <(pods)
-      start_load "stale$try" --duration=40s --concurrency=8 --deadline=10s $retries
+      if [[ -n "$retries" ]]; then
+        start_load "stale$try" --duration=40s --concurrency=8 --deadline=10s --retries
+      else
+        python tests/deploy/raw_load.py "$target" "$photo" --seconds=40 --allow=UNAVAILABLE >"$work/codes" &
+        load=$!
+      fi
       k delete pod "${old[0]}"
       kill -0 "$load" || fail "the load ended before the pod did"
-      if [[ -n "$retries" ]]; then end_load "stale$try"; else end_load "stale$try" UNAVAILABLE; fi
+      if [[ -n "$retries" ]]; then
+        end_load "stale$try"
+      else
+        wait "$load" || fail "$(cat "$work/codes")"
+        load=""
+        cat "$work/codes"
+      fi
       k rollout status deployment/patchserve --timeout=300s
     done
   done
+}
+
+restarts() {
+  k get pods -l app.kubernetes.io/name=patchserve -o jsonpath='{range .items[*]}{.status.containerStatuses[0].restartCount}{"\n"}{end}' |
+    awk '{ sum += $1 } END { print sum }'
+}
+# Refusals are fine, an end by the kernel isn't.
+step_memory() {
+  say "32 callers of a progressive JPEG of 49 megapixels"
+  local before file=$work/large.jpg
+  python tests/deploy/large_photo.py "$file"
+  before=$(restarts)
+  start_load memory --duration=30s --concurrency=32 --deadline=60s --connections=4
+  end_load memory RESOURCE_EXHAUSTED UNAVAILABLE
+  (($(restarts) <= before)) || fail "a pod was killed"
 }
 
 # The server's process in a pod, if the pod's node is this machine.
 process() {
   local container
   container=$(k get pod "$1" -o jsonpath='{.status.containerStatuses[0].containerID}')
-  grep -ls "${container##*/}" /proc/[0-9]*/cgroup | cut -d/ -f3 | head -1
+  # Processes that end meanwhile are an error to grep.
+  { grep -ls "${container##*/}" /proc/[0-9]*/cgroup || true; } | cut -d/ -f3 | head -1
 }
 
 step_kill() {
@@ -164,13 +195,28 @@ step_tls() {
   printf 'a-token-of-the-test\n' >"$work/tokens"
   k create secret generic patchserve-tls --from-file="$work/tls.crt" --from-file="$work/tls.key"
   k create secret generic patchserve-tokens --from-file="$work/tokens"
+  local old
+  mapfile -t old < <(pods)
   release upgrade --set tls.secretName=patchserve-tls,auth.secretName=patchserve-tokens
   local classify=("${network[@]}" "$programs/classify" --server="$(service):8001" "$photo")
   local trust=(--tls_ca="$work/ca.crt" --tls_server_name="patchserve.$namespace")
   "${classify[@]}" "${trust[@]}" --token_file="$work/tokens" || fail "no answer over TLS"
   ! "${classify[@]}" "${trust[@]}" 2>"$work/refused" || fail "an answer without a token"
   grep -q UNAUTHENTICATED "$work/refused" || fail "$(cat "$work/refused")"
+  printf 'another-token\n' >"$work/another"
+  ! "${classify[@]}" "${trust[@]}" --token_file="$work/another" 2>"$work/refused" || fail "an answer with another token"
   ! "${classify[@]}" 2>/dev/null || fail "an answer in plaintext"
+  say "what was refused is counted, and the certificate's end is known"
+  k wait --for=delete "${old[@]/#/pod/}" --timeout=120s
+  for address in $(addresses); do "${network[@]}" curl -sS --fail "http://$address:8002/metrics"; done >"$work/metrics"
+  counted 'patchserve_unauthenticated_total{reason="no_token"}' 1
+  counted 'patchserve_unauthenticated_total{reason="unknown_token"}' 1
+  counted 'patchserve_handshakes_failed_total{reason="not_tls"}' 1
+  counted 'patchserve_certificate_expiry_timestamp_seconds' "$(date +%s)"
+}
+# counted METRIC LEAST: its sum over the pods.
+counted() {
+  grep -F "$1 " "$work/metrics" | awk -v least="$2" '{ sum += $NF } END { exit !(sum >= least) }' || fail "$1 isn't $2 or more"
 }
 
 # What an entry of a loadgen report is.
@@ -187,9 +233,19 @@ watch_replicas() {
   return 1
 }
 
-# One and a half times what the pods can do, whatever the callers' patience, is a third replica.
+# Whether the last load, NAME, was too much: less than nine tenths of what was sent was answered.
+was_too_much() {
+  python3 -c '
+import json, sys
+results = json.load(open(sys.argv[1]))["results"]
+sent = sum(count for code, count in results.items() if code != "NOT_SENT")
+sys.exit(results.get("OK", 0) >= 0.9 * sent)' "$work/$1.json"
+}
+
+# More than the pods can do, whatever the callers' patience, is a third replica. What they can do is measured, and changes
+# where others use the machine: a load that was answered after all is doubled.
 step_scale() {
-  local capacity deadline
+  local rate deadline capacity
   say "what two pods can do"
   start_load capacity --duration=15s --concurrency=16 --deadline=10s --connections=8
   end_load capacity
@@ -197,15 +253,26 @@ step_scale() {
   printf '%s/s\n' "$capacity"
   watch_replicas 2 300 || fail "not two replicas to begin with"
   for deadline in 40ms 2s; do
-    say "scaling up and down on load with deadlines of $deadline"
-    start_load scale --duration=120s --rate="$(python3 -c "print(round(1.5 * $capacity))")" --deadline="$deadline" --connections=8
-    watch_replicas 3 110 || fail "no third replica"
-    k rollout status deployment/patchserve --timeout=120s
-    wait "$load"
-    load=""
-    sed -n '/results/,/loadgen used/p' "$work/scale.txt"
+    rate=$(python3 -c "print(round(1.5 * $capacity))")
+    until scale_up "$rate" "$deadline"; do
+      ! was_too_much scale || fail "no third replica"
+      rate=$((2 * rate))
+    done
     watch_replicas 2 600 || fail "still more than two replicas"
   done
+}
+
+# scale_up RATE DEADLINE: whether that brings the third replica.
+scale_up() {
+  local scaled=yes
+  say "scaling up and down on $1/s with deadlines of $2"
+  start_load scale --duration=120s --rate="$1" --deadline="$2" --connections=8
+  watch_replicas 3 110 || scaled=""
+  [[ -z $scaled ]] || k rollout status deployment/patchserve --timeout=120s || fail "the third replica isn't ready"
+  wait "$load" || true  # the report says how it went
+  load=""
+  sed -n '/results/,/loadgen used/p' "$work/scale.txt"
+  [[ -n $scaled ]]
 }
 
 for step in $steps; do "step_$step"; done

@@ -144,7 +144,7 @@ def draw(dashboard, stack, folder, seconds):
         for target in panel["targets"]:
             expression = board.fill_in(target["expr"], RATE_INTERVAL)
             for line in stack.prometheus.query_range(expression, start, time.time(), step):
-                name = re.sub(r"\{\{(\w+)\}\}", lambda m: line["metric"].get(m.group(1), ""), target["legendFormat"])
+                name = re.sub(r"\{\{(\w+)\}\}", lambda m, metric=line["metric"]: metric.get(m.group(1), ""), target["legendFormat"])
                 series[name] = [(t - start, float(v)) for t, v in line["values"] if v != "NaN"]
         unit = panel["fieldConfig"]["defaults"]["unit"]
         if not any(re.search(r"kube_|container_|DCGM_", target["expr"]) for target in panel["targets"]):

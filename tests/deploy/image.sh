@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The image as production runs it: read-only, as another user, without capabilities. It serves a
 # photo, says that it is healthy, serves mounted models, names those that it can't read, stops in
-# order, also under load, and has nothing beside the server. Prints the size of each layer.
+# order, also under load, keeps within its memory limit whatever comes, and has nothing beside the
+# server. Prints the size of each layer.
 #
 # usage: tests/deploy/image.sh BUILD/bin IMAGE
 #
@@ -40,6 +41,15 @@ wait_until_healthy() {
     sleep 1
   done
   fail "not healthy after $try s"
+}
+python() { tests/bench/python.sh tests/deploy/requirements.txt "$@"; }
+# results FILE CODE...: prints how many of loadgen's requests had which code; OK must be there, and no other than these.
+results() {
+  python3 -c '
+import json, sys
+results = json.load(open(sys.argv[1]))["results"]
+print(results)
+sys.exit("OK" not in results or not set(results) <= set(sys.argv[2:]))' "$@"
 }
 classify() { "$programs/classify" "$photo" || fail "no answer"; }
 end() {
@@ -85,16 +95,12 @@ end
 say "a stop under load: every call gets OK or UNAVAILABLE"
 serve
 wait_until_healthy
-"$programs/loadgen" --duration=10s --concurrency=8 --json="$work/load.json" "$photo" >"$work/load.txt" &
+python tests/deploy/raw_load.py 127.0.0.1:8001 "$photo" --seconds=10 --allow=UNAVAILABLE >"$work/codes" &
 load=$!
 sleep 4
 "${engine[@]}" stop --time 40 "$container" >/dev/null
-wait "$load"
-python3 -c '
-import json, sys
-results = json.load(open(sys.argv[1]))["results"]
-print(results)
-sys.exit(not set(results) <= {"OK", "UNAVAILABLE"} or "OK" not in results)' "$work/load.json" || fail "$(cat "$work/load.txt")"
+wait "$load" || fail "$(cat "$work/codes")"
+cat "$work/codes"
 "${engine[@]}" rm "$container" >/dev/null
 container=""
 
@@ -106,6 +112,28 @@ serve -v "$work/models:/models:ro"
 wait_until_healthy
 classify
 end
+
+# keeps_within LIMIT FLAG...: each photo takes 441 MB to decode; most are refused, and some must be answered.
+keeps_within() {
+  local limit=$1
+  shift
+  serve --memory "$limit" "$@"
+  wait_until_healthy
+  "$programs/loadgen" --duration=20s --concurrency=32 --deadline=60s --json="$work/load.json" "$work/large.jpg" >"$work/load.txt" || true
+  results "$work/load.json" OK RESOURCE_EXHAUSTED UNAVAILABLE || fail "$(cat "$work/load.txt")"
+  [[ $("${engine[@]}" inspect --format '{{.State.OOMKilled}} {{.State.Running}}' "$container") == "false true" ]] || fail "it was killed"
+  classify >"$work/answer"
+  # Where the container's processes are this machine's.
+  grep VmHWM "/proc/$("${engine[@]}" inspect --format '{{.State.Pid}}' "$container")/status" || true
+  end
+}
+python tests/deploy/large_photo.py "$work/large.jpg"
+"$programs/make_random_checkpoint" vit_base_patch16_224 "$work/base"
+chmod -R a+rX "$work"
+say "32 callers of a progressive JPEG of 49 megapixels, the bundled models, a limit of 1 GiB: it isn't killed"
+keeps_within 1g
+say "the same, vit_base, a limit of 2 GiB"
+keeps_within 2g -v "$work/base:/models:ro"
 
 say "models that it can't read"
 chmod 600 "$work/models/mounted/model.safetensors"

@@ -30,6 +30,10 @@ mapfile -t executables < <(printf '%s\n' "${executables[@]}" | sort)
 [[ ${executables[*]} == "$program ${program}_probe" ]] || fail "other programs than the server and its probe: ${executables[*]}"
 [[ -z $(find "$root" -name 'libgrpc*unsecure*.so*' -o -name 'libprotoc.so*') ]] || fail "libraries that the server doesn't load"
 
+# What comes from PyPI is what tools/pins says.
+[[ -z $(grep -hvE '^(#.*|[a-z0-9-]+==[^ ]+ --hash=sha256:[0-9a-f]{64})$' tools/pins/*.txt) ]] || fail "tools/pins: a download without its hash"
+[[ -z $(grep -nE 'pip["a-z0-9 .-]* (install|download)' Dockerfile tools/install_deps.sh | grep -v -e --require-hashes) ]] || fail "pip without --require-hashes"
+
 for text in patchserve/LICENSE patchserve/NOTICE opencv/LICENSE libgomp/copyright libgrpc++1.51/copyright \
   torch-*/LICENSE torch-*/NOTICE nvidia_cuda_runtime-*/License.txt nvidia_cuda_cupti-*/License.txt; do
   compgen -G "$root/usr/share/doc/$text" >/dev/null || fail "no licence $text"
@@ -55,5 +59,13 @@ done
 [[ -n $port ]] || fail "no port: $(cat "$work/log")"
 "$programs/classify" --server="127.0.0.1:$port" tests/data/images/chelsea.jpg || fail "no answer: $(cat "$work/log")"
 chroot --userspec=10001:10001 "$root" "${program}_probe" "127.0.0.1:$health" || fail "the probe says that it isn't healthy"
+python3 -c '
+import resource, subprocess, sys
+for _ in range(20):
+    subprocess.run(sys.argv[1:], check=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+each = (used.ru_utime + used.ru_stime) / 20
+print(f"{1000 * each:.1f} ms of CPU time a probe")
+sys.exit(each > 0.010)' chroot --userspec=10001:10001 "$root" "${program}_probe" "127.0.0.1:$health" || fail "a probe takes more than 10 ms of CPU time"
 kill "$(pgrep -P "$server")"
 wait "$server" || fail "it ended with $?: $(cat "$work/log")"

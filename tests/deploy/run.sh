@@ -8,6 +8,8 @@ cd "$(dirname "$0")/../.."
 readonly programs=$1
 readonly deps="${PATCHSERVE_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/patchserve}"
 readonly tools="$deps/deploy-tools"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 export PATH="$tools/venv/bin:$deps/promtool/usr/bin:$PATH"
 
 step() { printf '\n== %s\n' "$*"; }
@@ -20,6 +22,9 @@ promtool test rules tests/deploy/prometheus/*_test.yml
 
 step "Grafana: every query has data"
 python3 tests/deploy/dashboard_test.py "$programs" "$tools/prometheus/usr/bin/prometheus"
+
+step "Server: calls at its end are answered and counted alike, a broken checkpoint leaves the others ready"
+tests/bench/python.sh tests/deploy/requirements.txt tests/deploy/server_test.py "$programs"
 
 step "Envoy: balances, and loses nothing when a server stops"
 python3 tests/deploy/envoy_test.py "$programs" "$tools/venv/bin/envoy"
@@ -40,6 +45,11 @@ for values in tests/deploy/{everything,cluster-values}.yaml deploy/kserve-values
   helm render "$chart" --values "$values" | validate
 done
 
+printf 'the rules of the chart: '
+helm render "$chart" --only prometheusrule.yaml --values tests/deploy/everything.yaml |
+  "$tools/venv/bin/python" -c 'import sys, yaml; yaml.safe_dump(yaml.safe_load(sys.stdin)["spec"], sys.stdout)' >"$work/rules.yml"
+promtool check rules "$work/rules.yml"
+
 # Not asked for: "Always" pulls a tag that never changes again, and topologySpreadConstraints do
 # what anti-affinity would.
 step "kube-score: probes, resources, budget, network policy, pod security"
@@ -48,8 +58,6 @@ helm render "$chart" | "$tools/bin/kube-score" score --exit-one-on-warning --out
   { grep -v '^\[\(OK\|SKIPPED\)\]' || true; }
 
 step "kustomize: equal to the chart, and valid"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-tests/deploy/render_kustomize.sh "$work"
-diff -r "$work" deploy/kustomize
+tests/deploy/render_kustomize.sh "$work/kustomize"
+diff -r "$work/kustomize" deploy/kustomize
 cat deploy/kustomize/{base,prometheus}/[!k]*.yaml | validate

@@ -10,6 +10,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Optional;
 
 // A valid config.json, `changes` merged into it (RFC 7396: null removes a field).
 absl::StatusOr<ModelConfig> Parse(const json& changes) {
@@ -36,6 +37,13 @@ TEST(ModelConfigTest, TodaysFormIsRead) {
   EXPECT_EQ(config->num_classes(), 3);
   EXPECT_EQ(config->preprocessing.crop_pct, 0.9);
   EXPECT_THAT(config->preprocessing.mean, ElementsAre(0.5f, 0.5f, 0.5f));
+}
+
+TEST(ModelConfigTest, AModelMayHaveNoClassifier) {
+  const json none = {{"num_classes", 0}};
+  const auto config = Parse({{"num_classes", 0}, {"model_args", none}, {"pretrained_cfg", none}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->num_classes(), 0);
 }
 
 TEST(ModelConfigTest, TimmsDefaultsFillIn) {
@@ -255,13 +263,42 @@ TEST(ModelConfigTest, OtherNetworksAreRefusedByName) {
        {"resnet50", "vit", "", "vit_base_patch16_later_224", "swin_tiny_patch4_window7_224"}) {
     EXPECT_THAT(Parse({{"architecture", name}}),
                 IsError(absl::StatusCode::kInvalidArgument,
-                        AllOf(HasSubstr(name), HasSubstr("supported are convmixer_*"))));
+                        AllOf(HasSubstr(name), HasSubstr("supported are convmixer_*, mixer_*, "))));
   }
 }
 
 TEST(ModelConfigTest, AnArchitectureThatIsBuiltOtherwiseIsRefusedWithTheReason) {
-  EXPECT_THAT(Parse({{"architecture", "vit_base_patch16_xp_224"}}),
-              Refused("vit_base_patch16_xp_224 is built with block_fn=ParallelScalingBlock"));
+  EXPECT_THAT(Parse({{"architecture", "vit_base_patch16_18x2_224"}}),
+              Refused("vit_base_patch16_18x2_224 is built with block_fn=ParallelThingsBlock"));
+}
+
+TEST(ModelConfigTest, AMixersNameSaysItsBlocksAndActivation) {
+  const auto mixer = [](const char* name) {
+    return ParseModelConfig(json{{"architecture", name}, {"num_classes", 1}}.dump()).value();
+  };
+  EXPECT_EQ(mixer("mixer_b16_224").mixer, MixerKind::kMixer);
+  EXPECT_EQ(mixer("gmixer_24_224").mixer, MixerKind::kGluMixer);
+  EXPECT_EQ(mixer("gmixer_24_224").activation, Activation::kSilu);
+  EXPECT_EQ(mixer("resmlp_big_24_224").mixer, MixerKind::kResMlp);
+  EXPECT_EQ(mixer("resmlp_big_24_224").activation, Activation::kGelu);
+  EXPECT_EQ(mixer("gmlp_s16_224").mixer, MixerKind::kGmlp);
+}
+
+TEST(ModelConfigTest, WhatAMixerIsNotBuiltWithIsRefused) {
+  const auto with = [](const char* key, const json& value) {
+    return Parse({{"architecture", "mixer_b16_224"},
+                  {"global_pool", "avg"},
+                  {"model_args", {{key, value}}}});
+  };
+  EXPECT_THAT(with("mlp_ratio", json::array({0.5, 4})).value().model_args.mlp_ratios,
+              Optional(ElementsAre(0.5, 4)));
+  EXPECT_THAT(with("mlp_ratio", 3).value().model_args.mlp_ratios, Optional(ElementsAre(3, 3)));
+  EXPECT_THAT(with("mlp_ratio", json::array({1, 2, 3})),
+              Refused("model_args.mlp_ratio is [1,2,3]"));
+  EXPECT_THAT(with("stem_norm", true), Refused("model_args.stem_norm is true"));
+  EXPECT_THAT(with("num_heads", 3), Refused("model_args.num_heads is 3, expected no such field"));
+  EXPECT_THAT(with("global_pool", ""), Refused("model_args.global_pool is \"\""));
+  EXPECT_THAT(Parse({{"architecture", "mixer_b16_224"}}), Refused("global_pool is \"token\""));
 }
 
 TEST(ModelConfigTest, MissingFieldsAreNamed) {

@@ -220,6 +220,29 @@ TEST_F(EngineTest, TheVersionChangesWithTheWeights) {
   EXPECT_NE(before, after);
 }
 
+TEST_F(EngineTest, WithoutTheHeadsTensorsThereIsNoClassifierWhateverConfigJsonSays) {
+  for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
+    tensors_.clear();
+    const auto whole = Load(name).value();
+    removed_ = {"head.weight", "head.bias"};
+    const auto engine = Load(name);
+    removed_.clear();
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    EXPECT_THAT((*engine)->description().classes, IsEmpty());
+    const std::vector<uint8_t> image = Pixels(0, whole->description().preprocessing.bytes());
+    const BatchOutput expected = whole->Forward({image.data()}, 1, /*embeddings=*/true).value();
+    const BatchOutput output = (*engine)->Forward({image.data()}, 1, /*embeddings=*/true).value();
+    EXPECT_THAT(output.logits, IsEmpty());
+    EXPECT_EQ(output.embeddings, expected.embeddings);
+    EXPECT_EQ(output.embeddings.size(), (*engine)->description().embedding_size);
+  }
+}
+
+TEST_F(EngineTest, HalfAHeadIsRefused) {
+  removed_ = {"head.weight"};
+  EXPECT_THAT(Load("vit_small_patch8_32"), Refused("tensor head.weight is missing"));
+}
+
 TEST_F(EngineTest, AMissingFileIsNotFound) {
   EXPECT_THAT(Engine::Load(folder_.path(), kFloat32OnCpu),
               IsError(absl::StatusCode::kNotFound, HasSubstr("config.json")));

@@ -15,16 +15,16 @@ using testing::HasSubstr;
 const Preprocessing kInput = {.width = 6, .height = 8};
 
 // Ten values of each image, in its type, and what is done to them.
-Network Values(std::function<at::Tensor(const at::Tensor&)> change = nullptr) {
+NetworkFunction Values(std::function<at::Tensor(const at::Tensor&)> change = nullptr) {
   return [change](const at::Tensor& images) {
     const at::Tensor values = images.flatten(1).narrow(1, 40, 10).clone();
     return NetworkOutput{.logits = change ? change(values) : values, .embedding = values};
   };
 }
 
-absl::Status Check(const Network& network, const Network& steps = Values()) {
+absl::Status Check(const NetworkFunction& network, const NetworkFunction& steps = Values()) {
   return CheckFused(
-      network, [&](const at::TensorOptions&) -> absl::StatusOr<Network> { return steps; },
+      network, [&](const at::TensorOptions&) -> absl::StatusOr<NetworkFunction> { return steps; },
       at::kBFloat16, kInput);
 }
 

@@ -83,11 +83,15 @@ class FusedGoldenTest : public BFloat16GoldenTest {
 
 TEST_P(GoldenTest, AnswersAreTimms) {
   const BatchOutput output = Answer();
-  ExpectNear(output.logits, "logits", 2e-5f);
+  ExpectNear(output.logits, "logits", 2e-5f);  // none of those without a classifier
   ExpectNear(output.embeddings, "embeddings", 2e-5f);
 }
 
-TEST_P(BFloat16GoldenTest, AnswersAreNearTimms) { ExpectNear(Answer().logits, "logits", 0.04f); }
+TEST_P(BFloat16GoldenTest, AnswersAreNearTimms) {
+  const BatchOutput output = Answer();
+  ExpectNear(output.logits, "logits", 0.04f);
+  if (output.logits.empty()) ExpectNear(output.embeddings, "embeddings", 0.04f);
+}
 
 // The engine has compared them with LibTorch's steps when it loaded the network.
 TEST_P(FusedGoldenTest, AnswersOfFusedKernelsAreNearTimms) {

@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
 #include "server/base/status.h"
 
@@ -90,7 +91,7 @@ std::map<std::string, RawTensor> ConvMixerTensors(const RandomCheckpoint& spec, 
     make.Layer(block + ".1", {spec.dim, spec.dim, 1, 1}, 0.5f);
     make.BatchNorm(block + ".3", spec.dim);
   }
-  make.Layer("head", {spec.num_classes, spec.dim}, 2);
+  if (spec.num_classes > 0) make.Layer("head", {spec.num_classes, spec.dim}, 2);
   return std::move(make.tensors);
 }
 
@@ -111,7 +112,7 @@ std::map<std::string, RawTensor> ViTTensors(const RandomCheckpoint& spec, uint64
     make.Layer(block + ".mlp.fc2", {dim, 4 * dim}, 0.5f);
   }
   make.Norm("norm", dim);
-  make.Layer("head", {spec.num_classes, dim}, 1);
+  if (spec.num_classes > 0) make.Layer("head", {spec.num_classes, dim}, 1);
   return std::move(make.tensors);
 }
 
@@ -126,7 +127,9 @@ absl::Status WriteFile(const std::filesystem::path& path, const std::string& byt
 }  // namespace
 
 absl::StatusOr<RandomCheckpoint> NamedCheckpoint(const std::string& name) {
-  for (const RandomCheckpoint& spec : {
+  absl::string_view architecture = name;
+  const bool encoder = absl::ConsumeSuffix(&architecture, ".encoder");
+  for (RandomCheckpoint spec : {
            RandomCheckpoint{"vit_tiny_patch16_224", 224, 16, 192, 12, 0, 3},
            RandomCheckpoint{"vit_small_patch16_224", 224, 16, 384, 12, 0, 6},
            RandomCheckpoint{"vit_base_patch16_224", 224, 16, 768, 12, 0, 12},
@@ -136,7 +139,9 @@ absl::StatusOr<RandomCheckpoint> NamedCheckpoint(const std::string& name) {
            RandomCheckpoint{"convmixer_1024_20_ks9_p14", 224, 14, 1024, 20, 9},
            RandomCheckpoint{"convmixer_small", 32, 4, 32, 2, 5, 0, 10},
        }) {
-    if (spec.architecture == name) return spec;
+    if (spec.architecture != architecture) continue;
+    if (encoder) spec.num_classes = 0;
+    return spec;
   }
   return absl::NotFoundError(absl::StrCat(name, " is not one of the named checkpoints"));
 }

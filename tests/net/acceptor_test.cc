@@ -10,6 +10,8 @@
 #include <memory>
 #include <vector>
 
+#include "tests/eventually.h"
+
 namespace patchserve {
 namespace {
 
@@ -87,8 +89,7 @@ TEST_F(AcceptorTest, ThoseThatFoundNoDescriptorAreTakenWhenThereAreSomeAgain) {
   const rlimit none{.rlim_cur = 3, .rlim_max = limit.rlim_max};
   setrlimit(RLIMIT_NOFILE, &none);
   EXPECT_TRUE(Reaches(client));
-  while (acceptor->counts().accept_errors == 0) {
-  }
+  Eventually("an error of accept", [&] { return acceptor->counts().accept_errors > 0; });
   setrlimit(RLIMIT_NOFILE, &limit);
   WaitUntilTaken(1);
 }

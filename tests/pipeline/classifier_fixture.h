@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "tests/eventually.h"
 #include "tests/pipeline/fake_model.h"
 
 namespace patchserve {
@@ -47,6 +48,9 @@ class ClassifierTest : public ::testing::Test {
 
   // Whether the scrape has this line.
   bool Shows(const std::string& line) { return absl::StrContains(metrics->Scrape(), line + "\n"); }
+  void WaitUntilShows(const std::string& line) {
+    Eventually(line, [&] { return Shows(line); });
+  }
 
   const std::vector<uint8_t> red = Colour(9, 1, 2);
   FakeModel model;

@@ -1,7 +1,11 @@
 #include "server/pipeline/classifier.h"
 
 #include <atomic>
+#include <latch>
 #include <memory>
+#include <mutex>
+#include <semaphore>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -11,6 +15,7 @@ namespace patchserve {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
 TEST_F(ClassifierTest, AnswersRankedClassesWithEverythingThatWasMeasured) {
@@ -29,13 +34,72 @@ TEST_F(ClassifierTest, AnswersRankedClassesWithEverythingThatWasMeasured) {
   EXPECT_GT(answer->run, absl::ZeroDuration());
 }
 
+TEST_F(ClassifierTest, PixelsAndTensorsAreWrittenOnceWhereTheModelReadsThem) {
+  std::vector<void*> allocated;
+  std::vector<const void*> read;
+  Start([&](ServedModel& served) {
+    served.allocate_input = [&](size_t bytes) {
+      std::shared_ptr<void> memory = AllocateOnHeap(bytes);
+      allocated.push_back(memory.get());
+      return memory;
+    };
+    served.forward = [&, forward = served.forward](absl::Span<const ModelInput> images, int bucket,
+                                                   bool embeddings) {
+      std::visit([&](const auto* image) { read.push_back(image); }, images[0]);
+      return forward(images, bucket, embeddings);
+    };
+  });
+  const std::vector<uint8_t> zeros(48);
+  ClassifyRequest tensor = RequestFor(red);
+  tensor.image = TensorImage{zeros};
+  EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
+  EXPECT_TRUE(ClassifyAndWait(tensor).ok());
+  EXPECT_THAT(read, ElementsAreArray(allocated));
+  EXPECT_EQ(read.size(), 2);
+}
+
 TEST_F(ClassifierTest, AnEmbeddingIsReturnedToThoseWhoAskForIt) {
   Start();
   ClassifyRequest request = RequestFor(red);
   request.embedding = true;
   auto answer = ClassifyAndWait(request);
   ASSERT_TRUE(answer.ok());
-  EXPECT_THAT(answer->embedding, ElementsAre(9));
+  EXPECT_THAT(answer->embedding, ElementsAre(9, 1));
+  EXPECT_TRUE(Shows("patchserve_embeddings_total{model=\"fake\"} 1"));
+}
+
+TEST_F(ClassifierTest, AnEmbeddingIsScaledToLength1ForThoseWhoAskForIt) {
+  Start();
+  const std::vector<uint8_t> pixels = Colour(3, 4, 0);
+  ClassifyRequest request = RequestFor(pixels);
+  request.embedding = request.normalize_embedding = true;
+  EXPECT_THAT(ClassifyAndWait(request)->embedding, ElementsAre(0.6f, 0.8f));
+  const std::vector<uint8_t> black = Colour(0, 0, 0);
+  request.image = RequestFor(black).image;
+  EXPECT_THAT(ClassifyAndWait(request)->embedding, ElementsAre(0, 0));
+}
+
+TEST_F(ClassifierTest, NormalizingNoEmbeddingIsAMistake) {
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  request.normalize_embedding = true;
+  const absl::Status status = ClassifyAndWait(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("embedding isn't"));
+}
+
+TEST_F(ClassifierTest, AModelWithoutAClassifierAnswersEmbeddingsOnly) {
+  model.classifies = false;
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  const absl::Status refused = ClassifyAndWait(request).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("no classifier"));
+  request.embedding = true;
+  const auto answer = ClassifyAndWait(request);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_TRUE(answer->predictions.empty());
+  EXPECT_THAT(answer->embedding, ElementsAre(9, 1));
 }
 
 TEST_F(ClassifierTest, TopKLimitsThePredictionsAndMayExceedTheClasses) {
@@ -62,6 +126,65 @@ TEST_F(ClassifierTest, RequestsThatComeWhileTheDeviceIsBusyRunTogether) {
   for (int size : model.batch_sizes()) images += size;
   EXPECT_EQ(images, 4);
   EXPECT_EQ(model.batch_sizes().front(), 1);
+}
+
+// Sends `count` red pictures that run as one batch, whose answers wait for `go_on`.
+class LargeBatchTest : public ClassifierTest {
+ protected:
+  void Send(int count) {
+    Start([](ServedModel& served) {
+      served.buckets = {1, 64};
+      served.measured = {{1, absl::Milliseconds(1)}, {64, absl::Milliseconds(1)}};
+    });
+    model.Hold();
+    Classify();
+    model.WaitUntilBusy(1);
+    for (int i = 0; i < count; ++i) {
+      classifier->Classify(RequestFor(red), [this, next = answers.Next()](auto answer) mutable {
+        begun.release();
+        go_on.wait();
+        {
+          std::lock_guard lock(mutex);
+          answered_by.insert(std::this_thread::get_id());
+        }
+        std::move(next)(std::move(answer));
+      });
+    }
+    WaitUntilQueued();
+    model.Release();
+  }
+
+  std::counting_semaphore<> begun{0};
+  std::latch go_on{1};
+  std::mutex mutex;
+  std::set<std::thread::id> answered_by;
+};
+
+TEST_F(LargeBatchTest, TheRunnerTakesTheNextBatchWhileOtherThreadsAnswer) {
+  options.answer_threads = 2;
+  Send(50);
+  begun.acquire();
+  EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());  // by the one runner
+  go_on.count_down();
+  for (const auto& answer : answers.WaitFor(51)) EXPECT_TRUE(answer.ok()) << answer.status();
+  EXPECT_THAT(model.batch_sizes(), ElementsAre(1, 50, 1));
+  EXPECT_TRUE(Shows("patchserve_batch_size_count{model=\"fake\"} 3"));
+}
+
+TEST_F(LargeBatchTest, StopWaitsForTheAnswers) {
+  options.answer_threads = 1;
+  Send(50);
+  std::thread stop([this] { classifier->Stop(); });
+  go_on.count_down();
+  stop.join();
+  EXPECT_EQ(answers.WaitFor(51).size(), 51);
+}
+
+TEST_F(LargeBatchTest, WithoutSuchThreadsTheRunnerAnswers) {
+  go_on.count_down();
+  Send(50);
+  answers.WaitFor(51);
+  EXPECT_EQ(answered_by.size(), 1);
 }
 
 TEST_F(ClassifierTest, ABatchIsPaddedToABucketAndThePaddingIsNeitherAnsweredNorCounted) {
@@ -161,9 +284,7 @@ TEST_F(ClassifierTest, ACancelledRequestIsAnsweredWhileTheRunnerIsBusy) {
   request.cancellation = &cancellation;
   Answers second;
   classifier->Classify(request, second.Next());
-  while (!Shows("patchserve_stage_duration_seconds_count{model=\"fake\",stage=\"decode\"} 2")) {
-    std::this_thread::yield();
-  }
+  WaitUntilShows("patchserve_stage_duration_seconds_count{model=\"fake\",stage=\"decode\"} 2");
   classifier->Cancel(cancellation);
   EXPECT_TRUE(absl::IsCancelled(second.WaitFor(1)[0].status()));  // while the runner is busy
   EXPECT_TRUE(Shows("patchserve_queue_depth{model=\"fake\"} 0"));

@@ -83,6 +83,15 @@ TEST_F(FailureTest, LogitsThatAreNotFiniteAreAnInternalError) {
   ExpectError(ClassifyAndWait(RequestFor(red)), absl::StatusCode::kInternal, "aren't finite");
 }
 
+TEST_F(FailureTest, WithoutAClassifierAnEmbeddingThatIsNotFiniteIsAnInternalError) {
+  model.factor = std::numeric_limits<float>::quiet_NaN();
+  model.classifies = false;
+  Start();
+  ClassifyRequest request = RequestFor(red);
+  request.embedding = true;
+  ExpectError(ClassifyAndWait(request), absl::StatusCode::kInternal, "isn't finite");
+}
+
 TEST_F(FailureTest, ATensorIsAnsweredWithWhatComesOutOfItAndItsBatchIsNotChanged) {
   Start();
   model.Hold();

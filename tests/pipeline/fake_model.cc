@@ -61,8 +61,10 @@ absl::StatusOr<BatchOutput> FakeModel::Forward(absl::Span<const ModelInput> imag
   BatchOutput output;
   for (const ModelInput& image : images) {
     const std::array<float, 3> first = FirstPixel(image);
-    for (float value : first) output.logits.push_back(factor * value);
-    if (embeddings) output.embeddings.push_back(first[0]);
+    for (float value : first) {
+      if (classifies) output.logits.push_back(factor * value);
+    }
+    for (int i = 0; embeddings && i < 2; ++i) output.embeddings.push_back(factor * first[i]);
   }
   return output;
 }
@@ -73,8 +75,10 @@ std::shared_ptr<ServedModel> FakeModel::Served(const std::string& name) {
   model->description.architecture = "fake";
   model->description.version = "0123456789ab";
   model->description.preprocessing = {.width = 2, .height = 2, .crop_pct = 1};
-  model->description.classes = {{"red", "Red"}, {"green", "Green"}, {"blue", "Blue"}};
-  model->description.embedding_size = 1;
+  if (classifies) {
+    model->description.classes = {{"red", "Red"}, {"green", "Green"}, {"blue", "Blue"}};
+  }
+  model->description.embedding_size = 2;
   model->forward = [this](absl::Span<const ModelInput> images, int bucket, bool embeddings) {
     return Forward(images, bucket, embeddings);
   };

@@ -14,7 +14,7 @@
 namespace patchserve {
 
 // Three classes; its input is one pixel of 2 x 2. The logits of a photo whose first
-// pixel is (r, g, b) are r, g and b, its embedding is {r}. Of a tensor they are the first
+// pixel is (r, g, b) are r, g and b, its embedding is {r, g}. Of a tensor they are the first
 // values of the three planes.
 class FakeModel {
  public:
@@ -25,7 +25,8 @@ class FakeModel {
 
   // What a forward does instead, given the size of the batch; OK: the usual.
   std::function<absl::Status(int)> fail = [](int) { return absl::OkStatus(); };
-  float factor = 1;  // on every logit
+  float factor = 1;        // on every logit and value of an embedding
+  bool classifies = true;  // else it has neither classes nor logits
 
   // Of all that ran: how many images, and what they were padded to.
   std::vector<int> batch_sizes();

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/eventually.h"
 #include "tests/pipeline/fake_model.h"
 
 namespace patchserve {
@@ -164,9 +165,10 @@ TEST_F(BusyModelChangesTest, StopEndsTheChangeUnderWayAndRefusesTheOthers) {
   changes.Load("b", second.Done());
   std::thread stop([this] { changes.Stop(); });
   absl::Status refused;
-  while (!absl::IsUnavailable(refused)) {
+  Eventually("changes are refused", [&] {
     changes.Load("c", [&](const absl::Status& status) { refused = status; });
-  }
+    return absl::IsUnavailable(refused);
+  });
   go_on.count_down();
   stop.join();
   EXPECT_EQ(first.Code(), absl::StatusCode::kOk);

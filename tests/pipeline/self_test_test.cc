@@ -5,7 +5,6 @@
 #include <map>
 #include <utility>
 
-#include "server/base/steady_clock.h"
 #include "tests/pipeline/fake_model.h"
 
 namespace patchserve {
@@ -30,7 +29,7 @@ class SelfTestTest : public ::testing::Test {
                           [this](int runner, absl::Duration expected, std::function<void()> work) {
                             if (no_runner) return false;
                             on = runner;
-                            if (expected > longest_expected) longest_expected = expected;
+                            this->expected.push_back(expected);
                             work();
                             return true;
                           }};
@@ -39,7 +38,7 @@ class SelfTestTest : public ::testing::Test {
       order.push_back({on, size});
       return forward(size);
     };
-    return WarmUpAndTest(*model, runners, every_bucket, longest, cancelled);
+    return WarmUpAndTest(*model, runners, every_bucket, longest, cancelled, [this] { return now; });
   }
 
   // The sizes in the order in which they ran first.
@@ -55,19 +54,16 @@ class SelfTestTest : public ::testing::Test {
   std::shared_ptr<ServedModel> model = fake.Served("a");  // buckets 1, 2, 4
   std::function<absl::Status(int)> forward = [](int) { return absl::OkStatus(); };
   std::atomic<bool> cancelled = false;
+  // A run takes this long.
+  void Spend(absl::Duration time) { now += time; }
+
   bool no_runner = false;
-  int on = -1;  // the runner that runs
-  absl::Duration longest_expected;
+  absl::Time now = absl::UnixEpoch();
+  int on = -1;                              // the runner that runs
+  std::vector<absl::Duration> expected;     // how long each run was said to take
   std::map<std::pair<int, int>, int> runs;  // by runner and size
   std::vector<std::pair<int, int>> order;   // runner and size
 };
-
-// Keeps the thread for so long.
-void Spend(absl::Duration time) {
-  const absl::Time end = SteadyNow() + time;
-  while (SteadyNow() < end) {
-  }
-}
 
 TEST_F(SelfTestTest, EveryBucketRunsOnEveryRunnerThreeTimesAtLeastAndTwentyAtMost) {
   const auto measured = Warm(/*runner_count=*/2);
@@ -90,7 +86,7 @@ TEST_F(SelfTestTest, TheFirstUseOfABucketOnARunnerIsNotItsCost) {
   const auto measured = Warm(/*runner_count=*/2);
   ASSERT_TRUE(measured.ok()) << measured.status();
   for (const CostModel::Sample& sample : *measured) {
-    EXPECT_LT(sample.took, absl::Milliseconds(10)) << sample.bucket;
+    EXPECT_EQ(sample.took, absl::Microseconds(400)) << sample.bucket;
   }
 }
 
@@ -102,8 +98,8 @@ TEST_F(SelfTestTest, ABucketRunsUntilItsTimeHasSettled) {
   model->buckets = {1};
   const auto measured = Warm();
   ASSERT_TRUE(measured.ok()) << measured.status();
-  EXPECT_GT((runs[{0, 1}]), 3);
-  EXPECT_LT(measured->front().took, absl::Milliseconds(5));
+  EXPECT_EQ((runs[{0, 1}]), 11);  // the first two alike
+  EXPECT_EQ(measured->front().took, absl::Milliseconds(10) / 1024);
 }
 
 TEST_F(SelfTestTest, ABucketThatNeverSettlesRunsTwentyTimes) {
@@ -113,7 +109,7 @@ TEST_F(SelfTestTest, ABucketThatNeverSettlesRunsTwentyTimes) {
     return absl::OkStatus();
   };
   ASSERT_TRUE(Warm().ok());
-  EXPECT_THAT((runs[{0, 1}]), AllOf(Ge(3), Le(20)));
+  EXPECT_EQ((runs[{0, 1}]), 20);
 }
 
 TEST_F(SelfTestTest, WhereNoSizeHasAFirstUseOnlyDoublingsAndTheLargestRun) {
@@ -123,6 +119,10 @@ TEST_F(SelfTestTest, WhereNoSizeHasAFirstUseOnlyDoublingsAndTheLargestRun) {
 }
 
 TEST_F(SelfTestTest, ALoneImageRunsWhateverItTakesAndLargerBatchesWhileTheyAreShort) {
+  forward = [this](int size) {
+    Spend(size * absl::Milliseconds(1));
+    return absl::OkStatus();
+  };
   const auto measured = Warm(1, /*longest=*/absl::ZeroDuration());
   ASSERT_TRUE(measured.ok()) << measured.status();
   EXPECT_THAT(Sizes(), ElementsAre(1));
@@ -130,12 +130,15 @@ TEST_F(SelfTestTest, ALoneImageRunsWhateverItTakesAndLargerBatchesWhileTheyAreSh
 }
 
 TEST_F(SelfTestTest, ARunnerIsToldHowLongItWillBeKept) {
-  forward = [](int) {
-    Spend(absl::Milliseconds(1));
+  forward = [this](int size) {
+    Spend(size * absl::Milliseconds(1));
     return absl::OkStatus();
   };
-  ASSERT_TRUE(Warm().ok());
-  EXPECT_GE(longest_expected, absl::Milliseconds(1));
+  ASSERT_TRUE(Warm(1, /*longest=*/absl::Milliseconds(100)).ok());
+  const absl::Duration ms = absl::Milliseconds(1);
+  // Of the first nothing is known; then it is what the run before took, or a smaller bucket.
+  EXPECT_THAT(expected,
+              ElementsAre(100 * ms, ms, ms, 2 * ms, 2 * ms, 2 * ms, 4 * ms, 4 * ms, 4 * ms));
 }
 
 TEST_F(SelfTestTest, AnErrorOfTheModelIsTheAnswer) {

@@ -51,7 +51,7 @@ class RetryTest : public InferTest {
     waiting.emplace_back([this] { Answered(); });
     model.WaitUntilBusy(1);
     waiting.emplace_back([this] { Answered(); });
-    while (!Shows("patchserve_queue_depth{model=\"fake\"} 1")) std::this_thread::yield();
+    WaitUntilShows("patchserve_queue_depth{model=\"fake\"} 1");
   }
   void TearDown() override {
     model.Release();

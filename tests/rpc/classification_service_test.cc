@@ -17,6 +17,11 @@ using ::testing::HasSubstr;
 
 using ClassificationServiceTest = ServiceTest;
 
+class EncoderClassificationServiceTest : public ServiceTest {
+ protected:
+  EncoderClassificationServiceTest() { model.classifies = false; }
+};
+
 TEST_F(ClassificationServiceTest, AnswersWithRankedClassesAndEchoesTheId) {
   v1::ClassifyRequest request = ColourRequest(9, 1, 2);
   request.set_id("photo 7");
@@ -46,7 +51,7 @@ TEST_F(ClassificationServiceTest, LogitsAndEmbeddingComeOnlyIfAskedFor) {
   ASSERT_TRUE(Call(request, &response).ok());
   ASSERT_EQ(response.predictions_size(), 1);
   EXPECT_EQ(response.predictions(0).logit(), 9);
-  EXPECT_THAT(response.embedding(), ElementsAre(9));
+  EXPECT_THAT(response.embedding(), ElementsAre(9, 1));
 }
 
 TEST_F(ClassificationServiceTest, AnErrorKeepsItsCodeAndMessage) {
@@ -95,13 +100,13 @@ TEST_F(ClassificationServiceTest, ACallThatIsCancelledInTheQueueIsNotRun) {
     EXPECT_EQ(stub->Classify(&context, ColourRequest(1, 2, 3), &response).error_code(),
               grpc::StatusCode::CANCELLED);
   });
-  while (!Shows("patchserve_in_flight 2")) std::this_thread::yield();
+  WaitUntilShows("patchserve_in_flight 2");
   context.TryCancel();
   second.join();
-  while (!Shows("patchserve_in_flight 1")) std::this_thread::yield();  // without a batch's end
+  WaitUntilShows("patchserve_in_flight 1");  // without a batch's end
   model.Release();
   first.join();
-  while (!Shows("patchserve_in_flight 0")) std::this_thread::yield();
+  WaitUntilShows("patchserve_in_flight 0");
   EXPECT_TRUE(Shows("patchserve_requests_total{code=\"CANCELLED\",model=\"fake\"} 1"));
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
 }
@@ -118,7 +123,7 @@ TEST_F(ClassificationServiceTest, TheClientsDeadlineReachesTheQueue) {
   v1::ClassifyResponse response;
   EXPECT_EQ(stub->Classify(&context, ColourRequest(1, 2, 3), &response).error_code(),
             grpc::StatusCode::DEADLINE_EXCEEDED);
-  while (!Shows("patchserve_in_flight 1")) std::this_thread::yield();  // without a batch's end
+  WaitUntilShows("patchserve_in_flight 1");  // without a batch's end
   model.Release();
   first.join();
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1));
@@ -136,7 +141,7 @@ TEST_F(ClassificationServiceTest, ARefusalSaysWhenToTryAgain) {
     });
     if (i == 0) model.WaitUntilBusy(1);
   }
-  while (!Shows("patchserve_queue_depth{model=\"fake\"} 100")) std::this_thread::yield();
+  WaitUntilShows("patchserve_queue_depth{model=\"fake\"} 100");
   grpc::ClientContext context;
   v1::ClassifyResponse response;
   const grpc::Status status = stub->Classify(&context, ColourRequest(1, 2, 3), &response);
@@ -176,9 +181,31 @@ TEST_F(ClassificationServiceTest, ListsEveryModelWithItsState) {
   EXPECT_EQ(response.models(0).state(), v1::MODEL_STATE_READY);
   EXPECT_TRUE(response.models(0).is_default());
   EXPECT_EQ(response.models(0).classes_size(), 0);  // GetModel has them
+  EXPECT_EQ(response.models(0).num_classes(), 3);
   EXPECT_EQ(response.models(0).preprocessing().input_width(), 2);
   EXPECT_EQ(response.models(1).name(), "slow");
   EXPECT_EQ(response.models(1).state(), v1::MODEL_STATE_LOADING);
+  EXPECT_FALSE(response.models(1).has_num_classes());
+}
+
+TEST_F(EncoderClassificationServiceTest, ItsModelHasNoClassesAndAnswersNormalizedEmbeddings) {
+  grpc::ClientContext context;
+  v1::GetModelResponse got;
+  ASSERT_TRUE(stub->GetModel(&context, {}, &got).ok());
+  EXPECT_TRUE(got.model().has_num_classes());
+  EXPECT_EQ(got.model().num_classes(), 0);
+  EXPECT_EQ(got.model().embedding_size(), 2);
+
+  v1::ClassifyRequest request = ColourRequest(3, 4, 0);
+  v1::ClassifyResponse response;
+  const grpc::Status refused = Call(request, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(refused.error_message(), HasSubstr("has no classifier"));
+  request.set_embedding(true);
+  request.set_normalize_embedding(true);
+  ASSERT_TRUE(Call(request, &response).ok());
+  EXPECT_EQ(response.predictions_size(), 0);
+  EXPECT_THAT(response.embedding(), ElementsAre(0.6f, 0.8f));
 }
 
 TEST_F(ClassificationServiceTest, GetModelFindsTheDefaultAndRefusesTheUnknown) {

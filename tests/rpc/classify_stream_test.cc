@@ -99,7 +99,7 @@ TEST_F(ClassifyStreamTest, OnlyAWindowOfMessagesIsReadWhileNoneIsAnswered) {
     stream->WritesDone();
   });
   model.WaitUntilBusy(1);
-  while (!Shows("patchserve_in_flight 4")) std::this_thread::yield();
+  WaitUntilShows("patchserve_in_flight 4");
   model.Release();
   EXPECT_EQ(ReadAll(*stream).size(), 20);
   writer.join();

@@ -157,6 +157,17 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"PriorityOfAnotherType",
                    [](auto& r) { (*r.mutable_parameters())["priority"].set_string_param("1"); },
                    StatusCode::INVALID_ARGUMENT, "priority is neither"},
+        BadRequest{"NormalizeOfAnotherType",
+                   [](auto& r) {
+                     Ask(r, "embedding");
+                     (*r.mutable_parameters())["normalize_embedding"] = Number(1);
+                   },
+                   StatusCode::INVALID_ARGUMENT, "normalize_embedding is not bool_param"},
+        BadRequest{"NormalizeWithoutAnEmbedding",
+                   [](auto& r) {
+                     (*r.mutable_parameters())["normalize_embedding"].set_bool_param(true);
+                   },
+                   StatusCode::INVALID_ARGUMENT, "output embedding isn't asked for"},
         BadRequest{"NegativeTimeout",
                    [](auto& r) { (*r.mutable_parameters())["timeout"] = Number(-5); },
                    StatusCode::INVALID_ARGUMENT, "timeout is -5"}),

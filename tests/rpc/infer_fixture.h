@@ -96,4 +96,10 @@ class InferTest : public ServiceTest {
   inference::ModelInferResponse response;
 };
 
+// Of a model without a classifier.
+class EncoderInferTest : public InferTest {
+ protected:
+  EncoderInferTest() { model.classifies = false; }
+};
+
 }  // namespace patchserve

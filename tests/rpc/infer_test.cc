@@ -122,8 +122,32 @@ TEST_F(InferTest, OutputsComeByNameInTheOrderAskedFor) {
   EXPECT_EQ(response.outputs(0).datatype(), "BYTES");
   EXPECT_THAT(response.outputs(0).shape(), ElementsAre(1, 1));
   EXPECT_EQ(response.raw_output_contents(0), Element("blue"));
-  EXPECT_THAT(Floats(response.raw_output_contents(1)), ElementsAre(1));
+  EXPECT_THAT(Floats(response.raw_output_contents(1)), ElementsAre(1, 2));
   EXPECT_THAT(Floats(response.raw_output_contents(2)), ElementsAre(1, 2, 9));
+}
+
+TEST_F(InferTest, AnEmbeddingIsScaledToLength1WhereAParameterSaysSo) {
+  inference::ModelInferRequest request = FileRequest({ColourFile(3, 4, 0)});
+  Ask(request, "embedding");
+  (*request.mutable_parameters())["normalize_embedding"].set_bool_param(true);
+  EXPECT_THAT(Values(request), ElementsAre(0.6f, 0.8f));
+}
+
+TEST_F(EncoderInferTest, TheOneOutputIsTheEmbedding) {
+  EXPECT_THAT(Values(FileRequest({ColourFile(9, 1, 2), ColourFile(3, 4, 5)})),
+              ElementsAre(9, 1, 3, 4));
+  EXPECT_EQ(response.outputs(0).name(), "embedding");
+  EXPECT_THAT(response.outputs(0).shape(), ElementsAre(2, 2));
+}
+
+TEST_F(EncoderInferTest, AskingForClassesIsAMistake) {
+  for (const char* output : {"probabilities", "logits", "label"}) {
+    inference::ModelInferRequest request = FileRequest({ColourFile(9, 1, 2)});
+    Ask(request, output);
+    const grpc::Status status = Infer(request);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(), HasSubstr("its one output is embedding"));
+  }
 }
 
 TEST_F(InferTest, ClassificationGivesValueIndexAndLabel) {
@@ -162,10 +186,10 @@ TEST_F(InferTest, ACallThatIsCancelledInTheQueueIsNotRun) {
     EXPECT_EQ(oip->ModelInfer(&context, request, &response).error_code(),
               grpc::StatusCode::CANCELLED);
   });
-  while (!Shows("patchserve_in_flight 3")) std::this_thread::yield();
+  WaitUntilShows("patchserve_in_flight 3");
   context.TryCancel();
   second.join();
-  while (!Shows("patchserve_in_flight 1")) std::this_thread::yield();  // without a batch's end
+  WaitUntilShows("patchserve_in_flight 1");  // without a batch's end
   model.Release();
   first.join();
   EXPECT_THAT(model.batch_sizes(), ElementsAre(1));

@@ -56,6 +56,11 @@ class InferenceServiceTest : public InferTest {
   }
 };
 
+class EncoderServiceTest : public InferenceServiceTest {
+ protected:
+  EncoderServiceTest() { model.classifies = false; }
+};
+
 TEST_F(InferenceServiceTest, IsLiveAndSaysWhatItImplements) {
   grpc::ClientContext context, other;
   inference::ServerLiveResponse live;
@@ -100,6 +105,15 @@ TEST_F(InferenceServiceTest, AModelHasOneInputAndOneOutputUnderEachName) {
   EXPECT_THAT(Metadata("fake.pixels").inputs(0).shape(), ElementsAre(-1, -1, -1, 3));
   EXPECT_EQ(Metadata("fake.tensor").inputs(0).datatype(), "FP32");
   EXPECT_THAT(Metadata("fake.tensor").inputs(0).shape(), ElementsAre(-1, 3, 2, 2));
+}
+
+TEST_F(EncoderServiceTest, TheOneOutputIsTheEmbedding) {
+  const auto metadata = Metadata("fake");
+  ASSERT_EQ(metadata.outputs_size(), 1);
+  EXPECT_EQ(metadata.outputs(0).name(), "embedding");
+  EXPECT_THAT(metadata.outputs(0).shape(), ElementsAre(-1, 2));
+  EXPECT_EQ(Config("fake").output(0).name(), "embedding");
+  EXPECT_THAT(Config("fake").output(0).dims(), ElementsAre(2));
 }
 
 TEST_F(InferenceServiceTest, TheConfigurationAgreesWithTheMetadata) {
@@ -173,9 +187,9 @@ TEST(InferOptionsTest, PriorityOneIsTheHighest) {
   auto criticality = [](inference::InferParameter priority) {
     inference::ModelInferRequest request;
     (*request.mutable_parameters())["priority"] = priority;
-    return ReadOptions(request)->criticality;
+    return ReadOptions(request, {})->criticality;
   };
-  EXPECT_EQ(ReadOptions({})->criticality, Criticality::kDefault);
+  EXPECT_EQ(ReadOptions({}, {})->criticality, Criticality::kDefault);
   EXPECT_EQ(criticality(Number(0)), Criticality::kDefault);
   EXPECT_EQ(criticality(Number(1)), Criticality::kCritical);
   EXPECT_EQ(criticality(Number(2)), Criticality::kDefault);

@@ -67,11 +67,11 @@ class ServiceTest : public ClassifierTest {
   template <typename Stream>
   void ExpectThatCancellingLeavesNothingBehind(grpc::ClientContext& context, Stream& stream) {
     model.WaitUntilBusy(1);
-    while (!Shows("patchserve_in_flight 4")) std::this_thread::yield();
+    WaitUntilShows("patchserve_in_flight 4");
     context.TryCancel();
     EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::CANCELLED);
     model.Release();
-    while (!Shows("patchserve_in_flight 0")) std::this_thread::yield();
+    WaitUntilShows("patchserve_in_flight 0");
   }
 
   HealthService health;

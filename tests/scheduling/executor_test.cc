@@ -16,6 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 using Answer = Admission::Answer;
 
@@ -24,16 +25,25 @@ CostModel Quick(const std::vector<int>& buckets) {
   return Known(buckets, Flat(absl::Microseconds(1)));
 }
 
+// Counted down when an executor next looks at its clock on this thread.
+thread_local std::latch* looks = nullptr;
+
 // An executor whose clock stands still, with what ran and what was dropped.
 class ExecutorTest : public ::testing::Test {
  protected:
   using Items = std::vector<int>;
   using Done = Executor<int>::DeviceDone;
+  using Answered = Executor<int>::Answered;
 
   void Start(int runners = 1, bool shared_device = false) {
     executor.emplace(
         Executor<int>::Options{.scheduler = {.runners = runners, .shared_device = shared_device},
-                               .now = [this] { return t0 + absl::Nanoseconds(elapsed.load()); },
+                               .now =
+                                   [this] {
+                                     if (looks != nullptr)
+                                       std::exchange(looks, nullptr)->count_down();
+                                     return t0 + absl::Nanoseconds(elapsed.load());
+                                   },
                                .drop =
                                    [this](int item, DropReason reason) {
                                      std::lock_guard lock(mutex);
@@ -45,17 +55,18 @@ class ExecutorTest : public ::testing::Test {
   // A model that calls `run` for each batch.
   int Add(
       CostModel cost, std::function<void(const Items&)> run = [](const Items&) {}) {
-    return executor->AddModel(10'000, std::move(cost),
-                              [this, run](Items items, int bucket, const Done& done) {
-                                {
-                                  std::lock_guard lock(mutex);
-                                  batches.push_back(items);
-                                  buckets.push_back(bucket);
-                                }
-                                run(items);
-                                done(true);
-                                return 0;
-                              });
+    return executor->AddModel(
+        10'000, std::move(cost),
+        [this, run](Items items, int bucket, const Done& done, Answered answered) {
+          {
+            std::lock_guard lock(mutex);
+            batches.push_back(items);
+            buckets.push_back(bucket);
+          }
+          run(items);
+          done(true);
+          answered(0);
+        });
   }
   // A model whose batch that begins with item 0 waits inside until Release.
   int AddThatHolds(CostModel cost) {
@@ -66,6 +77,18 @@ class ExecutorTest : public ::testing::Test {
     });
   }
   void Release() { go_on.count_down(); }
+
+  // Asks for work between batches on a thread of its own, and returns when it waits: the executor
+  // looks at its clock under its lock, which it keeps until then.
+  std::thread Ask(std::function<void()> work, absl::Duration patience, bool done) {
+    std::latch asked(1);
+    std::thread thread([this, work, patience, done, &asked] {
+      looks = &asked;
+      EXPECT_EQ(executor->RunBetween(0, work, {}, patience), done);
+    });
+    asked.wait();
+    return thread;
+  }
 
   int64_t Admit(int model, absl::Time deadline = t0 + absl::Hours(1)) {
     const Admission admission = executor->Admit({.model = model, .deadline = deadline});
@@ -162,10 +185,11 @@ TEST_F(ExecutorTest, CancelOfAnItemThatRunsDoesNothing) {
 
 TEST_F(ExecutorTest, CancelWhileAnItemIsDecodedFreesItsPlaceAndPushGivesItBack) {
   Start();
-  const int model = executor->AddModel(1, Quick({1}), [](Items, int, const Done& done) {
-    done(true);
-    return 0;
-  });
+  const int model =
+      executor->AddModel(1, Quick({1}), [](Items, int, const Done& done, Answered answered) {
+        done(true);
+        answered(0);
+      });
   const int64_t ticket = Admit(model);
   EXPECT_EQ(executor->Admit({.model = model, .deadline = t0 + absl::Hours(1)}).answer,
             Answer::kNoPlace);
@@ -206,22 +230,28 @@ TEST_F(ExecutorTest, WhatCanNotBeInTimeAnyMoreIsDroppedAndDoesNotRun) {
 TEST_F(ExecutorTest, ABatchStartsWhileTheAnswersOfTheOneBeforeAreMade) {
   std::latch second(1);
   Start(2, /*shared_device=*/true);
-  const int model = executor->AddModel(10, Quick({1}), [&](Items items, int, const Done& done) {
-    done(true);
-    items.front() == 0 ? second.wait() : second.count_down();
-    return 0;
-  });
+  const int model = executor->AddModel(10, Quick({1}),
+                                       [&](Items items, int, const Done& done, Answered answered) {
+                                         done(true);
+                                         items.front() == 0 ? second.wait() : second.count_down();
+                                         std::lock_guard lock(mutex);
+                                         batches.push_back(items);
+                                         answered(0);
+                                       });
   AdmitAndPush(model, 0);
   AdmitAndPush(model, 1);
+  second.wait();
   executor->Stop();
+  EXPECT_THAT(batches, UnorderedElementsAre(ElementsAre(0), ElementsAre(1)));
 }
 
 TEST_F(ExecutorTest, APlaceThatIsGivenBackIsFree) {
   Start();
-  const int model = executor->AddModel(1, Quick({1}), [](Items, int, const Done& done) {
-    done(true);
-    return 0;
-  });
+  const int model =
+      executor->AddModel(1, Quick({1}), [](Items, int, const Done& done, Answered answered) {
+        done(true);
+        answered(0);
+      });
   for (int i = 0; i < 3; ++i) executor->Cancel(Admit(model));
 }
 
@@ -241,12 +271,12 @@ TEST_F(ExecutorTest, StopRunsWhatIsQueuedAndRefusesWhatComesLater) {
 
 TEST_F(ExecutorTest, ABatchThatFailedTeachesNothingOfItsTime) {
   Start();
-  const int model =
-      executor->AddModel(10, Known({1}, Flat(ms)), [this](Items, int, const Done& done) {
-        elapsed += absl::ToInt64Nanoseconds(absl::Seconds(5));
-        done(false);
-        return 0;
-      });
+  const int model = executor->AddModel(10, Known({1}, Flat(ms)),
+                                       [this](Items, int, const Done& done, Answered answered) {
+                                         elapsed += absl::ToInt64Nanoseconds(absl::Seconds(5));
+                                         done(false);
+                                         answered(0);
+                                       });
   for (int i = 0; i < 2; ++i) {
     AdmitAndPush(model, i);
     executor->RunBetween(
@@ -262,10 +292,10 @@ TEST_F(ExecutorTest, ManyThreadsPushAndCancelAndEveryItemComesOutOnce) {
   std::vector<std::atomic<int>> seen(kThreads * kItems);
   Executor<int> many(
       {.scheduler = {.runners = 3}, .drop = [&](int item, DropReason) { ++seen[item]; }});
-  const auto run = [&](const Items& batch, int, const Done& done) {
+  const auto run = [&](const Items& batch, int, const Done& done, Answered answered) {
     for (int item : batch) ++seen[item];
     done(true);
-    return 0;
+    answered(0);
   };
   const int models[] = {many.AddModel(100, Quick({1, 2, 4, 8}), run),
                         many.AddModel(100, Quick({1, 2, 3}), run)};
@@ -299,17 +329,17 @@ TEST_F(ExecutorTest, AModelMayGoWithItsLastBatch) {
   int next = -1;
   std::atomic<int> number = -1;
   std::latch added(1);
-  number = executor->AddModel(10, Quick({1}), [&](Items, int, const Done& done) {
+  number = executor->AddModel(10, Quick({1}), [&](Items, int, const Done& done, Answered answered) {
     added.wait();
     executor->RemoveModel(number);
     next = executor->AddModel(10, Known({1}, Flat(absl::Minutes(1))),
-                              [](Items, int, const Done& done) {
+                              [](Items, int, const Done& done, Answered answered) {
                                 done(true);
-                                return 0;
+                                answered(0);
                               });
     elapsed += absl::ToInt64Nanoseconds(absl::Seconds(1));
     done(true);
-    return 0;
+    answered(0);
   });
   added.count_down();
   AdmitAndPush(number, 1);
@@ -350,16 +380,12 @@ class BusyRunnerTest : public ExecutorTest {
 
   // Asks for work between batches, then lets the runner go on; returns what it did.
   std::vector<Items> OrderWithWork(absl::Duration patience) {
-    std::thread asking([&] {
-      executor->RunBetween(
-          0,
-          [&] {
-            std::lock_guard lock(mutex);
-            batches.push_back({99});
-          },
-          {}, patience);
-    });
-    while (!executor->HasWorkBetween()) std::this_thread::yield();
+    std::thread asking = Ask(
+        [this] {
+          std::lock_guard lock(mutex);
+          batches.push_back({99});
+        },
+        patience, /*done=*/true);
     Release();
     asking.join();
     executor->Stop();
@@ -378,11 +404,7 @@ TEST_F(BusyRunnerTest, WorkWhosePatienceIsOverGoesBeforeItems) {
 }
 
 TEST_F(BusyRunnerTest, StopGivesUpWorkThatHasNotStarted) {
-  std::thread asking([&] {
-    EXPECT_FALSE(executor->RunBetween(
-        0, [] { FAIL(); }, {}, absl::InfiniteDuration()));
-  });
-  while (!executor->HasWorkBetween()) std::this_thread::yield();
+  std::thread asking = Ask([] { FAIL(); }, absl::InfiniteDuration(), /*done=*/false);
   std::thread stop([&] { executor->Stop(); });
   asking.join();
   Release();

@@ -55,7 +55,7 @@ class ForecastTest : public ::testing::TestWithParam<Case> {
     const double share = 1.0 / static_cast<double>(GetParam().models.size());
     for (const Curve& curve : GetParam().models) {
       const int model = device.Add(Known(GetParam().buckets, curve), curve);
-      const int bucket = device.scheduler.queue(model).batch;
+      const int bucket = device.queue(model).batch;
       longest = std::max(longest, curve(bucket));
       work += share * curve(bucket) / bucket;
     }
@@ -86,8 +86,7 @@ class ForecastTest : public ::testing::TestWithParam<Case> {
     device.StartBatches();
     std::map<int64_t, absl::Time> forecasts;
     for (const auto& [ticket, deadline] : deadlines) {
-      const bool waits = device.scheduler.InTime(ticket, absl::InfinitePast());
-      if (waits) forecasts[ticket] = device.scheduler.ExpectedEnd(ticket, device.now);
+      if (const auto end = device.ExpectedEnd(ticket)) forecasts[ticket] = *end;
     }
     device.Run();
     for (const auto& [ticket, forecast] : forecasts) {

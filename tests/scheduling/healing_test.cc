@@ -23,7 +23,7 @@ double Throughput(CostModel cost, const Curve& truth, int waiting,
   VirtualDevice device(options);
   const int model = device.Add(std::move(cost), truth);
   const auto fill = [&] {
-    while (device.scheduler.queue(model).waiting() < waiting) {
+    while (device.queue(model).waiting() < waiting) {
       if (device.Admit(model, device.now + budget).ticket < 0) break;
     }
   };

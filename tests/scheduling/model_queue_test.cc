@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <numeric>
+
 #include "tests/scheduling/virtual_device.h"
 
 namespace patchserve {
@@ -53,6 +55,14 @@ TEST(ChooseBatchTest, MoreRunnersComeFreeMoreOftenSoBatchesMayBeLarger) {
 TEST(ChooseBatchTest, ABucketThatNobodyCanWaitForIsNotChosen) {
   ModelQueue queue = With(Known(kGpu, Linear(10 * ms)), ms, 5 * ms);
   EXPECT_EQ(Chosen(queue), 1);
+}
+
+TEST(ChooseBatchTest, OfManySizesTheOneThatIsChosenIsWithinTwoPercentOfTheBest) {
+  std::vector<int> sizes(1024);
+  std::iota(sizes.begin(), sizes.end(), 1);
+  // From 1,000 on another image costs as much as its share.
+  ModelQueue queue{.cost = Known(sizes, [](int size) { return std::max(size, 1000) * ms; })};
+  EXPECT_NEAR(Chosen(queue), 1000, 20);
 }
 
 TEST(ModelQueueTest, FullBatchesAndARestTakeTheirSum) {

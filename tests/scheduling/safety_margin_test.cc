@@ -39,6 +39,48 @@ TEST(SafetyMarginTest, ABatchIsOneSampleHoweverManyOfItAreLate) {
   EXPECT_NEAR(all.share(), half.share(), 1e-9);
 }
 
+// As wide as it gets.
+SafetyMargin Wide() {
+  SafetyMargin margin;
+  for (int i = 0; i < 10'000; ++i) margin.Learn(1);
+  return margin;
+}
+
+TEST(SafetyMarginTest, AWideMarginIsOneBatchAgainAfterTwoThousandThatAreInTime) {
+  SafetyMargin margin = Wide();
+  int batches = 0;
+  for (; margin.share() > 1; ++batches) margin.Learn(0);
+  EXPECT_NEAR(batches, 2'000, 100);
+}
+
+TEST(SafetyMarginTest, OneLateRequestEndsTheHasteOfAWideMargin) {
+  SafetyMargin margin = Wide();
+  const auto narrowed = [&] {
+    const double before = margin.share();
+    margin.Learn(0);
+    return 1 - margin.share() / before;
+  };
+  const double at_first = narrowed();
+  for (int i = 0; i < 1'000; ++i) margin.Learn(0);
+  EXPECT_NEAR(narrowed() / at_first, 7, 0.1);
+  margin.Learn(0.01);
+  EXPECT_NEAR(narrowed() / at_first, 1, 0.01);
+}
+
+TEST(SafetyMarginTest, WhereSeveralBatchesMustBeSparedTenInAThousandAreLateAtMost) {
+  SafetyMargin margin;
+  uint32_t random = 1;
+  double late = 0;
+  for (int i = 0; i < 400'000; ++i) {
+    random = random * 1664525 + 1013904223;
+    const bool longer = 5.0 * (random >> 8) / (1 << 24) > margin.share();  // up to five batches
+    margin.Learn(longer ? 1 : 0);
+    if (i >= 200'000) late += longer;
+  }
+  EXPECT_GT(late / 200'000, 0.006);
+  EXPECT_LT(late / 200'000, 0.010);
+}
+
 TEST(SafetyMarginTest, ItIsNoMoreThanEightBatchesAndNoLessThanNothing) {
   SafetyMargin margin;
   for (int i = 0; i < 10'000; ++i) margin.Learn(1);

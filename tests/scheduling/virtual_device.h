@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -57,9 +58,23 @@ class VirtualDevice {
   // Takes in a request that needs no decoding.
   Admission Admit(int model, absl::Time deadline) {
     const Admission admission = scheduler.Admit({.model = model, .deadline = deadline}, now);
-    deadlines_[admission.ticket] = deadline;
+    asked_[admission.ticket] = {model, deadline};
     if (admission.answer == Admission::Answer::kAdmitted) scheduler.Ready(admission.ticket, now);
     return admission;
+  }
+
+  const ModelQueue& queue(int model) const { return scheduler.device().models[model]; }
+
+  // When the request of that ticket will have been answered if no more come; none: it doesn't wait.
+  std::optional<absl::Time> ExpectedEnd(int64_t ticket) const {
+    const auto [model, deadline] = asked_.at(ticket);
+    const ModelQueue& waits = queue(model);
+    const auto place = waits.admitted.find({deadline, ticket});
+    if (place == waits.admitted.end()) return std::nullopt;
+    const auto rank = static_cast<int>(waits.admitted.order_of_key(*place));
+    const Forecast::Place batch{
+        .model = model, .batch = rank / waits.batch, .waiting = waits.waiting(), .due = deadline};
+    return now + scheduler.Now(now).At(batch).end;
   }
 
   // Starts what the free runners do now, and returns when to ask again if nothing happens before.
@@ -104,7 +119,7 @@ class VirtualDevice {
     int late_ones = 0;
     for (int64_t ticket : batch.requests) {
       ended[ticket] = end;
-      late_ones += deadlines_[ticket] < end;
+      late_ones += asked_[ticket].deadline < end;
     }
     const auto all = static_cast<int>(batch.requests.size());
     runs_.push_back({batch.run, batch.model, end, all, late_ones});
@@ -131,9 +146,13 @@ class VirtualDevice {
     absl::Time end;
     int requests, late;
   };
-  std::vector<UnderWay> runs_;               // under way
-  std::map<int64_t, absl::Time> deadlines_;  // by ticket
-  absl::Time free_ = absl::InfinitePast();   // of a shared device
+  std::vector<UnderWay> runs_;  // under way
+  struct Asked {
+    int model;
+    absl::Time deadline;
+  };
+  std::map<int64_t, Asked> asked_;          // by ticket
+  absl::Time free_ = absl::InfinitePast();  // of a shared device
 };
 
 }  // namespace patchserve

@@ -9,12 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/net/descriptor_limit.h"
 #include "server/net/file_descriptor.h"
 #include "server/net/greeting.h"
+#include "tests/eventually.h"
 #include "tests/rpc/certificates.h"
 #include "tests/system/http_get.h"
 #include "tests/system/server_fixture.h"
@@ -69,8 +71,9 @@ grpc::Status ClassifyAnew(const std::string& address,
 
 // Until a metric has this value: connections are taken, and closed, in the server's own time.
 void WaitForMetric(ServerProcess& process, const std::string& line) {
-  while (HttpGet(process.metrics_address(), "/metrics").find(line + "\n") == std::string::npos) {
-  }
+  Eventually(line, [&] {
+    return absl::StrContains(HttpGet(process.metrics_address(), "/metrics"), line + "\n");
+  });
 }
 
 TEST(ConnectionsSystemTest, ElevenHundredAreServedWhereTheSoftLimitIs1024) {

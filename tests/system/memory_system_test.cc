@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/eventually.h"
 #include "tests/system/server_fixture.h"
 
 namespace patchserve {
@@ -69,8 +70,7 @@ TEST_P(MemorySystemTest, ManyCallersOfLargeProgressivePhotosDontTakeMoreThanTheL
   for (std::thread& caller : callers) caller.join();
   // It serves again as soon as what they left behind is gone.
   v1::ClassifyResponse response;
-  while (!server.Classify(request, &response).ok()) {
-  }
+  Eventually("it serves", [&] { return server.Classify(request, &response).ok(); });
   EXPECT_GT(refused, 0);
   EXPECT_LT(PeakResident(server.process.pid()), GetParam());
 }

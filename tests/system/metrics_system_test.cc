@@ -25,6 +25,7 @@ TEST(MetricsSystemTest, AScrapeShowsEveryMetricAndPromtoolFindsNoFault) {
         "patchserve_request_duration_seconds_count{model=\"vit\",outcome=\"ok\"} 1",
         "patchserve_request_duration_seconds_count{model=\"vit\",outcome=\"failed\"} 1",
         "patchserve_images_in_time_total{model=\"vit\"} 1",
+        "patchserve_embeddings_total{model=\"vit\"} 0",
         "patchserve_dead_images_total{model=\"vit\"} 0",
         "patchserve_shed_total{criticality=\"default\",model=\"vit\",reason=\"late\"} 0",
         "patchserve_demand_seconds_total{model=\"vit\",stage=\"run\"} ",

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "client/classifier_client.h"
+#include "tests/eventually.h"
 #include "tests/model/random_checkpoint.h"
 #include "tests/system/http_get.h"
 #include "tests/system/server_fixture.h"
@@ -93,7 +94,7 @@ class Callers {
   ~Callers() { Stop(); }
 
   void WaitForAnswers(int count) const {
-    while (answers_ < count) std::this_thread::yield();
+    Eventually("answers", [&] { return answers_ >= count; });
   }
   void Stop() {
     stopping_ = true;
@@ -179,11 +180,11 @@ TEST_F(ShutdownSystemTest, AClientThatKnowsTwoServersLosesNothingWhenOneStops) {
       }
     });
   }
-  while (answers < 100) std::this_thread::yield();
+  Eventually("answers", [&] { return answers >= 100; });
   stops.process.Signal(SIGTERM);
   EXPECT_EQ(stops.process.WaitForExit(), 0);
   const int before = answers;
-  while (answers < before + 100) std::this_thread::yield();
+  Eventually("answers after the stop", [&] { return answers >= before + 100; });
   stopped = true;
   for (std::thread& caller : callers) caller.join();
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""pip install numpy pillow && tests/tools/cifar10_test.py"""
+"""Wants numpy and Pillow: `make check-scripts` runs it."""
 
 import pathlib
 import pickle

@@ -32,8 +32,8 @@ from loadgen import percentile  # noqa: E402
 
 PHOTO = ROOT / "tests" / "data" / "images" / "500x375.jpg"
 MODEL = "vit_tiny_patch16_224"
-SCENARIOS = {"overload": overload.run, "refusals": overload.run_refusals, "recovery": overload.run_recovery,
-             "memory": memory.run, "nuisances": nuisances.run, "neighbours": neighbours.run, "stops": stops.run, "swaps": swaps.run}
+SCENARIOS = {"overload": overload.run, "closed": overload.run_closed, "refusals": overload.run_refusals,
+             "recovery": overload.run_recovery, "memory": memory.run, "nuisances": nuisances.run, "neighbours": neighbours.run, "stops": stops.run, "swaps": swaps.run}
 
 PAGE = """\
 ## The live server

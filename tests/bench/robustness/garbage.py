@@ -22,7 +22,8 @@ def run(attacks):
     for name, address in ports.items():
         attacks.attack(f"random bytes to {name}", lambda address=address: _random_bytes(address, count))
         attacks.attack(f"changed bytes of a session to {name}",
-                       lambda address=address: _changed(address, count, _http1() if "metrics" in name else _session()))
+                       lambda address=address, name=name: _changed(
+                           address, count, _http1() if "metrics" in name else _session()))
     if attacks.ca:
         attacks.attack("changed bytes of a TLS greeting", lambda: _changed(attacks.server.address, count, _client_hello()))
         attacks.attack("bytes without a sense after the handshake", lambda: _after_handshake(attacks, count // 5))

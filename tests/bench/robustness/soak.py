@@ -66,7 +66,7 @@ class Client:
         while self.left > 0:
             call, waiting, free = stub.ClassifyStream(), set(), asyncio.Semaphore(WINDOW)
 
-            async def answers():
+            async def answers(call=call, waiting=waiting, free=free):
                 async for answer in call:
                     self._answered(model, answer, waiting)
                     free.release()

@@ -8,6 +8,7 @@
 
 #include "tests/client/fake_server.h"
 #include "tests/client/run_program.h"
+#include "tests/eventually.h"
 #include "tests/temporary_folder.h"
 
 namespace patchserve {
@@ -70,6 +71,16 @@ TEST_F(LoadgenTest, StreamsOnManyConnectionsAreAskedLikeCalls) {
   EXPECT_THAT(peers, SizeIs(3));
 }
 
+TEST_F(LoadgenTest, EmbeddingsAreAskedForWhereAFlagSaysSo) {
+  std::atomic<bool> asked = false;
+  FakeServer server([&](auto&, const v1::ClassifyRequest& request, auto&) {
+    asked = request.embedding();
+    return grpc::Status::OK;
+  });
+  EXPECT_EQ(JsonOf(server, {"--embedding"})["embedding"], true);
+  EXPECT_TRUE(asked);
+}
+
 TEST_F(LoadgenTest, CallsUseManyConnectionsToo) {
   std::mutex mutex;
   std::set<std::string> peers;  // guarded by mutex
@@ -101,7 +112,7 @@ TEST_F(LoadgenTest, WithRetriesARefusalIsNotTheEnd) {
 
 TEST_F(LoadgenTest, AServerThatIsTooSlowMissesTheDeadline) {
   FakeServer server([](grpc::ServerContext& context, auto&, auto&) {
-    while (!context.IsCancelled()) std::this_thread::yield();
+    Eventually("the call is cancelled", [&] { return context.IsCancelled(); });
     return grpc::Status::OK;
   });
   const auto json = JsonOf(server, {"--deadline=50ms", "--concurrency=1"});

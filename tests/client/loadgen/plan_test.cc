@@ -90,11 +90,13 @@ TEST(TrafficTest, ConnectionsTakeTurnsAndEveryPhotoIsSent) {
       connections.push_back(number);
       photos.push_back(image);
       EXPECT_EQ(options.model, "vit");
+      EXPECT_TRUE(options.embedding);
       EXPECT_EQ(options.deadline, 5 * ms);
       std::move(done)(absl::UnavailableError("later"));
     };
   };
-  Traffic traffic({connection(0), connection(1)}, {"a", "b"}, *ModelMix::Parse("vit"), 1);
+  Traffic traffic({connection(0), connection(1)}, {"a", "b"}, *ModelMix::Parse("vit"),
+                  /*embedding=*/true, 1);
   for (int i = 0; i < 20; ++i) {
     traffic.Send(5 * ms,
                  [](absl::Status status) { EXPECT_EQ(status, absl::UnavailableError("later")); });

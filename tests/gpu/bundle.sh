@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Puts what check.sh needs into one folder of about 40 MB, to be carried to a machine with a GPU:
+#
+#   tests/gpu/bundle.sh FOLDER [BUILD]
+#
+# The programs, the libraries that such a machine lacks (all but LibTorch and glibc), the bundled models and a few photos.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+to=$1 build=${2:-build}
+
+mkdir -p "$to"/{bin,lib,photos,tests/gpu,tests/bench/overload}
+for program in patchserve loadgen classify engine_bench kernel_check; do
+  [ -e "$build/bin/$program" ] || continue
+  strip -o "$to/bin/$program" "$build/bin/$program"
+done
+# Beside the server, where it looks for them.
+for library in "$build"/bin/libpatchserve_cuda*.so; do
+  [ ! -e "$library" ] || strip -o "$to/bin/$(basename "$library")" "$library"
+done
+ldd "$to"/bin/* | awk '$3 ~ /^\// { print $3 }' | sort -u |
+  grep -vE '/(libtorch|libc10|libgomp|libc\.|libm\.|libdl|libpthread|librt|ld-linux)' |
+  xargs cp -Lt "$to/lib"
+cp -r models "$to"
+cp tests/data/images/{500x375,420,astronaut,chelsea,coffee,rocket}.jpg tests/data/images/rgb.png "$to/photos"
+cp tests/gpu/* "$to/tests/gpu"
+cp tests/bench/server.py "$to/tests/bench"
+cp tests/bench/overload/live_server.py "$to/tests/bench/overload"
+du -sh "$to"

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""What the server does on a GPU, beside timm: answers, speed, memory, failures. check.sh says how to run it.
+
+Each chapter prints its tables as it goes, and --json gets them all. What no longer fits into --budget is left out and
+said so; --only picks chapters.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import time
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path += [str(HERE.parent / "bench"), str(HERE.parent / "bench" / "overload")]
+
+import failures  # noqa: E402
+import kernels  # noqa: E402
+import networks  # noqa: E402
+import parity  # noqa: E402
+import served  # noqa: E402
+import speed  # noqa: E402
+
+# Chapter: (what runs it, the seconds that it takes on an H100).
+CHAPTERS = {
+    "kernels": (kernels.run, 25),
+    "parity": (parity.run, 55),
+    "speed": (speed.run, 60),
+    "served": (served.run, 55),
+    "failures": (failures.run, 25),
+    "compile": (speed.compiled, 40),
+    "sanitizer": (kernels.sanitized, 30),
+}
+
+
+class Check:
+    """What every chapter gets: where things are, and where results go."""
+
+    def __init__(self, args):
+        self.bin, self.photos, self.work = args.bundle / "bin", args.bundle / "photos", args.work
+        self.device, self.networks = args.device, args.networks.split(",")
+        self.budget, self.started, self.data, self.failed = args.budget, time.monotonic(), {}, []
+
+    def left(self):
+        return self.budget - (time.monotonic() - self.started)
+
+    def row(self, table, **cells):
+        """Prints and keeps a line of a table."""
+        self.data.setdefault(table, []).append(cells)
+        text = "  ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
+                         for name, value in cells.items())
+        print(f"{table}: {text}", flush=True)
+
+    def fails(self, what):
+        self.failed.append(what)
+        print("FAILED", what, flush=True)
+
+    def program(self, name, *arguments, timeout=60):
+        """-> its stdout. Raises subprocess.CalledProcessError if it fails."""
+        return subprocess.run([str(self.bin / name), *map(str, arguments)], check=True, text=True, timeout=timeout,
+                              stdout=subprocess.PIPE).stdout
+
+    def loadgen(self, server, *arguments):
+        """-> its report; it exits with 1 where no answer was OK."""
+        done = subprocess.run([str(self.bin / "loadgen"), f"--server={server.address}", "--json=-", *map(str, arguments)],
+                              text=True, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return json.loads(done.stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bundle", type=pathlib.Path, required=True)
+    parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/tmp/patchserve_gpu"), help="for checkpoints")
+    parser.add_argument("--budget", type=float, default=235, help="seconds in all")
+    parser.add_argument("--only", default=",".join(CHAPTERS), help="chapters, by commas")
+    parser.add_argument("--networks", default=",".join(networks.NETWORKS))
+    parser.add_argument("--device", default="cuda:0", help="cpu: to try this program where there is no GPU")
+    parser.add_argument("--json", type=pathlib.Path)
+    args = parser.parse_args()
+
+    check = Check(args)
+    networks.describe_machine(check)
+    networks.make_checkpoints(check)
+    for name in args.only.split(","):
+        run, seconds = CHAPTERS[name]
+        if check.left() < seconds:
+            check.row("left out", chapter=name, seconds_left=check.left())
+            continue
+        began = time.monotonic()
+        try:
+            run(check)
+        except Exception:
+            check.fails(f"{name}: {traceback.format_exc()}")
+        check.row("chapters", chapter=name, seconds=time.monotonic() - began)
+        if args.json:
+            args.json.write_text(json.dumps({**check.data, "failed": check.failed}, indent=1))
+    print("FAILED: " + "; ".join(check.failed) if check.failed else "all passed")
+    return bool(check.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

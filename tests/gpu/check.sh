@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Checks and measures the server on a machine with an NVIDIA GPU in at most four minutes:
+#
+#   tests/gpu/check.sh BUNDLE [flags of check.py]
+#
+# BUNDLE: what bundle.sh made where the server was built. Wants a driver for CUDA 13 and a Python with PyTorch 2.11 and
+# timm, whose LibTorch the server then runs on; no network, no CUDA toolkit.
+set -euo pipefail
+bundle=$(cd "$1" && pwd)
+shift
+libtorch=$(python3 -c 'import os, torch; print(os.path.join(os.path.dirname(torch.__file__), "lib"))')
+export LD_LIBRARY_PATH="$bundle/lib:$libtorch${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+exec python3 "$bundle/tests/gpu/check.py" --bundle="$bundle" "$@"

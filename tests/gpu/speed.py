@@ -1,0 +1,62 @@
+"""Images a second of the engine by batch size, beside timm's networks in eager mode and compiled, in one run."""
+
+import json
+import time
+
+import torch
+from networks import load
+
+BATCHES = (1, 8, 32, 64, 128, 256)
+SECONDS = 0.25  # a cell
+COMPILED = "convmixer_768_32"
+
+
+def run(check):
+    for name in check.networks:
+        rates = json.loads(check.program(
+            "engine_bench", f"--model={check.work / name}", f"--device={check.device}", "--precision=bfloat16",
+            f"--batches={','.join(map(str, BATCHES))}", f"--seconds={SECONDS}"))
+        engine = {int(batch): rate for batch, rate in rates.items()}
+        nhwc = timm_rates(check, load(check, name).to(memory_format=torch.channels_last), BATCHES)
+        nchw = timm_rates(check, load(check, name), (128,))
+        for batch in BATCHES:
+            check.row("speed", model=name, batch=batch, engine=engine[batch], timm_eager=nhwc[batch],
+                      ratio=engine[batch] / nhwc[batch])
+        check.row("speed at 128", model=name, engine=engine[128], timm_nhwc=nhwc[128], timm_nchw=nchw[128],
+                  ratio_to_best=engine[128] / max(nhwc[128], nchw[128]))
+
+
+def compiled(check):
+    model = torch.compile(load(check, COMPILED).to(memory_format=torch.channels_last))
+    check.row("speed at 128", model=COMPILED, timm_compiled=timm_rates(check, model, (128,))[128])
+
+
+def timm_rates(check, model, batches):
+    """-> {images in a batch: images a second}, in bfloat16, for images that are on the GPU already.
+
+    The engine's figures have the copy to the GPU, normalisation and the logits' way back in them.
+    """
+    torch.backends.cudnn.benchmark = True
+    model = model.to(torch.bfloat16)
+    layout = next(p for p in model.parameters() if p.ndim == 4)
+    channels_last = layout.is_contiguous(memory_format=torch.channels_last) and not layout.is_contiguous()
+    wait = (lambda: None) if check.device == "cpu" else torch.cuda.synchronize
+    rates = {}
+    with torch.inference_mode():
+        for batch in batches:
+            images = torch.randn(batch, 3, 224, 224, device=check.device, dtype=torch.bfloat16)
+            if channels_last:
+                images = images.to(memory_format=torch.channels_last)
+            for _ in range(3):
+                model(images)
+            wait()
+            done, began = 0, time.monotonic()
+            while time.monotonic() - began < SECONDS or done < 3 * batch:
+                model(images)
+                done += batch
+                if done % (4 * batch) == 0:
+                    wait()
+            wait()
+            rates[batch] = done / (time.monotonic() - began)
+    torch.cuda.empty_cache()
+    return rates
