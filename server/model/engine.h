@@ -14,7 +14,7 @@
 namespace patchserve {
 
 class FusedKernels;  // fused_kernels.h
-class GraphDevice;  // graph_device.h
+class GraphDevice;   // graph_device.h
 
 enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
 

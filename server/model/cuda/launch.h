@@ -10,7 +10,7 @@ int RunDepthwise(const Depthwise& depthwise, Stream stream);
 
 int RunGather(const Gather& gather, Stream stream);                       // gather.cu
 std::unique_ptr<GraphDevice> OpenGraphDevice(int index, int64_t memory);  // graph_device.cc
-int GemmTiles(const GemmShape& shape);  // gemm.cc
+int GemmTiles(const GemmShape& shape);                                    // gemm.cc
 int RunGemm(const Gemm& gemm, int tile, Stream stream);
 
 }  // namespace patchserve::cuda
