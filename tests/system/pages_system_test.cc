@@ -1,0 +1,80 @@
+// What README and docs/ say of the server is what it is.
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "gmock/gmock.h"
+#include "tests/client/run_program.h"
+#include "tests/system/http_get.h"
+#include "tests/system/server_fixture.h"
+
+namespace patchserve {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kSource = PATCHSERVE_SOURCE;
+
+std::string Read(const fs::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
+// What the first group of `pattern` matches.
+std::set<std::string> Found(const std::string& text, const std::string& pattern) {
+  const std::regex regex(pattern);
+  std::set<std::string> found;
+  for (std::sregex_iterator i(text.begin(), text.end(), regex), end; i != end; ++i) {
+    found.insert((*i)[1].str());
+  }
+  return found;
+}
+
+// The names in the first column of the tables.
+std::set<std::string> FirstColumn(const std::string& page, const std::string& name) {
+  std::set<std::string> names;
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    if (absl::StartsWith(line, "| `")) names.merge(Found(line.substr(0, line.find('|', 1)), name));
+  }
+  return names;
+}
+
+TEST(PagesSystemTest, TheFlagsPageListsTheFlagsOfHelp) {
+  const Finished help = RunProgram({PATCHSERVE_PROGRAM, "--help"});
+  const std::set<std::string> flags = Found(help.out + help.err, "\n +--([a-z_]+) \\(");
+  EXPECT_EQ(FirstColumn(Read(kSource / "docs/flags.md"), "`--([a-z_]+)`"), flags);
+}
+
+TEST(PagesSystemTest, TheMetricsPageListsThoseOfAScrape) {
+  ServingProcess server({"--models=" + kTestModels + "/vit"});
+  ASSERT_TRUE(server.serving) << server.process.log();
+  const std::string scrape = HttpGet(server.process.metrics_address(), "/metrics");
+  std::set<std::string> shown = Found(scrape, "# TYPE (patchserve_[a-z_]+) ");
+  shown.insert("patchserve_certificate_expiry_timestamp_seconds");  // with TLS alone
+  EXPECT_EQ(FirstColumn(Read(kSource / "docs/metrics.md"), "`(patchserve_[a-z_]+)`"), shown);
+}
+
+TEST(PagesSystemTest, LinksToFilesLeadSomewhere) {
+  std::set<fs::path> pages = {kSource / "README.md", kSource / "CONTRIBUTING.md",
+                              kSource / "SECURITY.md", kSource / "server/README.md",
+                              kSource / "deploy/README.md"};
+  for (const auto& entry : fs::recursive_directory_iterator(kSource / "docs")) {
+    if (entry.path().extension() == ".md") pages.insert(entry.path());
+  }
+  for (const fs::path& page : pages) {
+    for (const std::string& link : Found(Read(page), "\\]\\(([^)#\\s]+)(?:#[^)]*)?\\)")) {
+      if (absl::StrContains(link, ":")) continue;  // of the web
+      EXPECT_TRUE(fs::exists(page.parent_path() / link)) << page << ": " << link;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace patchserve
