@@ -67,10 +67,10 @@ absl::StatusOr<LoadedModel> Load(const ModelSettings& settings, const std::strin
                      }};
 }
 
-// Null where the device is a CPU, or our own library isn't there.
-std::shared_ptr<GraphDevice> OpenGraphs(const std::string& device, int64_t memory) {
-  if (device == "cpu") return nullptr;
-  auto graphs = OpenGraphDevice(device, memory);
+// Null where it isn't asked for, the device is a CPU, or our own library isn't there.
+std::shared_ptr<GraphDevice> OpenGraphs(const std::string& device, const Config& config) {
+  if (device == "cpu" || !(config.cuda_graphs || config.gpu_memory > 0)) return nullptr;
+  auto graphs = OpenGraphDevice(device, config.gpu_memory);
   if (graphs.ok()) return *graphs;
   spdlog::warn("neither CUDA graphs nor --gpu_memory: {}", std::string(graphs.status().message()));
   return nullptr;
@@ -81,7 +81,7 @@ std::shared_ptr<GraphDevice> OpenGraphs(const std::string& device, int64_t memor
 absl::StatusOr<Backend> OpenTorch(const Config& config) {
   SendTorchWarnings(LogTorch);
   ASSIGN_OR_RETURN(const std::string device, ResolveDevice(config.device));
-  const std::shared_ptr<GraphDevice> gpu = OpenGraphs(device, config.gpu_memory);
+  const std::shared_ptr<GraphDevice> gpu = OpenGraphs(device, config);
   const std::shared_ptr<GraphDevice> graphs = config.cuda_graphs ? gpu : nullptr;
   Backend backend{.device = device,
                   .runners_share = device != "cpu",

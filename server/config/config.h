@@ -21,7 +21,7 @@ struct ModelSettings {
   bool apply_orientation = true;
   bool fast_decode = false;    // large JPEGs at a fraction of their size
   bool deterministic = false;  // answers don't depend on what they are batched with
-  bool fused_kernels = true;   // on GPUs, our own where they are faster
+  bool fused_kernels = false;  // on GPUs, our own where they are faster
 };
 
 struct Config {
@@ -31,7 +31,7 @@ struct Config {
   std::vector<ModelSettings> models;  // by name; at least one
   std::string default_model;          // the name of one of them
   std::string device;                 // "auto", "cpu", "cuda" or "cuda:N"
-  bool cuda_graphs = true;            // on a GPU
+  bool cuda_graphs = false;           // on a GPU
   int64_t gpu_memory = 0;             // bytes that LibTorch may take; 0: 90 % of what is free
   int runners = 0;                    // 0: one a core on a CPU, 2 on a GPU
   int decode_threads = 0;             // 0: one a core

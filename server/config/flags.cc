@@ -32,15 +32,17 @@ ABSL_FLAG(
 ABSL_FLAG(bool, deterministic, false,
           "Answers are the same to the last bit whatever other images they are batched with: the "
           "images of a batch run one by one.");
-ABSL_FLAG(bool, cuda_graphs, true,
-          "On a GPU: record networks as CUDA graphs, one a batch size, in place of launching each "
+ABSL_FLAG(bool, cuda_graphs, false,
+          "Experimental: on a GPU, record networks as CUDA graphs, one a batch size, in place of "
+          "launching each "
           "operator.");
 ABSL_FLAG(int64_t, gpu_memory, 0,
           "Bytes of the GPU's memory for weights, batches and graphs: what doesn't fit runs in "
           "smaller batches. 0: 90 % of what is free at the start.");
-ABSL_FLAG(bool, fused_kernels, true,
-          "On NVIDIA GPUs, networks in bfloat16 and float16 run by our own kernels where those are "
-          "faster; false: by LibTorch's alone.");
+ABSL_FLAG(
+    bool, fused_kernels, false,
+    "Experimental: on NVIDIA GPUs, networks in bfloat16 and float16 run by our own kernels where "
+    "those are faster; false: by LibTorch's alone.");
 ABSL_FLAG(int, runners, 0,
           "Batches that run at once on the device. 0: one a core on a CPU, 2 on a GPU.");
 ABSL_FLAG(int, decode_threads, 0, "Threads that decode images. 0: one a core.");

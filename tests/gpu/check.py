@@ -22,6 +22,7 @@ import networks  # noqa: E402
 import parity  # noqa: E402
 import served  # noqa: E402
 import speed  # noqa: E402
+from server import Server  # noqa: E402
 
 # Chapter: (what runs it, the seconds that it takes on an H100).
 CHAPTERS = {
@@ -42,6 +43,12 @@ class Check:
         self.bin, self.photos, self.work = args.bundle / "bin", args.bundle / "photos", args.work
         self.device, self.networks = args.device, args.networks.split(",")
         self.budget, self.started, self.data, self.failed = args.budget, time.monotonic(), {}, []
+
+    def server(self, models, *flags):
+        """A server of some of the networks, by all that is there for GPUs."""
+        experimental = [] if self.device == "cpu" else ["--cuda_graphs", "--fused_kernels"]
+        return Server(self.bin / "patchserve", "--models=" + ",".join(f"{name}={self.work / name}" for name in models),
+                      f"--device={self.device}", *experimental, *flags)
 
     def left(self):
         return self.budget - (time.monotonic() - self.started)

@@ -26,6 +26,7 @@ ABSL_FLAG(std::string, device, "cuda:0", "As the server's.");
 ABSL_FLAG(std::string, precision, "bfloat16", "float32, bfloat16 or float16.");
 ABSL_FLAG(std::vector<std::string>, batches, {"1"}, "Images in a batch.");
 ABSL_FLAG(double, seconds, 0.25, "How long each is measured.");
+ABSL_FLAG(bool, experimental, true, "With CUDA graphs and our own kernels.");
 ABSL_FLAG(int, threads, 2, "How many batches are under way at once.");
 
 namespace patchserve {
@@ -76,12 +77,15 @@ absl::Status Measure() {
       return absl::InvalidArgumentError("--batches: " + text);
     }
   }
-  ASSIGN_OR_RETURN(const Backend backend, OpenTorch({.device = absl::GetFlag(FLAGS_device)}));
+  ASSIGN_OR_RETURN(const Backend backend,
+                   OpenTorch({.device = absl::GetFlag(FLAGS_device),
+                              .cuda_graphs = absl::GetFlag(FLAGS_experimental)}));
   ASSIGN_OR_RETURN(const LoadedModel model,
                    backend.load({.name = "measured",
                                  .folder = absl::GetFlag(FLAGS_model),
                                  .precision = absl::GetFlag(FLAGS_precision),
-                                 .max_batch = *std::max_element(batches.begin(), batches.end())}));
+                                 .max_batch = *std::max_element(batches.begin(), batches.end()),
+                                 .fused_kernels = absl::GetFlag(FLAGS_experimental)}));
   std::string json;
   for (const int batch : batches) {
     ASSIGN_OR_RETURN(const double rate, ImagesPerSecond(backend, model, batch,

@@ -7,7 +7,6 @@ import threading
 import time
 
 from live_server import read_metrics
-from server import Server
 
 LEFT_GIB = 2.5  # for the server: its weights, CUDA's own libraries, and little else
 
@@ -20,7 +19,7 @@ def run(check):
 
 
 def served(check, *flags):
-    return Server(check.bin / "patchserve", f"--models={check.networks[-1]}={check.work / check.networks[-1]}", f"--device={check.device}", *flags)
+    return check.server(check.networks[-1:], *flags)
 
 
 def load(check, server, seconds=1.5):

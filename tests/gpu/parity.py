@@ -6,7 +6,6 @@ import timm.data
 import torch
 from networks import load
 from PIL import Image
-from server import Server
 
 # Of the largest logit. In float32 both sum in their own order; the others have 8 and 11 bits, and are compared with
 # what PyTorch's own operators give in them.
@@ -25,9 +24,7 @@ def run(check):
     for precision, dtype in PRECISIONS.items():
         if check.device == "cpu" and precision == "float16":
             continue  # isn't served there
-        models = ",".join(f"{name}={check.work / name}" for name in check.networks)
-        with Server(check.bin / "patchserve", f"--models={models}", f"--device={check.device}", f"--precision={precision}",
-                    "--max_batch=8") as server:
+        with check.server(check.networks, f"--precision={precision}", "--max_batch=8") as server:
             for name in check.networks:
                 served = answers(check, server, name, photos)
                 exact, eager = timm_logits(check, name, photos, dtype)

@@ -5,7 +5,7 @@ import time
 import torch
 from live_server import read_metrics
 from PIL import Image
-from server import Server, cpu_seconds
+from server import cpu_seconds
 
 MODELS = 3  # at once
 CALLERS = (1, 64, 256, 1024)
@@ -19,8 +19,7 @@ def run(check):
     models = check.networks[:MODELS]
     photos = {"224x224": small, "500x375": check.photos / "500x375.jpg"}
     before, began = gpu_memory_used(check), time.monotonic()
-    with Server(check.bin / "patchserve", "--models=" + ",".join(f"{name}={check.work / name}" for name in models),
-                f"--device={check.device}", "--max_queue=4096", "--max_bytes_in_flight=4000000000") as server:
+    with check.server(models, "--max_queue=4096", "--max_bytes_in_flight=4000000000") as server:
         check.row("start", models=len(models), seconds=time.monotonic() - began, gpu_mib_before=before,
                   gpu_mib=gpu_memory_used(check))
         for line in server.log.splitlines():
