@@ -22,33 +22,25 @@ const std::set<std::string>& Ignored() {
   return kKeys;
 }
 
-// Options of timm's networks that have one supported value.
-const std::map<std::string, json>& Fixed(Family family) {
-  static const std::map<std::string, json> kConvMixer = {{"in_chans", 3}, {"global_pool", "avg"}};
-  static const std::map<std::string, json> kViT = {
-      {"in_chans", 3}, {"pos_embed", "learn"}, {"dynamic_img_pad", false}, {"attn_layer", "attn"}};
-  static const std::map<std::string, json> kMixer = {
-      {"in_chans", 3}, {"global_pool", "avg"}, {"stem_norm", false}};
-  switch (family) {
-    case Family::kConvMixer:
-      return kConvMixer;
-    case Family::kMixer:
-      return kMixer;
-    case Family::kViT:
-      break;
-  }
-  return kViT;
-}
+// The options of timm's networks of a family.
+struct Options {
+  std::set<std::string> read;         // one by one below
+  std::map<std::string, json> fixed;  // that have one supported value
+};
 
-// Read one by one below.
-const std::set<std::string>& Read(Family family) {
-  static const std::set<std::string> kConvMixer = {"num_classes", "dim",         "depth",
-                                                   "patch_size",  "kernel_size", "act_layer"};
-  static const std::set<std::string> kViT = {"num_classes", "embed_dim",       "depth",
-                                             "patch_size",  "mlp_ratio",       "img_size",
-                                             "act_layer",   "dynamic_img_size"};
-  static const std::set<std::string> kMixer = {"num_classes", "embed_dim", "num_blocks",
-                                               "patch_size",  "mlp_ratio", "img_size"};
+const Options& OptionsOf(Family family) {
+  static const Options kConvMixer = {
+      .read = {"num_classes", "dim", "depth", "patch_size", "kernel_size", "act_layer"},
+      .fixed = {{"in_chans", 3}, {"global_pool", "avg"}}};
+  static const Options kViT = {.read = {"num_classes", "embed_dim", "depth", "patch_size",
+                                        "mlp_ratio", "img_size", "act_layer", "dynamic_img_size"},
+                               .fixed = {{"in_chans", 3},
+                                         {"pos_embed", "learn"},
+                                         {"dynamic_img_pad", false},
+                                         {"attn_layer", "attn"}}};
+  static const Options kMixer = {
+      .read = {"num_classes", "embed_dim", "num_blocks", "patch_size", "mlp_ratio", "img_size"},
+      .fixed = {{"in_chans", 3}, {"global_pool", "avg"}, {"stem_norm", false}}};
   switch (family) {
     case Family::kConvMixer:
       return kConvMixer;
@@ -61,11 +53,12 @@ const std::set<std::string>& Read(Family family) {
 }
 
 absl::Status CheckKeys(const JsonFields& fields, Family family) {
+  const Options& options = OptionsOf(family);
   for (const auto& [key, value] : fields.object().items()) {
-    if (value.is_null() || Ignored().contains(key) || Read(family).contains(key)) continue;
+    if (value.is_null() || Ignored().contains(key) || options.read.contains(key)) continue;
     if (family == Family::kViT && IsViTArg(key)) continue;
-    const auto fixed = Fixed(family).find(key);
-    if (fixed == Fixed(family).end()) return fields.Unexpected(key, "no such field");
+    const auto fixed = options.fixed.find(key);
+    if (fixed == options.fixed.end()) return fields.Unexpected(key, "no such field");
     if (value != fixed->second) {
       return fields.Unexpected(key,
                                absl::StrCat(fixed->second.dump(), ": no other value is supported"));
