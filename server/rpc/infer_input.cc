@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "server/base/bytes.h"
+#include "server/base/criticality.h"
 #include "server/base/quote.h"
 #include "server/base/status.h"
 #include "server/pipeline/tensor_input.h"
@@ -219,7 +220,9 @@ absl::Status CheckModelVersion(absl::string_view model, absl::string_view versio
       absl::StrCat("model ", model, " has no version ", Quote(version), ", only \"1\""));
 }
 
-int MaxImages(const ServedModel& model) { return std::max(1, model.max_queue / 4); }
+int MaxImages(const ServedModel& model) {
+  return std::max(1, static_cast<int>(model.max_queue * RoomFor(Criticality::kDefault) / 4));
+}
 
 absl::StatusOr<InferImages> ReadInput(const inference::ModelInferRequest& message,
                                       const ServedModel& model, InputKind kind) {

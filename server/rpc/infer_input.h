@@ -43,7 +43,7 @@ inline constexpr char kOnlyVersion[] = "1";
 // Errors: NOT_FOUND: `version` is neither empty nor "1".
 absl::Status CheckModelVersion(absl::string_view model, absl::string_view version);
 
-// The most images of one request: so few that three such requests have room together.
+// The most images of one request: so few that four such requests have places together.
 int MaxImages(const ServedModel& model);
 
 struct InferImages {

@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"NegativeCount", [](auto& r) { Shape(r, {-1}); }, StatusCode::INVALID_ARGUMENT,
                    "-1 images"},
         BadRequest{"TooManyImages", [](auto& r) { Shape(r, {51}); }, StatusCode::INVALID_ARGUMENT,
-                   "takes 1 to 25"},
+                   "takes 1 to 22"},
         BadRequest{"FewerElements", [](auto& r) { Shape(r, {3}); }, StatusCode::INVALID_ARGUMENT,
                    "has 2 elements, its shape needs 3"},
         BadRequest{"MoreElements", [](auto& r) { Shape(r, {1}); }, StatusCode::INVALID_ARGUMENT,

@@ -120,7 +120,7 @@ TEST_F(InferenceServiceTest, TheConfigurationAgreesWithTheMetadata) {
   const inference::ModelConfig config = Config("fake.tensor");
   EXPECT_EQ(config.name(), "fake.tensor");
   EXPECT_EQ(config.max_batch_size(), 20);          // 48 bytes each, in a message of 1000
-  EXPECT_EQ(Config("fake").max_batch_size(), 25);  // a quarter of max_queue
+  EXPECT_EQ(Config("fake").max_batch_size(), 22);  // a quarter of 0.9 of max_queue
   EXPECT_EQ(config.parameters().at("mean").string_value(), "0.485, 0.456, 0.406");
   EXPECT_EQ(config.parameters().at("std").string_value(), "0.229, 0.224, 0.225");
   ASSERT_EQ(config.input_size(), 1);
