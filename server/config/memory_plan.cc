@@ -33,7 +33,7 @@ absl::StatusOr<MemoryPlan> PlanMemory(const Config& config, int64_t process) {
   plan.decoding = config.max_decoding_bytes;
   if (plan.images == 0) {
     const int64_t quarter = std::min(left / 4, left - std::max(plan.decoding, least_decoding));
-    plan.images = std::clamp(quarter, least_images, std::max(256 * kMiB, least_images));
+    plan.images = std::clamp(quarter, least_images, std::max(512 * kMiB, least_images));
   }
   if (plan.decoding == 0) plan.decoding = std::max(left - plan.images, least_decoding);
   if (plan.images + plan.decoding <= left) return plan;
