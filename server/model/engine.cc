@@ -274,7 +274,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
     RETURN_IF_ERROR(CheckKind(weights_path, weights_file.text(), "the weights", "safetensors"));
     return InFile(weights_path, weights.status());
   }
-  // Who publishes an encoder may leave its classifier out and num_classes as it was.
+  // A published encoder may lack its classifier and still have the num_classes of before.
   if (!weights->Has("head.weight") && !weights->Has("head.bias")) config.classes.clear();
   auto network = TakeNetwork(*weights, config);
   if (!network.ok()) return InFile(weights_path, network.status());

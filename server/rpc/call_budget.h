@@ -37,8 +37,9 @@ class CallBudget {
  public:
   // Bytes that a call takes (gRPC 1.51, measured 2026-11-28).
   static constexpr int64_t kCallBytes = 20'000;
-  // A reset counts one, any other end of a call minus two, but never less than none in all: who
-  // sends each request to two servers and resets the slower answer doesn't get there.
+  // A reset adds one to a connection's count, any other end of a call takes off two; the count is
+  // never negative. So a client that sends each request to two servers and resets the slower call
+  // stays below this.
   static constexpr int kResets = 1000;
 
   struct Call {

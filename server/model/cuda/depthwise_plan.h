@@ -1,5 +1,5 @@
-// How the depthwise kernel divides an image among its threads, and its shared memory: what the
-// host, who starts it, and the kernel itself must agree on.
+// How the depthwise kernel divides an image among its threads, and its shared memory. The host's
+// code that starts the kernel and the kernel itself both follow this.
 #pragma once
 
 #include <cstdint>
