@@ -306,7 +306,6 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& folder,
                                                      const EngineOptions& options) {
   try {
-    KeepFreedMemory();
     const c10::InferenceMode no_autograd;
     return LoadOrThrow(folder, options);
   } catch (...) {
