@@ -94,9 +94,11 @@ double CpuBFloat16Speedup() {
 }
 
 void PrepareRunnerThread(int intra_op_threads) {
-  at::set_num_threads(intra_op_threads);
+  UseIntraOpThreads(intra_op_threads);
   SendTorchWarningsOfThisThread();
 }
+
+void UseIntraOpThreads(int threads) { at::set_num_threads(threads); }
 
 absl::StatusOr<at::ScalarType> ResolvePrecision(Precision precision, const at::Device& device) {
   switch (precision) {

@@ -154,6 +154,7 @@ class TorchEngine : public Engine {
                                       bool embeddings) const override {
     if (images.empty()) return BatchOutput();
     if (!deterministic_) return Run(images, bucket, embeddings);
+    UseIntraOpThreads(1);  // more of them may sum in another order
     BatchOutput all;
     for (const ModelInput& image : images) {
       ASSIGN_OR_RETURN(BatchOutput one, Run({&image, 1}, 1, embeddings));
