@@ -50,10 +50,10 @@ TEST(ThreadPoolTest, OnlyItsOwnThreadsAreNice) {
   const auto niceness = [] { return getpriority(PRIO_PROCESS, gettid()); };
   const int before = niceness();
   int of_task = -1;
-  ThreadPool pool("test", 1, 1, 15);
+  ThreadPool pool("test", 1, 1, 19);
   ASSERT_TRUE(pool.TryRun([&] { of_task = niceness(); }));
   pool.Stop();
-  EXPECT_EQ(of_task, 15);
+  EXPECT_EQ(of_task, 19);
   EXPECT_EQ(niceness(), before);
 }
 

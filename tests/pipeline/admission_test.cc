@@ -1,8 +1,7 @@
 // What the classifier refuses for want of room or time, and what that leaves behind.
 #include "server/pipeline/admission.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <future>
@@ -87,12 +86,14 @@ TEST_F(AdmissionTest, ARefusalSaysWhenToTryAgainUnlessThatWouldBeTooLate) {
 TEST_F(AdmissionTest, WhoFindsNoRoomIsToldByAThreadThatLeavesTheCoreToTheImages) {
   Start([](ServedModel& served) { served.max_queue = 1; });
   Busy(1);
-  std::promise<int> niceness;
+  std::promise<std::string> thread;
   classifier->Classify(RequestFor(red), [&](const absl::StatusOr<Answer>& answer) {
     EXPECT_EQ(answer.status().code(), absl::StatusCode::kResourceExhausted);
-    niceness.set_value(getpriority(PRIO_PROCESS, gettid()));
+    char name[16] = "";
+    pthread_getname_np(pthread_self(), name, sizeof(name));
+    thread.set_value(name);
   });
-  EXPECT_GT(niceness.get_future().get(), getpriority(PRIO_PROCESS, gettid()));
+  EXPECT_EQ(thread.get_future().get(), "refusal-0");
 }
 
 TEST_F(AdmissionTest, AsManyAsMayWaitForARefusalDoAndTheOthersGetItAtOnce) {
