@@ -13,6 +13,7 @@ from chart import merge, templates
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
 CHART = DEPLOY / "helm/patchserve"
+VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
 # A metric that isn't followed by { and so is everybody's.
 WITHOUT_SELECTOR = r"\b(patchserve|model|kube|container|process|DCGM)[a-zA-Z_:0-9]*[a-zA-Z0-9](?=[\s)\[]|$)"
 
@@ -64,7 +65,7 @@ class PodTest(unittest.TestCase):
 
     def test_a_new_version_of_the_chart_alone_restarts_no_pod(self):
         deployment = render()["Deployment"][0]
-        self.assertEqual(deployment["metadata"]["labels"]["helm.sh/chart"], "patchserve-0.1.0")
+        self.assertEqual(deployment["metadata"]["labels"]["helm.sh/chart"], f"patchserve-{VERSION}")
         self.assertEqual(deployment["metadata"]["labels"]["app.kubernetes.io/managed-by"], "Helm")
         self.assertNotIn("helm.sh/chart", deployment["spec"]["template"]["metadata"]["labels"])
 
@@ -104,7 +105,7 @@ class PodTest(unittest.TestCase):
 class GpuTest(unittest.TestCase):
     def test_a_gpu_brings_its_resource_tolerations_memory_and_update(self):
         objects = render("{gpu: {enabled: true}, tolerations: [{key: spot, operator: Exists}]}")
-        self.assertEqual(server(objects)["image"], "patchserve:0.1.0-cuda")
+        self.assertEqual(server(objects)["image"], f"patchserve:{VERSION}-cuda")
         self.assertEqual(server(objects)["resources"]["limits"]["nvidia.com/gpu"], 1)
         self.assertEqual(server(objects)["resources"]["limits"]["memory"], "8Gi")
         self.assertEqual([t["key"] for t in pod(objects)["tolerations"]], ["spot", "nvidia.com/gpu"])
