@@ -41,10 +41,11 @@ test-deploy: test-deps build
 	tests/deploy/install_tools.sh
 	tests/deploy/run.sh $(BUILD)/bin
 
+VERSION = $(shell sed -n 's/^project.patchserve VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 # IMAGE_FLAGS: further flags of `docker build`; SOURCE: where this repository can be read.
 SOURCE ?= $(shell git remote get-url origin 2>/dev/null)
 image:
-	docker build --target cpu -t patchserve:0.1.0-cpu --build-arg REVISION=$$(git rev-parse HEAD) \
+	docker build --target cpu -t patchserve:$(VERSION)-cpu --build-arg REVISION=$$(git rev-parse HEAD) \
 	  --build-arg SOURCE='$(SOURCE)' --build-arg CREATED=$$(git log -1 --format=%cI) $(IMAGE_FLAGS) .
 
 build: deps
@@ -150,6 +151,7 @@ check-format:
 
 check-scripts:
 	tools/lint/scripts.sh
+	tools/version.py --check
 	tests/bench/python.sh tests/tools/requirements.txt tests/tools/cifar10_test.py
 
 # The comment at the top.

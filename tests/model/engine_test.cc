@@ -301,6 +301,27 @@ TEST_F(EngineTest, WhatADownloadLeftInsteadOfAFileIsNamed) {
   refused("config.json is no JSON file (UTF-16 text, not UTF-8)");
 }
 
+TEST_F(EngineTest, WeightsInShardsAreTheSameNetwork) {
+  const auto whole = Load("vit_small_patch8_32").value();
+  std::map<std::string, RawTensor> first, second;
+  std::string map;
+  for (const auto& [name, tensor] : tensors_) {
+    const bool even = first.size() <= second.size();
+    (even ? first : second)[name] = tensor;
+    map += (map.empty() ? "\"" : ",\"") + name + (even ? "\":\"a" : "\":\"b") + ".safetensors\"";
+  }
+  std::filesystem::remove(folder_.path("model.safetensors"));
+  folder_.Write("a.safetensors", SafetensorsFile(first));
+  folder_.Write("b.safetensors", SafetensorsFile(second));
+  folder_.Write("model.safetensors.index.json", "{\"weight_map\":{" + map + "}}");
+  const auto shards = Engine::Load(folder_.path(), kFloat32OnCpu);
+  ASSERT_TRUE(shards.ok()) << shards.status();
+
+  const auto image = Pixels(0, whole->description().preprocessing.bytes());
+  EXPECT_EQ((*shards)->Forward({image.data()}, 1, false)->logits,
+            whole->Forward({image.data()}, 1, false)->logits);
+}
+
 TEST_F(EngineTest, WeightsOfAWrapperAreServed) {
   spec_ = NamedCheckpoint("vit_small_patch8_32").value();
   for (const auto& [name, tensor] : RandomTensors(spec_, 1)) tensors_["module." + name] = tensor;
