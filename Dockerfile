@@ -55,6 +55,8 @@ LABEL org.opencontainers.image.title="patchserve" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.created="${CREATED}"
 EXPOSE 8001 8002 8003
+# Models of a hub are kept there: mount a volume, or each container fetches its own.
+ENV HF_HOME=/huggingface
 USER 10001:10001
 # Flags that are given to the container come after these, and win.
 ENTRYPOINT ["/opt/patchserve/bin/patchserve", "--address=0.0.0.0:8001", "--metrics_address=0.0.0.0:8002", "--health_address=0.0.0.0:8003"]
