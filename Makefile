@@ -45,10 +45,11 @@ test-deploy: test-deps build
 test-hub: build
 	tests/bench/python.sh tests/hub/requirements.txt tests/hub/python_client_test.py $(BUILD)/bin
 
+VERSION = $(shell sed -n 's/^project.patchserve VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 # IMAGE_FLAGS: further flags of `docker build`; SOURCE: where this repository can be read.
 SOURCE ?= $(shell git remote get-url origin 2>/dev/null)
 image:
-	docker build --target cpu -t patchserve:0.1.0-cpu --build-arg REVISION=$$(git rev-parse HEAD) \
+	docker build --target cpu -t patchserve:$(VERSION)-cpu --build-arg REVISION=$$(git rev-parse HEAD) \
 	  --build-arg SOURCE='$(SOURCE)' --build-arg CREATED=$$(git log -1 --format=%cI) $(IMAGE_FLAGS) .
 
 build: deps
@@ -154,6 +155,7 @@ check-format:
 
 check-scripts:
 	tools/lint/scripts.sh
+	tools/version.py --check
 	tests/bench/python.sh tests/tools/requirements.txt tests/tools/cifar10_test.py
 
 # The comment at the top.

@@ -103,9 +103,9 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
           registry_, [this](const std::string& name) { return Load(name); },
           [this](const std::string& name) { ShowState(name); }),
       access_log_(config_.access_log, LogAccess, std::move(tokens)),
-      classification_(classifier_, registry_, open_calls_, access_log_, config_.stream_window),
-      inference_(classifier_, registry_, health_, open_calls_, access_log_,
-                 config_.repository_control ? &changes_ : nullptr, config_.stream_window,
+      services_{classifier_, registry_, open_calls_, access_log_, config_.stream_window},
+      classification_(services_),
+      inference_(services_, health_, config_.repository_control ? &changes_ : nullptr,
                  config_.server_name, PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);

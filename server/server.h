@@ -23,6 +23,7 @@
 #include "server/rpc/inference_service.h"
 #include "server/rpc/open_calls.h"
 #include "server/rpc/other_methods.h"
+#include "server/rpc/services.h"
 
 namespace patchserve {
 
@@ -87,6 +88,7 @@ class Server {
   ModelChanges changes_;
   OpenCalls open_calls_;
   AccessLog access_log_;
+  const Services services_;
   ClassificationService classification_;
   InferenceService inference_;
   OtherMethods other_methods_;

@@ -13,7 +13,9 @@
 namespace patchserve {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Runs the server, which is expected to give up with exit code 1; returns its log.
 std::string LogOfFailure(const std::vector<std::string>& arguments) {
@@ -118,6 +120,20 @@ TEST_F(StartupSystemTest, AnUnknownFlagAndAnUnknownDeviceAreErrors) {
   EXPECT_THAT(LogOfFailure({"--models=" + Checkpoint("m"), "--device=tpu"}), HasSubstr("tpu"));
   ServerProcess process({"--no_such_flag=1"});
   EXPECT_NE(process.WaitForExit(), 0);
+}
+
+TEST_F(StartupSystemTest, VariablesSetFlagsAndTheCommandLineWins) {
+  const auto log_with = [](const std::string& variable, const std::string& flag) {
+    ServerProcess process({flag}, {"/usr/bin/env", variable});
+    EXPECT_EQ(process.WaitForExit(), 1);
+    process.WaitForLog("the end of the log");
+    return process.log();
+  };
+  EXPECT_THAT(log_with("PATCHSERVE_MODELS=/there", "--log_level=info"), HasSubstr("/there"));
+  EXPECT_THAT(log_with("PATCHSERVE_MODELS=/there", "--models=/here"),
+              AllOf(HasSubstr("/here"), Not(HasSubstr("/there"))));
+  EXPECT_THAT(log_with("PATCHSERVE_MAXBATCH=1", "--models=/here"),
+              HasSubstr("patchserve: in the environment, PATCHSERVE_MAXBATCH names no flag"));
 }
 
 }  // namespace
