@@ -56,10 +56,15 @@ LABEL org.opencontainers.image.title="patchserve" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.created="${CREATED}"
 EXPOSE 8001 8002 8003
+# Models of a hub are kept there: mount a volume, or each container fetches its own.
+ENV HF_HOME=/huggingface
 USER 10001:10001
-# Flags that are given to the container come after these, and win.
-ENTRYPOINT ["/opt/patchserve/bin/patchserve", "--address=0.0.0.0:8001", "--metrics_address=0.0.0.0:8002", "--health_address=0.0.0.0:8003"]
-CMD ["--models=/models"]
+# Flags that are given to the container win over these, and so do its own variables.
+ENV PATCHSERVE_MODELS=/models \
+    PATCHSERVE_ADDRESS=0.0.0.0:8001 \
+    PATCHSERVE_METRICS_ADDRESS=0.0.0.0:8002 \
+    PATCHSERVE_HEALTH_ADDRESS=0.0.0.0:8003
+ENTRYPOINT ["/opt/patchserve/bin/patchserve"]
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
   CMD ["/opt/patchserve/bin/patchserve_probe", "127.0.0.1:8003"]
