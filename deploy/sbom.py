@@ -17,7 +17,8 @@ import re
 import subprocess
 import sys
 
-VERSION = "0.1.0"
+CMAKE = pathlib.Path(__file__).parent.parent / "CMakeLists.txt"
+VERSION = re.search(r"VERSION ([0-9.]+)", CMAKE.read_text().partition("project(")[2]).group(1)
 # Compiled in: there is no file of theirs in the image.
 HEADERS = ["nlohmann-json3-dev"]
 LICENCES = {"torch": "BSD-3-Clause", "opencv": "Apache-2.0", "nvidia-cutlass": "BSD-3-Clause"}

@@ -1,5 +1,7 @@
 #include "server/config/flags.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -12,13 +14,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "server/config/environment.h"
 
 ABSL_FLAG(std::string, address, "127.0.0.1:8001", "Where gRPC is served.");
 ABSL_FLAG(std::string, metrics_address, "127.0.0.1:8002",
           "Where Prometheus finds /metrics. Empty: nowhere.");
 ABSL_FLAG(std::vector<std::string>, models, {},
           "A checkpoint folder as timm publishes it (config.json, model.safetensors), a folder of "
-          "such folders, or NAME=FOLDER. May be given several times.");
+          "such folders, a model of a hub (hf://ORG/NAME[@REVISION]), or NAME=FOLDER. May be given "
+          "several times.");
 ABSL_FLAG(std::string, config, "",
           "A text-format patchserve.config.v1.ServerConfig: options of single models.");
 ABSL_FLAG(std::string, default_model, "",
@@ -81,6 +85,9 @@ ABSL_FLAG(
     "the others.");
 ABSL_FLAG(bool, repository_control, false,
           "Whether clients may load, replace and unload the models of --models and --config.");
+ABSL_FLAG(bool, hub_on_demand, false,
+          "With --repository_control: whether loading a model of a hub asks the hub for its newest "
+          "commit, and fetches that; false: the cache's.");
 ABSL_FLAG(bool, reflection, true,
           "Whether clients may ask which services and methods there are (gRPC's reflection).");
 ABSL_FLAG(bool, triton_metrics, false,
@@ -95,6 +102,13 @@ ABSL_FLAG(double, access_log, 0,
           "caller's traceparent.");
 
 namespace patchserve {
+namespace {
+
+bool IsOurFile(absl::string_view file) { return absl::StrContains(file, "server/config/"); }
+
+}  // namespace
+
+bool IsOurs(const absl::CommandLineFlag& flag) { return IsOurFile(flag.Filename()); }
 
 std::vector<std::string> JoinRepeated(const std::vector<std::string>& arguments,
                                       const std::string& flag) {
@@ -117,20 +131,25 @@ std::vector<std::string> JoinRepeated(const std::vector<std::string>& arguments,
 void ParseFlags(int argc, char** argv) {
   absl::SetProgramUsageMessage(
       "serves ConvMixer and ViT image classifiers over gRPC.\n\n  patchserve --models=FOLDER "
-      "[--models=NAME=FOLDER ...] [flags]");
+      "[--models=NAME=FOLDER ...] [flags]\n\nEach flag can also be set by a variable: "
+      "PATCHSERVE_MAX_BATCH=16 is --max_batch=16, which wins if both are given.");
   absl::FlagsUsageConfig usage;
   usage.version_string = [] { return std::string("patchserve " PATCHSERVE_VERSION "\n"); };
   // --help shows our own flags only.
-  usage.contains_helpshort_flags = usage.contains_help_flags = [](absl::string_view file) {
-    return absl::StrContains(file, "server/config/");
-  };
+  usage.contains_helpshort_flags = usage.contains_help_flags = IsOurFile;
   absl::SetFlagsUsageConfig(usage);
 
+  // Its error comes after --help and --version, which end the process.
+  const absl::Status from_environment = SetFlagsFromEnvironment(environ);
   std::vector<std::string> arguments = JoinRepeated({argv, argv + argc}, "models");
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   std::vector<char*> rest =
       absl::ParseCommandLine(static_cast<int>(pointers.size()), pointers.data());
+  if (!from_environment.ok()) {
+    std::fprintf(stderr, "patchserve: %s\n", std::string(from_environment.message()).c_str());
+    std::exit(1);
+  }
   if (rest.size() > 1) {
     std::fprintf(stderr,
                  "patchserve: unexpected argument \"%s\"; folders are given as --models=FOLDER\n",

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/flags/commandlineflag.h"
 #include "absl/flags/declare.h"
 #include "absl/time/time.h"
 
@@ -35,6 +36,7 @@ ABSL_DECLARE_FLAG(absl::Duration, drain_timeout);
 ABSL_DECLARE_FLAG(absl::Duration, refuse_for);
 ABSL_DECLARE_FLAG(bool, skip_broken_models);
 ABSL_DECLARE_FLAG(bool, repository_control);
+ABSL_DECLARE_FLAG(bool, hub_on_demand);
 ABSL_DECLARE_FLAG(bool, reflection);
 ABSL_DECLARE_FLAG(bool, triton_metrics);
 ABSL_DECLARE_FLAG(std::string, server_name);
@@ -49,8 +51,13 @@ namespace patchserve {
 std::vector<std::string> JoinRepeated(const std::vector<std::string>& arguments,
                                       const std::string& flag);
 
-// Parses the command line into the flags. Ends the process with a message for an
-// unknown flag or an argument that is none, and for --help and --version.
+// Whether a flag is the server's, as --help shows them, and not one of Abseil's own.
+bool IsOurs(const absl::CommandLineFlag& flag);
+
+// Sets the flags from the environment (config/environment.h) and, over that, from the command line.
+// Ends the process with a message for an unknown flag, a bad value, or an argument that is no flag,
+// and for
+// --help and --version.
 void ParseFlags(int argc, char** argv);
 
 }  // namespace patchserve

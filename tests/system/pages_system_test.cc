@@ -49,7 +49,11 @@ std::set<std::string> FirstColumn(const std::string& page, const std::string& na
 TEST(PagesSystemTest, TheFlagsPageListsTheFlagsOfHelp) {
   const Finished help = RunProgram({PATCHSERVE_PROGRAM, "--help"});
   const std::set<std::string> flags = Found(help.out + help.err, "\n +--([a-z_]+) \\(");
-  EXPECT_EQ(FirstColumn(Read(kSource / "docs/flags.md"), "`--([a-z_]+)`"), flags);
+  const std::string page = Read(kSource / "docs/flags.md");
+  EXPECT_EQ(FirstColumn(page, "`--([a-z_]+)`"), flags);
+  for (const std::string& text : {help.out + help.err, page}) {
+    EXPECT_THAT(text, testing::HasSubstr("PATCHSERVE_MAX_BATCH=16"));
+  }
 }
 
 TEST(PagesSystemTest, TheMetricsPageListsThoseOfAScrape) {

@@ -2,8 +2,11 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "tests/model/random_checkpoint.h"
 #include "tests/model/write_safetensors.h"
 #include "tests/system/http_get.h"
@@ -13,7 +16,9 @@
 namespace patchserve {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Runs the server, which is expected to give up with exit code 1; returns its log.
 std::string LogOfFailure(const std::vector<std::string>& arguments) {
@@ -109,6 +114,14 @@ TEST_F(StartupSystemTest, AFolderWithACommaServesAndANameOfAnotherModelsInputIsW
   EXPECT_THAT(server.process.log(), HasSubstr("model a.tensor: the Open Inference Protocol"));
 }
 
+TEST_F(StartupSystemTest, ThreadsOfABatchSleepWhileTheyWait) {
+  ServingProcess server({"--models=" + kTestModels + "/vit"});
+  ASSERT_TRUE(server.serving);
+  std::stringstream environment;
+  environment << std::ifstream(absl::StrCat("/proc/", server.process.pid(), "/environ")).rdbuf();
+  EXPECT_THAT(environment.str(), HasSubstr("OMP_WAIT_POLICY=PASSIVE"));
+}
+
 TEST_F(StartupSystemTest, Float16OnACpuIsRefused) {
   EXPECT_THAT(LogOfFailure({"--models=" + Checkpoint("m"), "--device=cpu", "--precision=float16"}),
               HasSubstr("float16"));
@@ -118,6 +131,20 @@ TEST_F(StartupSystemTest, AnUnknownFlagAndAnUnknownDeviceAreErrors) {
   EXPECT_THAT(LogOfFailure({"--models=" + Checkpoint("m"), "--device=tpu"}), HasSubstr("tpu"));
   ServerProcess process({"--no_such_flag=1"});
   EXPECT_NE(process.WaitForExit(), 0);
+}
+
+TEST_F(StartupSystemTest, VariablesSetFlagsAndTheCommandLineWins) {
+  const auto log_with = [](const std::string& variable, const std::string& flag) {
+    ServerProcess process({flag}, {"/usr/bin/env", variable});
+    EXPECT_EQ(process.WaitForExit(), 1);
+    process.WaitForLog("the end of the log");
+    return process.log();
+  };
+  EXPECT_THAT(log_with("PATCHSERVE_MODELS=/there", "--log_level=info"), HasSubstr("/there"));
+  EXPECT_THAT(log_with("PATCHSERVE_MODELS=/there", "--models=/here"),
+              AllOf(HasSubstr("/here"), Not(HasSubstr("/there"))));
+  EXPECT_THAT(log_with("PATCHSERVE_MAXBATCH=1", "--models=/here"),
+              HasSubstr("patchserve: in the environment, PATCHSERVE_MAXBATCH names no flag"));
 }
 
 }  // namespace
