@@ -56,6 +56,8 @@ LABEL org.opencontainers.image.title="patchserve" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.created="${CREATED}"
 EXPOSE 8001 8002 8003
+# Models of a hub are kept there: mount a volume, or each container fetches its own.
+ENV HF_HOME=/huggingface
 USER 10001:10001
 # Flags that are given to the container win over these, and so do its own variables.
 ENV PATCHSERVE_MODELS=/models \

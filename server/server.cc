@@ -16,6 +16,7 @@
 #include "server/base/steady_clock.h"
 #include "server/base/usable_cores.h"
 #include "server/config/memory_plan.h"
+#include "server/hub_model.h"
 #include "server/logging.h"
 #include "server/model_loader.h"
 #include "server/net/descriptor_limit.h"
@@ -68,11 +69,16 @@ constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 constexpr absl::Duration kLongestBatch = absl::Milliseconds(500);
 constexpr absl::Duration kLongestBatchBetween = absl::Milliseconds(100);
 
-// Bytes of its file; 0 where there is none, for a device that needs none.
+// Bytes of its files, shards included; 0 where there is none, for a device that needs none.
 int64_t WeightsOf(const std::string& folder) {
+  int64_t sum = 0;
   std::error_code error;
-  const uintmax_t bytes = std::filesystem::file_size(folder + "/model.safetensors", error);
-  return error ? 0 : static_cast<int64_t>(bytes);
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    const uintmax_t bytes = entry.file_size(error);
+    if (!error) sum += static_cast<int64_t>(bytes);
+  }
+  return sum;
 }
 
 // What a model takes beside its weights, where that isn't measured.
@@ -169,14 +175,17 @@ absl::Status Server::LoadModels() {
       return loaded;
     }
   }
+  starting_ = false;
   return ready > 0 ? absl::OkStatus() : absl::NotFoundError("no model could be loaded");
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::string& name) {
   if (cancel_loading_) return absl::CancelledError("stopped while loading");
-  const ModelSettings& settings =
-      *std::find_if(config_.models.begin(), config_.models.end(),
-                    [&](const auto& model) { return model.name == name; });
+  ModelSettings settings = *std::find_if(config_.models.begin(), config_.models.end(),
+                                         [&](const auto& model) { return model.name == name; });
+  RETURN_IF_ERROR(
+      FetchModel(settings, starting_ || config_.hub_on_demand, cancel_loading_,
+                 [&](const std::string& progress) { registry_.SetProgress(name, progress); }));
   const std::vector<ModelEntry> models = registry_.List();
   const bool others_serve = std::any_of(
       models.begin(), models.end(), [](const ModelEntry& entry) { return entry.model != nullptr; });
@@ -231,7 +240,11 @@ void Server::ShowState(const std::string& name) {
       metrics.SetReady(ready);
       if (ready) {
         const ModelDescription& model = entry.model->description;
-        metrics.SetInfo(model.version, model.architecture, model.device, model.precision);
+        metrics.SetInfo({.version = model.version,
+                         .architecture = model.architecture,
+                         .device = model.device,
+                         .precision = model.precision,
+                         .commit = model.commit});
       } else {
         metrics.ClearInfo();
       }

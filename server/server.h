@@ -77,6 +77,7 @@ class Server {
   const Backend backend_;
   const std::function<void(const absl::Status&)> device_lost_;
   std::atomic<bool> cancel_loading_ = false;
+  std::atomic<bool> starting_ = true;  // until LoadModels has returned
   // Bytes. Of the models that were loaded, the most that running one takes for the moment, and that
   // one keeps; and what process and models are expected to take.
   std::atomic<int64_t> most_running_ = 0, most_kept_ = 0, expected_ = 0;

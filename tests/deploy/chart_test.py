@@ -76,6 +76,35 @@ class PodTest(unittest.TestCase):
         for constraint in pod(render())["topologySpreadConstraints"]:
             self.assertEqual(constraint["matchLabelKeys"], ["pod-template-hash"])
 
+    def test_models_of_a_hub_have_a_cache_a_token_and_a_way_out(self):
+        objects = render("{models: ['hf://org/name'], hub: {cache: {emptyDir: {}}, tokenSecret: mine}}")
+        self.assertIn({"name": "hub", "emptyDir": {}}, pod(objects)["volumes"])
+        self.assertIn({"name": "hub", "mountPath": "/huggingface"}, server(objects)["volumeMounts"])
+        env = {item["name"]: item for item in server(objects)["env"]}
+        self.assertEqual(env["HF_HOME"]["value"], "/huggingface")
+        self.assertEqual(env["HF_TOKEN"]["valueFrom"], {"secretKeyRef": {"name": "mine", "key": "token"}})
+        [rule] = objects["NetworkPolicy"][0]["spec"]["egress"]
+        self.assertEqual({item["port"] for item in rule["ports"]}, {53, 443})
+
+    def test_a_mirror_of_the_hub_may_have_a_port_of_its_own(self):
+        for endpoint, ports in (("http://mirror:8080/hf", {53, 443, 8080}), ("http://mirror", {53, 443, 80})):
+            objects = render(f"{{models: ['hf://a/b'], hub: {{cache: {{emptyDir: {{}}}}, endpoint: '{endpoint}'}}}}")
+            [rule] = objects["NetworkPolicy"][0]["spec"]["egress"]
+            self.assertEqual({item["port"] for item in rule["ports"]}, ports)
+
+    def test_offline_or_without_a_model_of_a_hub_the_server_calls_nobody(self):
+        offline = render("{models: ['hf://org/name'], hub: {cache: {emptyDir: {}}, offline: true}}")
+        self.assertEqual(offline["NetworkPolicy"][0]["spec"]["egress"], [])
+        self.assertIn({"name": "HF_HUB_OFFLINE", "value": "1"}, server(offline)["env"])
+        self.assertEqual(render()["NetworkPolicy"][0]["spec"]["egress"], [])
+        self.assertNotIn("env", server(render()))
+
+    def test_models_of_a_hub_want_a_cache(self):
+        for values in ("models: ['hf://org/name']", "config: 'models { name: \"a\" folder: \"hf://org/name\" }'"):
+            with self.assertRaises(Exception) as caught:
+                render(values)
+            self.assertIn("hub.cache", str(caught.exception))
+
     def test_models_can_come_from_an_oci_image(self):
         objects = render("modelVolume: {mountPath: /checkpoints, source: {image: {reference: 'flowers:3'}}}")
         self.assertIn({"name": "models", "image": {"reference": "flowers:3"}}, pod(objects)["volumes"])

@@ -39,6 +39,8 @@ for text in patchserve/LICENSE patchserve/NOTICE opencv/LICENSE libgomp/copyrigh
   torch-*/LICENSE torch-*/NOTICE nvidia_cuda_runtime-*/License.txt nvidia_cuda_cupti-*/License.txt; do
   compgen -G "$root/usr/share/doc/$text" >/dev/null || fail "no licence $text"
 done
+[[ -s $root/etc/ssl/certs/ca-certificates.crt ]] || fail "no authorities: no hub could be believed"
+[[ -n $(find "$root/usr/lib" -name 'libcurl.so.4*') ]] || fail "no libcurl"
 python3 tests/deploy/check_sbom.py "$root" cpu
 
 # The cuda image's, without its 2 GB: of the wheels, only that they are there is looked at.
