@@ -4,7 +4,7 @@
 # make image     build the cpu image with Docker, labelled with the commit
 # make build     install and build: build/bin/{patchserve,classify}
 # make bench     print what serving costs, and how long each part takes
-# make performance  measure and write docs/performance.md: 20 minutes on a quiet machine
+# make performance  measure and write docs/performance.md: 25 minutes on a quiet machine
 # make bench-overload  the live server under overload, bad clients, SIGTERM and swaps; 13 minutes
 # make bench-device  the real server over a simulated H100: throughput, deadlines, CPU an answer; 11 minutes
 # make bench-robustness  bad files, bombs, floods, crowds, fuzzers and a soak: writes docs/robustness.md

@@ -39,11 +39,17 @@ std::vector<std::string> ModelNames(const Config& config) {
 // Whole ones: a thread more than the quota allows would stall all of them.
 int Cores() { return std::max(1, static_cast<int>(UsableCores())); }
 
-// CPU: a runner a core, each with one thread, since libgomp's busy waiting makes
-// more a trap. GPU: two, so that copies overlap compute.
+// CPU: a runner a core, each with one thread while others run. GPU: two, so that copies overlap
+// compute.
 int Runners(const Config& config, const Backend& backend) {
   if (config.runners > 0) return config.runners;
   return backend.runners_share ? 2 : Cores();
+}
+
+// Of a batch that has all runners' cores to itself. Each thread more gains less.
+int MostThreads(const Config& config, const Backend& backend) {
+  if (backend.use_threads == nullptr) return 1;
+  return std::min({Runners(config, backend), Cores(), 8});
 }
 
 // A GPU may answer 50,000 images a second, each of which is 20 us of a core. On a CPU the runners
@@ -97,6 +103,8 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
            .answer_threads = AnswerThreads(backend_),
            .shared_device = backend_.runners_share,
            .prepare_runner = backend_.prepare_runner,
+           .most_threads = MostThreads(config_, backend_),
+           .use_threads = backend_.use_threads,
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),
       changes_(

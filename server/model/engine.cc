@@ -132,6 +132,7 @@ class TorchEngine : public Engine {
                                       bool embeddings) const override {
     if (images.empty()) return BatchOutput();
     if (!deterministic_) return Run(images, bucket, embeddings);
+    UseIntraOpThreads(1);  // more of them may sum in another order
     BatchOutput all;
     for (const ModelInput& image : images) {
       ASSIGN_OR_RETURN(BatchOutput one, Run({&image, 1}, 1, embeddings));
@@ -282,7 +283,6 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& folder,
                                                      const EngineOptions& options) {
   try {
-    KeepFreedMemory();
     const c10::InferenceMode no_autograd;
     return LoadOrThrow(folder, options);
   } catch (...) {

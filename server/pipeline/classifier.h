@@ -38,6 +38,8 @@ struct ClassifierOptions {
   int answer_threads = 0;
   bool shared_device = false;  // the runners share one device, as on a GPU; else a core each
   std::function<void(int runner)> prepare_runner = [](int) {};
+  int most_threads = 1;  // of a batch that has the device to itself; use_threads sets them
+  std::function<void(int threads)> use_threads = [](int) {};  // in a runner's thread
   // Called once, on a runner, when the device is lost for good.
   std::function<void(const absl::Status&)> device_lost = [](const absl::Status&) {};
   // Tests stop the clock of deadlines.
@@ -61,8 +63,6 @@ class Classifier {
   // RESOURCE_EXHAUSTED, with RetryAfter: too much waits already, or the answer would be
   // late. DEADLINE_EXCEEDED: no idle server could keep the deadline, or it passed before the image
   // ran. CANCELLED: found before it ran. INTERNAL.
-  // Who finds no room is told by a thread of low priority: callers that come back at once leave the
-  // core to the images that run.
   void Classify(ClassifyRequest request, AnswerCallback done);
 
   // Classify in two steps, for images that are taken in together or not at all. Admit is
@@ -97,7 +97,6 @@ class Classifier {
 
  private:
   ModelMetrics* FiguresOf(absl::string_view model) const;
-  absl::Status Take(Call& call);
   absl::Status Check(Call& call);
   // Whether there was an image to decode, and somebody to wait for it.
   bool Decode(CallPtr call, absl::Time admitted, absl::Time started);
@@ -113,7 +112,6 @@ class Classifier {
   const std::shared_ptr<Executor<CallPtr>> executor_;  // which models may outlive
   AdmissionControl admission_;
   BatchRunner batch_runner_;
-  ThreadPool refusal_pool_;
   ThreadPool decode_pool_;  // after executor_: it pushes there until it stops
 };
 

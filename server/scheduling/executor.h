@@ -46,6 +46,8 @@ class Executor {
   struct Options {
     Scheduler::Options scheduler;
     std::function<void(int runner)> prepare_runner = [](int) {};  // once in each runner's thread
+    // In a runner's thread: what it runs from now on may use so many threads.
+    std::function<void(int threads)> use_threads = [](int) {};
     std::function<absl::Time()> now = SteadyNow;
     // Called on a runner, or on the thread that calls Cancel.
     std::function<void(Item item, DropReason reason)> drop;
@@ -189,6 +191,7 @@ class Executor {
     for (Item& item : late) options_.drop(std::move(item), DropReason::kExpired);
     if (run != nullptr) {
       const auto learns = std::make_shared<bool>(true);
+      if (batch.threads > 1) options_.use_threads(batch.threads);
       (*run)(
           std::move(items), batch.bucket,
           [&](bool ok) {
@@ -204,6 +207,7 @@ class Executor {
             std::lock_guard done(mutex_);
             if (*learns && run == run_[model]) scheduler_.Answered(model, requests, late);
           });
+      if (batch.threads > 1) options_.use_threads(1);
     }
     lock.lock();
   }

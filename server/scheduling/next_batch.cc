@@ -11,6 +11,8 @@ namespace {
 
 // A run that makes fewer requests late than one in ten runs is no reason to wait.
 constexpr double kFewLost = 0.1;
+// A thread more is woken about a hundred times in a run: it should have so much to do.
+constexpr absl::Duration kWorthAThread = absl::Milliseconds(2);
 
 }  // namespace
 
@@ -21,7 +23,8 @@ void Scheduler::TakeLate(absl::Time earliest, Batch& batch) {
       const int images = std::min(static_cast<int>(queue.ready.size()), queue.batch);
       const auto [deadline, ticket] = *queue.ready.begin();
       if (InTime(model, deadline, earliest, images)) break;
-      Leave(ticket, earliest);
+      ++queue.late;
+      Remove(ticket);
       batch.late.push_back(ticket);
     }
   }
@@ -69,9 +72,9 @@ Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time n
   const absl::Time deadline = queue.ready.begin()->first;
   const absl::Duration left = deadline - now - start;
   const auto waiting = static_cast<int>(queue.ready.size());
-  int images = std::min(waiting, queue.batch);
-  // A bucket that isn't filled may cost more an image than the next smaller one.
+  const int images = std::min(waiting, queue.batch);
   int best = images;
+  // A bucket that isn't filled may cost more an image than the next smaller one.
   for (int fewer = images - 1; fewer >= 1 && images != queue.cost.BucketFor(images); --fewer) {
     if (fewer != queue.cost.BucketFor(fewer)) continue;
     if (queue.cost.Expected(fewer) / fewer < queue.cost.Expected(images) / images) best = fewer;
@@ -85,8 +88,7 @@ Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time n
 }
 
 Scheduler::Choice Scheduler::Choose(const Forecast& forecast, absl::Time now) {
-  const absl::Duration start = forecast.FirstFree(), lag = Forecast::Lag(device_);
-  const absl::Duration least = LeastUsed();
+  const absl::Duration start = forecast.FirstFree(), least = LeastUsed();
   Choice choice;
   bool chosen_waits = false;
   for (int model = 0; model < static_cast<int>(device_.models.size()); ++model) {
@@ -94,7 +96,7 @@ Scheduler::Choice Scheduler::Choose(const Forecast& forecast, absl::Time now) {
     if (queue.ready.empty()) continue;
     const Choice front = Front(model, start, now);
     // Under overload a model that is far ahead waits for the others' turn.
-    const bool waits = device_.overloaded && queue.used > least + lag;
+    const bool waits = device_.overloaded && queue.used > least + forecast.lag();
     if (choice.model < 0 ||
         std::tie(waits, front.deadline) < std::tie(chosen_waits, choice.deadline)) {
       choice = front;
@@ -131,16 +133,27 @@ absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
   return std::min(latest, ready_at + std::min(chosen.cost.Expected(1), options_.max_delay));
 }
 
+// Where nothing else runs or waits, a batch may have the idle runners' cores. But what it takes on
+// one thread is what forecasts count with, so a time that isn't trusted is learned first.
+int Scheduler::ThreadsFor(const Choice& choice, absl::Time now) const {
+  const CostModel& cost = device_.models[choice.model].cost;
+  const bool alone = runs_.empty() && static_cast<int>(waiting_.size()) == choice.images;
+  if (!alone || !cost.Trusted(choice.bucket, now)) return 1;
+  const auto worth = static_cast<int>(cost.Expected(choice.bucket) / kWorthAThread);
+  return std::clamp(worth, 1, options_.most_threads);
+}
+
 void Scheduler::Take(const Choice& choice, absl::Time now, Batch& batch) {
   ModelQueue& queue = device_.models[choice.model];
   turn_ = std::max(turn_, LeastUsed());
   batch.model = choice.model;
   batch.bucket = choice.bucket;
+  batch.threads = ThreadsFor(choice, now);
   batch.run = ++last_run_;
   const absl::Duration takes = queue.cost.Expected(std::min(choice.bucket, queue.cost.max_batch()));
-  runs_[batch.run] = {choice.model, batch.bucket, now, takes};
+  runs_[batch.run] = {choice.model, batch.bucket, now, takes, batch.threads};
   queue.used += takes;
-  queue.cost.Started(choice.bucket, now);
+  if (batch.threads == 1) queue.cost.Started(choice.bucket, now);
   for (int i = 0; i < choice.images; ++i) {
     batch.requests.push_back(queue.ready.begin()->second);
     Remove(batch.requests.back());
@@ -167,7 +180,7 @@ void Scheduler::Ended(int number, absl::Time now, bool ok) {
   device_free_ = now;
   ModelQueue& queue = device_.models[run.model];
   queue.used += now - started - run.takes;
-  if (!ok) return;
+  if (!ok || run.threads > 1) return;
   queue.cost.Observe(run.bucket, now - started, now);
   queue.ChooseBatch(device_.servers, now);
 }

@@ -119,6 +119,25 @@ TEST_F(EngineTest, DeterministicAnswersAreTheSameToTheLastBitInAnyBatch) {
   }
 }
 
+TEST_F(EngineTest, TwoThreadsAnswerWhatOneDoesAndDeterministicallySoToTheLastBit) {
+  for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
+    for (const bool deterministic : {false, true}) {
+      tensors_.clear();
+      EngineOptions options = kFloat32OnCpu;
+      options.deterministic = deterministic;
+      const auto engine = Load(name, options).value();
+      const std::vector<uint8_t> image = Pixels(0, engine->description().preprocessing.bytes());
+      std::vector<float> logits[2];
+      for (int threads : {1, 2}) {
+        UseIntraOpThreads(threads);
+        logits[threads - 1] = engine->Forward({image.data()}, /*bucket=*/1, false).value().logits;
+      }
+      UseIntraOpThreads(1);
+      EXPECT_THAT(logits[1], Pointwise(FloatNear(deterministic ? 0 : 1e-5), logits[0]));
+    }
+  }
+}
+
 // What normalising the pixels by hand gives: [3, H, W].
 std::vector<float> Normalised(const std::vector<uint8_t>& pixels, const Preprocessing& how) {
   const size_t plane = size_t{1} * how.height * how.width;

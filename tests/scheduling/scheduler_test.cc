@@ -160,6 +160,13 @@ TEST_F(SchedulerTest, AFullQueueHasNoPlaceUntilOneLeaves) {
   EXPECT_EQ(Ask(absl::Seconds(1)).answer, Answer::kAdmitted);
 }
 
+TEST_F(SchedulerTest, ADeadlineThatNoIdleDeviceKeepsIsHopelessAlsoWhereTheQueueIsFull) {
+  Add(Known(kEight, Flat(10 * ms)), /*max_queued=*/1);
+  Push(absl::Seconds(1));
+  EXPECT_EQ(Ask(absl::Seconds(1)).answer, Answer::kNoPlace);
+  EXPECT_EQ(Ask(9 * ms).answer, Answer::kHopeless);
+}
+
 TEST_F(SchedulerTest, EachLevelOfCriticalityFillsItsPartOfTheQueue) {
   Add(Known(kEight, Flat(10 * ms)), /*max_queued=*/10);
   const absl::Time deadline = now + absl::Seconds(1);
@@ -255,9 +262,12 @@ TEST_F(SchedulerTest, ARequestThatCanNotBeInTimeInItsBatchLeavesItToTheOthers) {
   for (int i = 0; i < 6; ++i) Push(60 * ms);
   now += 17 * ms;  // the runner was kept for longer than was said
   scheduler->Ended(run, now);
+  const double margin = queue(0).margin.share();
   const Scheduler::Batch batch = scheduler->Next(now);
   EXPECT_THAT(batch.late, ElementsAre(urgent));  // 13 ms are left, and seven take 18
   EXPECT_THAT(batch.requests, SizeIs(6));
+  scheduler->Answered(0, /*requests=*/6, /*late=*/0);
+  EXPECT_GT(queue(0).margin.share(), margin);  // alone it would have been in time, and yet is lost
 }
 
 TEST_F(SchedulerTest, BatchesDoNotMixModelsAndTheOneThatIsDueFirstRuns) {
@@ -338,6 +348,62 @@ TEST_F(SchedulerTest, ABatchThatFailedTeachesNothing) {
     scheduler->Ended(run, now += absl::Microseconds(1), /*ok=*/false);
   }
   EXPECT_EQ(queue(0).cost.Expected(1), 10 * ms);
+}
+
+// Three runners with a core each, and a model that takes 10 ms on one of them.
+class ThreadsTest : public SchedulerTest {
+ protected:
+  void SetUp() override {
+    Start({.runners = 3, .most_threads = 3});
+    Add(Known(kOne, Flat(10 * ms)));
+  }
+  int ThreadsOfNext() {
+    Push(absl::Seconds(1));
+    return scheduler->Next(now).threads;
+  }
+};
+
+TEST_F(ThreadsTest, ABatchThatIsAloneHasTheIdleRunnersThreads) { EXPECT_EQ(ThreadsOfNext(), 3); }
+
+TEST_F(ThreadsTest, ABatchBesideAnotherHasOneThread) {
+  ThreadsOfNext();
+  EXPECT_EQ(ThreadsOfNext(), 1);
+}
+
+TEST_F(ThreadsTest, ABatchBesideOtherWorkOfARunnerHasOneThread) {
+  scheduler->Occupy(10 * ms, now);
+  EXPECT_EQ(ThreadsOfNext(), 1);
+}
+
+TEST_F(ThreadsTest, ABatchHasOneThreadWhileARequestIsDecoded) {
+  ASSERT_EQ(Ask(absl::Seconds(1)).answer, Answer::kAdmitted);
+  EXPECT_EQ(ThreadsOfNext(), 1);
+}
+
+TEST_F(ThreadsTest, AThreadMoreIsForTwoMillisecondsOfWorkAtLeast) {
+  const int quick = Add(Known(kOne, Flat(5 * ms)));
+  Push(absl::Seconds(1), quick);
+  EXPECT_EQ(scheduler->Next(now).threads, 2);
+}
+
+TEST_F(ThreadsTest, WhatABatchTakesOnSeveralThreadsIsNotLearned) {
+  for (int i = 0; i < 3; ++i) {
+    Push(absl::Seconds(1));
+    const Scheduler::Batch batch = scheduler->Next(now);
+    ASSERT_EQ(batch.threads, 3);
+    scheduler->Ended(batch.run, now += 4 * ms);
+  }
+  EXPECT_EQ(queue(0).cost.Expected(1), 10 * ms);
+}
+
+TEST_F(ThreadsTest, OnceAMinuteABatchThatIsAloneConfirmsItsTimeOnOneThread) {
+  for (int i = 0; i < 3; ++i) {
+    now += absl::Seconds(21);
+    Push(absl::Seconds(1));
+    const Scheduler::Batch batch = scheduler->Next(now);
+    EXPECT_EQ(batch.threads, i < 2 ? 3 : 1);
+    scheduler->Ended(batch.run, now);
+  }
 }
 
 // A shared device on which eight images run, for 17 ms.
