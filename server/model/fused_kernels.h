@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <tuple>
 #include <utility>
 
@@ -77,13 +78,16 @@ class FusedKernels {
   static constexpr int kInSteps = -1;
 
   int FastestTile(const FusedLinear& layer) const;
+  std::optional<int> Known(const Key& key) const;
+  int Time(const FusedLinear& layer, const cuda::GemmShape& shape) const;
   int Start(const FusedLinear& layer, int tile, at::Tensor& result) const;
   void Check(const at::Device& device, int error) const;
 
   const cuda::Kernels& kernels_;
   const Stopwatch time_;
   // Held while a shape is timed, so that two runners don't disturb each other's figures.
-  mutable std::mutex mutex_;
+  mutable std::mutex timing_;
+  mutable std::shared_mutex mutex_;     // never held while a kernel is started
   mutable std::map<Key, int> fastest_;  // guarded by mutex_
 };
 

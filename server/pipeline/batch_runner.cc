@@ -30,8 +30,8 @@ BatchRunner::BatchRunner(Options options, Executor<CallPtr>& executor, DeviceMet
       answer_pool_("answer", options_.answer_threads, std::numeric_limits<int>::max()) {}
 
 void BatchRunner::Run(std::vector<CallPtr> batch, int bucket,
-                          const Executor<CallPtr>::DeviceDone& device_done,
-                          Executor<CallPtr>::Answered answered) {
+                      const Executor<CallPtr>::DeviceDone& device_done,
+                      Executor<CallPtr>::Answered answered) {
   // The model may be replaced meanwhile.
   const std::shared_ptr<const ServedModel> model = batch.front()->model;
   const absl::Time now = options_.now();
@@ -50,7 +50,7 @@ void BatchRunner::Run(std::vector<CallPtr> batch, int bucket,
 }
 
 void BatchRunner::RunInHalves(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
-                             const absl::Status& why) {
+                              const absl::Status& why) {
   const int half = HalfOf(model.buckets, bucket);
   spdlog::warn("model {}: {}; batches are now at most {}", model.name, std::string(why.message()),
                half);
@@ -68,7 +68,7 @@ void BatchRunner::RunInHalves(const ServedModel& model, absl::Span<CallPtr> batc
 }
 
 DeviceRun BatchRunner::Forward(const ServedModel& model, absl::Span<const CallPtr> calls,
-                              int bucket) {
+                               int bucket) {
   std::vector<ModelInput> images;
   bool embeddings = false;
   for (const CallPtr& call : calls) {
@@ -83,7 +83,7 @@ DeviceRun BatchRunner::Forward(const ServedModel& model, absl::Span<const CallPt
 }
 
 void BatchRunner::Deliver(const ServedModel& model, std::vector<CallPtr> calls, DeviceRun run,
-                         Executor<CallPtr>::Answered answered) {
+                          Executor<CallPtr>::Answered answered) {
   if (!run.output.ok()) {
     Fail(model, calls, run.output.status());
     return answered(0);
@@ -100,7 +100,7 @@ void BatchRunner::Deliver(const ServedModel& model, std::vector<CallPtr> calls, 
 }
 
 void BatchRunner::Fail(const ServedModel& model, absl::Span<const CallPtr> calls,
-                      const absl::Status& why) {
+                       const absl::Status& why) {
   spdlog::error("model {}: a batch of {} failed: {}", model.name, calls.size(),
                 std::string(why.message()));
   if (absl::IsUnavailable(why) && !device_lost_.exchange(true)) options_.device_lost(why);

@@ -37,8 +37,8 @@ class BatchRunner {
   // A model's RunBatch (executor.h): runs the batch, of one model, padded to `bucket`, and answers
   // each of its calls. Where the device has too little memory for that, once more in smaller
   // buckets, which are the most from then on.
-  void Run(std::vector<CallPtr> batch, int bucket,
-           const Executor<CallPtr>::DeviceDone& device_done, Executor<CallPtr>::Answered answered);
+  void Run(std::vector<CallPtr> batch, int bucket, const Executor<CallPtr>::DeviceDone& device_done,
+           Executor<CallPtr>::Answered answered);
 
   // Makes the answers that are due, and joins the threads. To be called after the executor's Stop.
   void Stop() { answer_pool_.Stop(); }
