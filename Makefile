@@ -21,7 +21,7 @@
 # make format    clang-format every source file
 # make check-scripts  ruff, shellcheck and hadolint on the scripts and the Dockerfile; the tests of tools/
 # make help      this list
-# make check-proto  buf lint, and buf breaking against main
+# make check-proto  buf lint, and buf breaking against the commit that this is compared with
 SHELL := /bin/bash
 BUILD ?= build
 DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserve)
@@ -158,9 +158,12 @@ check-scripts:
 help:
 	@sed -n '/^SHELL/q; s/^# //p' Makefile
 
-# Needs Node.js. The API may grow, but not break those who use it.
+# buf, from npm. The API may grow, but not break those who use it.
+BUF = cd proto && npx --yes @bufbuild/buf@1.75.0
 check-proto:
-	cd proto && npx --yes @bufbuild/buf lint && npx --yes @bufbuild/buf breaking --against '../.git#branch=main,subdir=proto'
+	tools/install_deps.sh --lint
+	$(BUF) lint
+	$(BUF) breaking --against "../.git#ref=$$(../tools/lint/base.sh),subdir=proto"
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-address $(BUILD)-thread $(BUILD)-fuzz $(BUILD)-cuda
