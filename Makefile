@@ -20,6 +20,7 @@
 # make flaky     every test 20 times beside a busy core; TESTS='rpc_tests net_tests' picks programs
 # make format    clang-format every source file
 # make check-scripts  ruff, shellcheck and hadolint on the scripts and the Dockerfile; the tests of tools/
+# make check-clang  with Clang: what mutexes guard is used under them alone
 # make help      this list
 # make check-proto  buf lint, and buf breaking against the commit that this is compared with
 SHELL := /bin/bash
@@ -28,7 +29,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'server/*.cu' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test test-deploy image build deps test-deps cuda bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all flaky format check-format check-scripts check-proto help clean
+.PHONY: run test test-deploy image build deps test-deps cuda bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all flaky format check-format check-scripts check-clang check-proto help clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -153,6 +154,10 @@ check-scripts:
 	tools/lint/scripts.sh
 	tools/version.py --check
 	tests/bench/python.sh tests/tools/requirements.txt tests/tools/cifar10_test.py
+
+check-clang: build
+	tools/install_deps.sh --lint
+	tools/lint/thread_safety.sh $(BUILD)
 
 # The comment at the top.
 help:

@@ -16,7 +16,7 @@ void Traffic::Send(absl::Duration deadline, absl::AnyInvocable<void(absl::Status
   ClassifyOptions options = {.deadline = deadline, .embedding = embedding_};
   size_t photo, connection;
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     photo = random_() % photos_.size();
     options.model = models_.Pick(random_);
     connection = next_++ % connections_.size();

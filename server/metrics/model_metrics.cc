@@ -84,7 +84,7 @@ void PrometheusModelMetrics::BatchRan(int images) {
 
 void PrometheusModelMetrics::SetInfo(const std::string& version, const std::string& architecture,
                                      const std::string& device, const std::string& precision) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   if (info_ != nullptr) families_.model_info.Remove(info_);
   info_ = &families_.model_info.Add({{"model", model_},
                                      {"version", version},
@@ -95,18 +95,18 @@ void PrometheusModelMetrics::SetInfo(const std::string& version, const std::stri
 }
 
 void PrometheusModelMetrics::ClearInfo() {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   load_time_ = std::nullopt;
   if (info_ != nullptr) families_.model_info.Remove(std::exchange(info_, nullptr));
 }
 
 void PrometheusModelMetrics::SetLoadTime(absl::Duration took) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   load_time_ = took;
 }
 
 std::optional<absl::Duration> PrometheusModelMetrics::load_time() {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   return load_time_;
 }
 

@@ -135,7 +135,7 @@ int FusedKernels::FastestTile(const FusedLinear& layer) const {
   const at::Device device = layer.weight.device();
   const cuda::GemmShape shape = ShapeOf(layer);
   const Key key = {device.index(), shape.then, shape.activation, shape.m, shape.n, shape.k};
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   if (const auto found = fastest_.find(key); found != fastest_.end()) return found->second;
   if (kernels_.is_capturing(NativeStreamOf(device))) return kInSteps;
 

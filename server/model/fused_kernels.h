@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "ATen/core/Tensor.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "server/base/mutex.h"
 #include "server/model/cuda/kernels.h"
 #include "server/model/layers.h"
 
@@ -83,8 +83,8 @@ class FusedKernels {
   const cuda::Kernels& kernels_;
   const Stopwatch time_;
   // Held while a shape is timed, so that two runners don't disturb each other's figures.
-  mutable std::mutex mutex_;
-  mutable std::map<Key, int> fastest_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  mutable std::map<Key, int> fastest_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve
