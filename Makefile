@@ -20,7 +20,7 @@
 # make flaky     every test 20 times beside a busy core; TESTS='rpc_tests net_tests' picks programs
 # make format    clang-format every source file
 # make check-scripts  ruff, shellcheck and hadolint on the scripts and the Dockerfile; the tests of tools/
-# make check-clang  with Clang: what mutexes guard is used under them alone
+# make check-clang  with Clang: what mutexes guard is used under them alone; clang-tidy on what changed
 # make help      this list
 # make check-proto  buf lint, and buf breaking against the commit that this is compared with
 SHELL := /bin/bash
@@ -155,9 +155,11 @@ check-scripts:
 	tools/version.py --check
 	tests/bench/python.sh tests/tools/requirements.txt tests/tools/cifar10_test.py
 
+# FILES='server/a.cc ...': clang-tidy on these, in place of what differs from where this left main.
 check-clang: build
 	tools/install_deps.sh --lint
 	tools/lint/thread_safety.sh $(BUILD)
+	tools/lint/tidy.sh $(BUILD) $(FILES)
 
 # The comment at the top.
 help:

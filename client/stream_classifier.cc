@@ -131,7 +131,8 @@ void StreamClassifier::ClassifyAsync(std::string image, const ClassifyOptions& o
       WakeTimer();
     }
   }
-  if (!refusal.ok()) std::move(done)(std::move(refusal));
+  // A refusal: then `done` wasn't given away.
+  if (!refusal.ok()) std::move(done)(std::move(refusal));  // NOLINT(bugprone-use-after-move)
 }
 
 void StreamClassifier::SendNext() {

@@ -21,10 +21,11 @@ void Traffic::Send(absl::Duration deadline, absl::AnyInvocable<void(absl::Status
     options.model = models_.Pick(random_);
     connection = next_++ % connections_.size();
   }
-  connections_[connection](photos_[photo], options,
-                           [done = std::move(done)](ClassifierClient::Answer answer) mutable {
-                             std::move(done)(answer.status());
-                           });
+  connections_[connection](
+      photos_[photo], options,
+      [done = std::move(done)](const ClassifierClient::Answer& answer) mutable {
+        std::move(done)(answer.status());
+      });
 }
 
 }  // namespace patchserve
