@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/retry_policy.h"
+#include "server/base/proto_duration.h"
 
 namespace patchserve {
 namespace {
@@ -31,8 +32,7 @@ absl::Status Result(const v1::ClassifyStreamResponse& response) {
 
 std::optional<absl::Duration> RetryAfter(const v1::ClassifyStreamResponse& response) {
   if (!response.error().has_retry_after()) return std::nullopt;
-  const google::protobuf::Duration& pause = response.error().retry_after();
-  return absl::Seconds(pause.seconds()) + absl::Nanoseconds(pause.nanos());
+  return ToAbsl(response.error().retry_after());
 }
 
 void TellAll(std::vector<PendingRequests::Failed> failed) {
