@@ -23,7 +23,7 @@ class UnparsableCall final : public UnaryCall {
       : UnaryCall(classifier, open_calls, access_log, context) {
     classifier.Refuse({.model = kNoModel, .arrival = arrival()}, Unparsable(),
                       [this](const absl::StatusOr<Answer>& refusal) {
-                        End({"", refusal.status(), {}});
+                        End({kNoModel, refusal.status(), {}});
                       });
   }
 

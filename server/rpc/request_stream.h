@@ -138,7 +138,8 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
   void Refuse(Place place) {
     classifier_.Refuse({.model = UnparsableCall::kNoModel, .arrival = place.arrival}, Unparsable(),
                        [&](const absl::StatusOr<Answer>& refusal) {
-                         access_log_.Note(context_, place.arrival, {"", refusal.status(), {}});
+                         access_log_.Note(context_, place.arrival,
+                                          {UnparsableCall::kNoModel, refusal.status(), {}});
                        });
   }
 
