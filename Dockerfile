@@ -5,9 +5,10 @@
 #
 # The image has the server, the libraries that it loads, their licences and the bundled models, and
 # nothing else: no shell, no package manager. It runs as user 10001 with a read-only root file system.
-# Versions: LibTorch and OpenCV are pinned by tools/pins, by hash; the rest is Debian 12's with its
-# updates. Pin Debian by its digest with --build-arg BASE=debian@sha256:...
-ARG BASE=debian:bookworm-slim
+# Versions: LibTorch, OpenCV and nvcc are pinned by tools/pins, by hash, Debian 12 by digest; its updates
+# are installed. A newer Debian: put here the tag of its day and the digest that
+# `docker buildx imagetools inspect debian:bookworm-DAY-slim` prints, build, run tests/deploy/image.sh.
+ARG BASE=debian:bookworm-20260824-slim@sha256:88200866dfff7ea7f5cbcb6ec7c8a701889efe6fe859fe64d6990e4b07ea4171
 
 # --- What the build needs: Debian packages, LibTorch for CPUs, OpenCV.
 FROM ${BASE} AS deps
@@ -55,6 +56,8 @@ LABEL org.opencontainers.image.title="patchserve" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.created="${CREATED}"
 EXPOSE 8001 8002 8003
+# Models of a hub are kept there: mount a volume, or each container fetches its own.
+ENV HF_HOME=/huggingface
 USER 10001:10001
 # Flags that are given to the container win over these, and so do its own variables.
 ENV PATCHSERVE_MODELS=/models \

@@ -4,10 +4,11 @@
 # make image     build the cpu image with Docker, labelled with the commit
 # make build     install and build: build/bin/{patchserve,classify}
 # make bench     print what serving costs, and how long each part takes
-# make performance  measure and write docs/performance.md: 20 minutes on a quiet machine
+# make performance  measure and write docs/performance.md: 25 minutes on a quiet machine
 # make bench-overload  the live server under overload, bad clients, SIGTERM and swaps; 13 minutes
 # make bench-device  the real server over a simulated H100: throughput, deadlines, CPU an answer; 11 minutes
 # make bench-robustness  bad files, bombs, floods, crowds, fuzzers and a soak: writes docs/robustness.md
+# make test-hub  models of a hub: the fake hub by Python's huggingface_hub, and one cache of both; a minute
 # make simulate  the scheduling against its peers' policies, in virtual time; 5 minutes
 # make simulate-plots  docs/scheduling-*.svg, from what that left
 # make cuda      compile the kernels for NVIDIA GPUs, on any machine; CUDA=FULL: for all cards
@@ -29,7 +30,7 @@ DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserv
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'server/*.cu' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
 
-.PHONY: run test test-deploy image build deps test-deps cuda bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all flaky format check-format check-scripts check-clang check-proto help clean
+.PHONY: run test test-deploy test-hub image build deps test-deps cuda bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all flaky format check-format check-scripts check-clang check-proto help clean
 
 run: build
 	$(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
@@ -41,6 +42,9 @@ test: test-deps build
 test-deploy: test-deps build
 	tests/deploy/install_tools.sh
 	tests/deploy/run.sh $(BUILD)/bin
+
+test-hub: build
+	tests/bench/python.sh tests/hub/requirements.txt tests/hub/python_client_test.py $(BUILD)/bin
 
 VERSION = $(shell sed -n 's/^project.patchserve VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 # IMAGE_FLAGS: further flags of `docker build`; SOURCE: where this repository can be read.
@@ -123,7 +127,7 @@ conformance-oip: build
 # ends a program by SIGABRT, which no test takes for an answer. On two cores of an EPYC that others
 # used too, without ccache (2026-11-28): 5 minutes for the thread sanitizer's build and 1.5 for its tests;
 # 4.5 for the address sanitizer's build, and 5 seconds for its tests.
-ADDRESS_TESTS = base_tests net_tests image_tests config_tests checkpoint_tests
+ADDRESS_TESTS = base_tests net_tests hub_tests image_tests config_tests checkpoint_tests
 THREAD_TESTS = base_tests net_tests scheduling_tests metrics_tests pipeline_tests
 space := $(subst ,, )
 run_tests = ctest --test-dir $(1) --output-on-failure -R '^($(subst $(space),|,$(2)))$$'

@@ -67,16 +67,18 @@ package_of() {
 # scanners look in images without a package manager (var/lib/dpkg/status.d), and its licence.
 collect_system() {
   local folder file package
-  mkdir -p "$system"/{etc,tmp,usr/{lib,lib64,share},var/lib/dpkg/status.d}
-  chmod 1777 "$system/tmp"
+  mkdir -p "$system"/{etc,huggingface,tmp,usr/{lib,lib64,share},var/lib/dpkg/status.d}
+  chmod 1777 "$system"/{huggingface,tmp}
   for folder in lib lib64; do ln -s "usr/$folder" "$system/$folder"; done
   debian_libraries >"$into/files"
   while read -r file; do
     cp --parents "$file" "$system"
     package_of "$(realpath "$file")"
   done <"$into/files" | sort -u >"$into/packages"
+  # The authorities whose certificates a hub's and its storage's are signed by.
+  cp --parents /etc/ssl/certs/ca-certificates.crt "$system"
   # base-files has the texts of the licences that the others name, and says which Debian this is.
-  printf 'base-files\n' >>"$into/packages"
+  printf 'ca-certificates\nbase-files\n' >>"$into/packages"
   while read -r package; do
     dpkg-query -s "$package" >"$system/var/lib/dpkg/status.d/${package%:*}"
     cp -L --parents "/usr/share/doc/${package%:*}/copyright" "$system"

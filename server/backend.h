@@ -22,6 +22,9 @@ struct Backend {
   bool runners_share = false;
   // Called once in each thread that runs batches, before its first.
   std::function<void(int runner)> prepare_runner = [](int) {};
+  // Lets the batches of the runner whose thread calls it use so many threads, where that costs no
+  // more than it gains. Null: they have one each.
+  std::function<void(int threads)> use_threads;
   // Where decoding writes what the device reads. The models' forward takes only images that lie
   // there.
   Allocate allocate_input = AllocateOnHeap;

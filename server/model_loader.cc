@@ -47,6 +47,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(ModelSettings setti
   auto model = std::make_shared<ServedModel>();
   model->name = settings.name;
   model->description = std::move(found.description);
+  model->description.commit = settings.commit;
   model->description.preprocessing.apply_orientation = settings.apply_orientation;
   model->description.preprocessing.fast_decode = settings.fast_decode;
   model->forward = std::move(found.forward);

@@ -1,9 +1,7 @@
 #include "server/serve.h"
 
-#include <malloc.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -13,8 +11,8 @@
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
+#include "server/base/free_memory.h"
 #include "server/base/status.h"
-#include "server/base/usable_cores.h"
 #include "server/config/config.h"
 #include "server/config/flags.h"
 #include "server/logging.h"
@@ -30,16 +28,8 @@ int Fail(const absl::Status& why) {
   return 1;
 }
 
-// Each of malloc's arenas keeps up to 64 MiB of freed memory, and a thread stays with its own: the
-// fewer megabytes there are, the fewer arenas. glibc's own limit is eight a core.
-void LimitArenas(int64_t memory_limit) {
-  constexpr int64_t kBytesPerArena = int64_t{512} << 20;
-  const int64_t own_limit = std::max<int64_t>(8 * static_cast<int64_t>(UsableCores()), 2);
-  mallopt(M_ARENA_MAX, std::clamp<int64_t>(memory_limit / kBytesPerArena, 2, own_limit));
-}
-
 int ServeUntilStopped(const Config& config, Backend backend, ProcessEvents& events) {
-  LimitArenas(config.memory_limit);
+  SetUpMalloc(config.memory_limit);
   auto server = Server::Start(config, std::move(backend), [&events](const absl::Status& why) {
     events.Post({EventKind::kDeviceLost, why});
   });

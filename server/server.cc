@@ -16,6 +16,7 @@
 #include "server/base/steady_clock.h"
 #include "server/base/usable_cores.h"
 #include "server/config/memory_plan.h"
+#include "server/hub_model.h"
 #include "server/logging.h"
 #include "server/model_loader.h"
 #include "server/net/descriptor_limit.h"
@@ -38,11 +39,17 @@ std::vector<std::string> ModelNames(const Config& config) {
 // Whole ones: a thread more than the quota allows would stall all of them.
 int Cores() { return std::max(1, static_cast<int>(UsableCores())); }
 
-// CPU: a runner a core, each with one thread, since libgomp's busy waiting makes
-// more a trap. GPU: two, so that copies overlap compute.
+// CPU: a runner a core, each with one thread while others run. GPU: two, so that copies overlap
+// compute.
 int Runners(const Config& config, const Backend& backend) {
   if (config.runners > 0) return config.runners;
   return backend.runners_share ? 2 : Cores();
+}
+
+// Of a batch that has all runners' cores to itself. Each thread more gains less.
+int MostThreads(const Config& config, const Backend& backend) {
+  if (backend.use_threads == nullptr) return 1;
+  return std::min({Runners(config, backend), Cores(), 8});
 }
 
 // A GPU may answer 50,000 images a second, each of which is 20 us of a core. On a CPU the runners
@@ -62,11 +69,16 @@ constexpr absl::Duration kFarewell = absl::Milliseconds(200);
 constexpr absl::Duration kLongestBatch = absl::Milliseconds(500);
 constexpr absl::Duration kLongestBatchBetween = absl::Milliseconds(100);
 
-// Bytes of its file; 0 where there is none, for a device that needs none.
+// Bytes of its files, shards included; 0 where there is none, for a device that needs none.
 int64_t WeightsOf(const std::string& folder) {
+  int64_t sum = 0;
   std::error_code error;
-  const uintmax_t bytes = std::filesystem::file_size(folder + "/model.safetensors", error);
-  return error ? 0 : static_cast<int64_t>(bytes);
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    const uintmax_t bytes = entry.file_size(error);
+    if (!error) sum += static_cast<int64_t>(bytes);
+  }
+  return sum;
 }
 
 // What a model takes beside its weights, where that isn't measured.
@@ -91,15 +103,17 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
            .answer_threads = AnswerThreads(backend_),
            .shared_device = backend_.runners_share,
            .prepare_runner = backend_.prepare_runner,
+           .most_threads = MostThreads(config_, backend_),
+           .use_threads = backend_.use_threads,
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),
       changes_(
           registry_, [this](const std::string& name) { return Load(name); },
           [this](const std::string& name) { ShowState(name); }),
       access_log_(config_.access_log, LogAccess, config_.default_model, std::move(tokens)),
-      classification_(classifier_, registry_, open_calls_, access_log_, config_.stream_window),
-      inference_(classifier_, registry_, health_, open_calls_, access_log_,
-                 config_.repository_control ? &changes_ : nullptr, config_.stream_window,
+      services_{classifier_, registry_, open_calls_, access_log_, config_.stream_window},
+      classification_(services_),
+      inference_(services_, health_, config_.repository_control ? &changes_ : nullptr,
                  config_.server_name, PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
@@ -161,14 +175,17 @@ absl::Status Server::LoadModels() {
       return loaded;
     }
   }
+  starting_ = false;
   return ready > 0 ? absl::OkStatus() : absl::NotFoundError("no model could be loaded");
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::string& name) {
   if (cancel_loading_) return absl::CancelledError("stopped while loading");
-  const ModelSettings& settings =
-      *std::find_if(config_.models.begin(), config_.models.end(),
-                    [&](const auto& model) { return model.name == name; });
+  ModelSettings settings = *std::find_if(config_.models.begin(), config_.models.end(),
+                                         [&](const auto& model) { return model.name == name; });
+  RETURN_IF_ERROR(
+      FetchModel(settings, starting_ || config_.hub_on_demand, cancel_loading_,
+                 [&](const std::string& progress) { registry_.SetProgress(name, progress); }));
   const std::vector<ModelEntry> models = registry_.List();
   const bool others_serve = std::any_of(
       models.begin(), models.end(), [](const ModelEntry& entry) { return entry.model != nullptr; });
@@ -223,7 +240,11 @@ void Server::ShowState(const std::string& name) {
       metrics.SetReady(ready);
       if (ready) {
         const ModelDescription& model = entry.model->description;
-        metrics.SetInfo(model.version, model.architecture, model.device, model.precision);
+        metrics.SetInfo({.version = model.version,
+                         .architecture = model.architecture,
+                         .device = model.device,
+                         .precision = model.precision,
+                         .commit = model.commit});
       } else {
         metrics.ClearInfo();
       }

@@ -23,6 +23,7 @@
 #include "server/rpc/inference_service.h"
 #include "server/rpc/open_calls.h"
 #include "server/rpc/other_methods.h"
+#include "server/rpc/services.h"
 
 namespace patchserve {
 
@@ -76,6 +77,7 @@ class Server {
   const Backend backend_;
   const std::function<void(const absl::Status&)> device_lost_;
   std::atomic<bool> cancel_loading_ = false;
+  std::atomic<bool> starting_ = true;  // until LoadModels has returned
   // Bytes. Of the models that were loaded, the most that running one takes for the moment, and that
   // one keeps; and what process and models are expected to take.
   std::atomic<int64_t> most_running_ = 0, most_kept_ = 0, expected_ = 0;
@@ -86,6 +88,7 @@ class Server {
   ModelChanges changes_;
   OpenCalls open_calls_;
   AccessLog access_log_;
+  const Services services_;
   ClassificationService classification_;
   InferenceService inference_;
   OtherMethods other_methods_;

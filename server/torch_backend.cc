@@ -1,8 +1,13 @@
 #include "server/torch_backend.h"
 
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <memory>
 
+#include "absl/strings/match.h"
 #include "server/base/block_pool.h"
 #include "server/base/status.h"
 #include "server/logging.h"
@@ -14,10 +19,15 @@
 namespace patchserve {
 namespace {
 
-// One batch's threads: on a CPU each core has a runner of its own.
-constexpr int kIntraOpThreads = 1;
+// On a CPU each core has a runner of its own.
+void PrepareThread(int = 0) { PrepareRunnerThread(/*intra_op_threads=*/1); }
 
-void PrepareThread(int = 0) { PrepareRunnerThread(kIntraOpThreads); }
+constexpr char kWaitPolicy[] = "OMP_WAIT_POLICY";
+
+bool IdleThreadsSleep() {
+  const char* const policy = std::getenv(kWaitPolicy);
+  return policy != nullptr && absl::EqualsIgnoreCase(policy, "passive");
+}
 
 Precision ToPrecision(const std::string& name) {
   static const std::map<std::string, Precision> kPrecisions = {
@@ -78,6 +88,14 @@ std::shared_ptr<GraphDevice> OpenGraphs(const std::string& device, const Config&
 
 }  // namespace
 
+void LetIdleThreadsSleep(char** argv) {
+  if (std::getenv(kWaitPolicy) != nullptr) return;
+  setenv(kWaitPolicy, "PASSIVE", /*overwrite=*/0);
+  std::error_code error;  // where there is no /proc
+  execv(std::filesystem::read_symlink("/proc/self/exe", error).c_str(), argv);
+  unsetenv(kWaitPolicy);
+}
+
 absl::StatusOr<Backend> OpenTorch(const Config& config) {
   SendTorchWarnings(LogTorch);
   ASSIGN_OR_RETURN(const std::string device, ResolveDevice(config.device));
@@ -86,9 +104,11 @@ absl::StatusOr<Backend> OpenTorch(const Config& config) {
   Backend backend{.device = device,
                   .runners_share = device != "cpu",
                   .prepare_runner = PrepareThread,
+                  .use_threads = {},
                   .load = [device, graphs](const ModelSettings& settings) {
                     return Load(settings, device, graphs);
                   }};
+  if (device == "cpu" && IdleThreadsSleep()) backend.use_threads = UseIntraOpThreads;
   if (gpu != nullptr) {
     backend.memory_taken = [gpu] { return gpu->MemoryTaken(); };
     const BlockPool pool([gpu](size_t bytes) { return gpu->HostMemory(bytes); });

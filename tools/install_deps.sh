@@ -30,7 +30,7 @@ packages=(
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libabsl-dev prometheus-cpp-dev libcpp-httplib-dev nlohmann-json3-dev libspdlog-dev
   libgtest-dev libgmock-dev libbenchmark-dev
-  libssl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev
+  libssl-dev libcurl4-openssl-dev ca-certificates libjpeg62-turbo-dev libpng-dev libwebp-dev
 )
 
 say() { printf 'deps: %s\n' "$*" >&2; }

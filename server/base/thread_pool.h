@@ -18,8 +18,9 @@ class ThreadPool {
  public:
   using Task = absl::AnyInvocable<void() &&>;
 
-  // `name` shows in top and gdb; at most 11 characters, a number is appended.
-  ThreadPool(const std::string& name, int threads, size_t max_queued);
+  // `name` shows in top and gdb; at most 11 characters, a number is appended. `nice`: how little of
+  // a busy core the threads get, as in setpriority(2); 0: as much as any other, 19: the least.
+  ThreadPool(const std::string& name, int threads, size_t max_queued, int nice = 0);
 
   // Stop().
   ~ThreadPool();

@@ -18,6 +18,7 @@
 #include "server/config/flags.h"
 #include "server/config/memory_plan.h"
 #include "server/config/model_folders.h"
+#include "server/hub/model_id.h"
 
 namespace patchserve {
 namespace {
@@ -77,6 +78,10 @@ absl::Status CheckModel(const ModelSettings& model) {
     return absl::InvalidArgumentError(absl::StrCat("model ", model.name, ": ", what));
   };
   RETURN_IF_ERROR(CheckModelName(model.name));
+  if (IsHubModel(model.folder)) {
+    if (const auto id = ParseHubModelId(model.folder); !id.ok())
+      return wrong(id.status().message());
+  }
   constexpr const char* kPrecisions[] = {"auto", "float32", "bfloat16", "float16"};
   if (std::find(std::begin(kPrecisions), std::end(kPrecisions), model.precision) ==
       std::end(kPrecisions)) {
@@ -238,6 +243,7 @@ absl::StatusOr<Config> ReadConfig() {
   config.drain_timeout = absl::GetFlag(FLAGS_drain_timeout);
   config.refuse_for = absl::GetFlag(FLAGS_refuse_for);
   config.repository_control = absl::GetFlag(FLAGS_repository_control);
+  config.hub_on_demand = absl::GetFlag(FLAGS_hub_on_demand);
   config.reflection = absl::GetFlag(FLAGS_reflection);
   config.triton_metrics = absl::GetFlag(FLAGS_triton_metrics);
   config.server_name = absl::GetFlag(FLAGS_server_name);

@@ -13,7 +13,8 @@ namespace patchserve {
 
 struct ModelSettings {
   std::string name;                 // [A-Za-z0-9._-]+
-  std::string folder;               // holds config.json and model.safetensors
+  std::string folder;               // a checkpoint's, or hf://ORG/NAME[@REVISION]
+  std::string commit;               // of a model of a hub, once it is fetched
   std::string precision;            // "auto", "float32", "bfloat16" or "float16"
   int max_batch = 0;                // >= 1; 0: as the device likes it
   int max_queue = 0;                // >= 1: requests that wait, those being decoded included
@@ -47,6 +48,7 @@ struct Config {
   absl::Duration refuse_for;          // >= 0
   bool skip_broken_models = false;
   bool repository_control = false;  // clients may load, replace and unload models
+  bool hub_on_demand = false;       // what they load may be fetched from a hub
   bool triton_metrics = false;      // nv_* too
   std::string server_name;          // in the Open Inference Protocol
   bool reflection = true;           // of gRPC's services

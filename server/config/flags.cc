@@ -21,7 +21,8 @@ ABSL_FLAG(std::string, metrics_address, "127.0.0.1:8002",
           "Where Prometheus finds /metrics. Empty: nowhere.");
 ABSL_FLAG(std::vector<std::string>, models, {},
           "A checkpoint folder as timm publishes it (config.json, model.safetensors), a folder of "
-          "such folders, or NAME=FOLDER. May be given several times.");
+          "such folders, a model of a hub (hf://ORG/NAME[@REVISION]), or NAME=FOLDER. May be given "
+          "several times.");
 ABSL_FLAG(std::string, config, "",
           "A text-format patchserve.config.v1.ServerConfig: options of single models.");
 ABSL_FLAG(std::string, default_model, "",
@@ -84,6 +85,9 @@ ABSL_FLAG(
     "the others.");
 ABSL_FLAG(bool, repository_control, false,
           "Whether clients may load, replace and unload the models of --models and --config.");
+ABSL_FLAG(bool, hub_on_demand, false,
+          "With --repository_control: whether loading a model of a hub asks the hub for its newest "
+          "commit, and fetches that; false: the cache's.");
 ABSL_FLAG(bool, reflection, true,
           "Whether clients may ask which services and methods there are (gRPC's reflection).");
 ABSL_FLAG(bool, triton_metrics, false,

@@ -36,6 +36,7 @@ ABSL_DECLARE_FLAG(absl::Duration, drain_timeout);
 ABSL_DECLARE_FLAG(absl::Duration, refuse_for);
 ABSL_DECLARE_FLAG(bool, skip_broken_models);
 ABSL_DECLARE_FLAG(bool, repository_control);
+ABSL_DECLARE_FLAG(bool, hub_on_demand);
 ABSL_DECLARE_FLAG(bool, reflection);
 ABSL_DECLARE_FLAG(bool, triton_metrics);
 ABSL_DECLARE_FLAG(std::string, server_name);

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/base/status.h"
+#include "server/hub/model_id.h"
 
 namespace patchserve {
 namespace {
@@ -79,6 +80,12 @@ absl::StatusOr<std::vector<ModelFolder>> FindModelFolders(const std::string& arg
   const auto [name, folder] = SplitName(argument);
   const bool named = folder.size() < argument.size();
   if (named) found.push_back({name, folder});
+  if (IsHubModel(folder)) {
+    ASSIGN_OR_RETURN(const HubModelId id, ParseHubModelId(folder));
+    if (!named) found.push_back({id.name(), folder});
+    RETURN_IF_ERROR(CheckModelName(found.front().name));
+    return found;
+  }
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
     return absl::NotFoundError(absl::StrCat("--models: there is no folder ", folder));

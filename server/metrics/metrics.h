@@ -22,6 +22,12 @@ enum class Stage { kDecode, kQueue, kRun, kRespond };
 // Why a request wasn't served although nothing was wrong with it.
 enum class ShedReason { kQueueFull, kBytes, kDecoding, kLate, kExpired, kDraining };
 
+// What patchserve_model_info says.
+struct ModelInfo {
+  std::string version, architecture, device, precision;
+  std::string commit;  // empty: no label
+};
+
 // The figures of one model. Thread-safe; each call costs one uncontended lock or
 // atomic operation, no look-up by name.
 class ModelMetrics {
@@ -55,8 +61,7 @@ class ModelMetrics {
   // patchserve_model_ready
   virtual void SetReady(bool ready) = 0;
   // patchserve_model_info
-  virtual void SetInfo(const std::string& version, const std::string& architecture,
-                       const std::string& device, const std::string& precision) = 0;
+  virtual void SetInfo(const ModelInfo& info) = 0;
   // nv_model_load_duration_secs: how long the model that is ready took to load, its warm-up
   // included.
   virtual void SetLoadTime(absl::Duration took) = 0;

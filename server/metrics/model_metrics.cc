@@ -82,15 +82,16 @@ void PrometheusModelMetrics::BatchRan(int images) {
   images_.Increment(images);
 }
 
-void PrometheusModelMetrics::SetInfo(const std::string& version, const std::string& architecture,
-                                     const std::string& device, const std::string& precision) {
+void PrometheusModelMetrics::SetInfo(const ModelInfo& info) {
   Lock lock(mutex_);
   if (info_ != nullptr) families_.model_info.Remove(info_);
-  info_ = &families_.model_info.Add({{"model", model_},
-                                     {"version", version},
-                                     {"architecture", architecture},
-                                     {"device", device},
-                                     {"precision", precision}});
+  prometheus::Labels labels = {{"model", model_},
+                               {"version", info.version},
+                               {"architecture", info.architecture},
+                               {"device", info.device},
+                               {"precision", info.precision}};
+  if (!info.commit.empty()) labels["commit"] = info.commit;
+  info_ = &families_.model_info.Add(labels);
   info_->Set(1);
 }
 

@@ -58,8 +58,7 @@ class PrometheusModelMetrics : public ModelMetrics {
   }
   void QueueDepthChanged(int difference) override { queue_depth_.Increment(difference); }
   void SetReady(bool ready) override { ready_.Set(ready ? 1 : 0); }
-  void SetInfo(const std::string& version, const std::string& architecture,
-               const std::string& device, const std::string& precision) override;
+  void SetInfo(const ModelInfo& info) override;
   void SetLoadTime(absl::Duration took) override;
   void ClearInfo() override;
   InferenceStatistics& statistics() override { return statistics_; }

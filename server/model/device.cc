@@ -5,7 +5,6 @@
 #include <ATen/ops/full.h>
 #include <c10/core/InferenceMode.h>
 #include <dlfcn.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -95,9 +94,11 @@ double CpuBFloat16Speedup() {
 }
 
 void PrepareRunnerThread(int intra_op_threads) {
-  at::set_num_threads(intra_op_threads);
+  UseIntraOpThreads(intra_op_threads);
   SendTorchWarningsOfThisThread();
 }
+
+void UseIntraOpThreads(int threads) { at::set_num_threads(threads); }
 
 absl::StatusOr<at::ScalarType> ResolvePrecision(Precision precision, const at::Device& device) {
   switch (precision) {
@@ -115,16 +116,6 @@ absl::StatusOr<at::ScalarType> ResolvePrecision(Precision precision, const at::D
       break;
   }
   return HasFastBFloat16(device) ? at::kBFloat16 : at::kFloat;
-}
-
-void KeepFreedMemory() {
-  static const bool set = [] {
-    constexpr int kMegabyte = 1 << 20;
-    mallopt(M_MMAP_THRESHOLD, 32 * kMegabyte);  // larger ones are mapped, and given back
-    mallopt(M_TRIM_THRESHOLD, 64 * kMegabyte);  // so much of each arena is kept
-    return true;
-  }();
-  (void)set;
 }
 
 std::string NameOf(at::ScalarType type) {

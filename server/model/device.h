@@ -12,10 +12,6 @@ namespace patchserve {
 // The type that `precision` means on `device`. Errors: INVALID_ARGUMENT: float16 on a CPU.
 absl::StatusOr<at::ScalarType> ResolvePrecision(Precision precision, const at::Device& device);
 
-// A network's tensors of some megabytes are freed and made again layer by layer: glibc would
-// give their memory back to the system each time, and clear it page by page at the next.
-void KeepFreedMemory();
-
 // "float32", "bfloat16" or "float16".
 std::string NameOf(at::ScalarType type);
 

@@ -13,16 +13,12 @@
 #include <exception>
 #include <functional>
 #include <optional>
-#include <set>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "server/base/status.h"
 #include "server/model/config.h"
 #include "server/model/convmixer.h"
@@ -36,34 +32,15 @@
 #include "server/model/recorded_network.h"
 #include "server/model/version.h"
 #include "server/model/vit.h"
+#include "server/model/weights_files.h"
 
 namespace patchserve {
 namespace {
 
 constexpr uint64_t kMaxConfigBytes = 16 << 20;
-constexpr uint64_t kMaxWeightsBytes = uint64_t{16} << 30;
 
 absl::Status InFile(const std::filesystem::path& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(path.string(), ": ", status.message()));
-}
-
-// A folder without these weights may have those of another library.
-absl::StatusOr<FileBytes> ReadWeights(const std::filesystem::path& path) {
-  auto file = ReadFile(path, kMaxWeightsBytes);
-  if (!absl::IsNotFound(file.status())) return file;
-  std::set<std::string> others;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(path.parent_path(), ignored)) {
-    for (const char* ending : {".bin", ".pt", ".pth", ".ckpt", ".safetensors", ".index.json", ".h5",
-                               ".keras", ".msgpack", ".npz", ".onnx", ".incomplete"}) {
-      const std::string name = entry.path().filename();
-      if (absl::EndsWith(name, ending)) others.insert(name);
-    }
-  }
-  others.erase(path.filename());
-  if (others.empty()) return file;
-  return absl::NotFoundError(absl::StrCat(file.status().message(), "; there is ",
-                                          absl::StrJoin(others, ", "), ", which isn't read"));
 }
 
 absl::Status CheckKind(const std::filesystem::path& path, std::string_view file,
@@ -101,10 +78,11 @@ absl::StatusOr<Network> TakeNetwork(Weights& weights, const ModelConfig& config)
 }
 
 // `network`, by our own kernels, becomes the same one in LibTorch's steps unless it is as exact.
-absl::Status KeepIfRight(Network& network, std::string_view weights_file, const ModelConfig& config,
-                         const at::TensorOptions& target, const std::filesystem::path& folder) {
+absl::Status KeepIfRight(Network& network, const std::vector<TensorView>& tensors,
+                         const ModelConfig& config, const at::TensorOptions& target,
+                         const std::filesystem::path& folder) {
   const auto in_steps = [&](const at::TensorOptions& as) -> absl::StatusOr<NetworkFunction> {
-    ASSIGN_OR_RETURN(Weights weights, Weights::Parse(weights_file, as));
+    Weights weights(tensors, as);
     ASSIGN_OR_RETURN(Network steps, TakeNetwork(weights, config));
     return std::move(steps.run);
   };
@@ -154,6 +132,7 @@ class TorchEngine : public Engine {
                                       bool embeddings) const override {
     if (images.empty()) return BatchOutput();
     if (!deterministic_) return Run(images, bucket, embeddings);
+    UseIntraOpThreads(1);  // more of them may sum in another order
     BatchOutput all;
     for (const ModelInput& image : images) {
       ASSIGN_OR_RETURN(BatchOutput one, Run({&image, 1}, 1, embeddings));
@@ -256,41 +235,39 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
   const at::TensorOptions target = at::TensorOptions(device).dtype(type);
 
   const std::filesystem::path config_path = folder / "config.json";
-  const std::filesystem::path weights_path = folder / "model.safetensors";
-  FileBytes config_file, weights_file;
+  FileBytes config_file;
+  WeightsFiles weights_files;
   ModelConfig config;
-  RETURN_IF_ERROR(OnceMoreIfReplaced({config_path, weights_path}, [&]() -> absl::Status {
-    ASSIGN_OR_RETURN(config_file, ReadFile(config_path, kMaxConfigBytes));
-    RETURN_IF_ERROR(CheckKind(config_path, config_file.text(), "the configuration", "JSON"));
-    auto parsed = ParseModelConfig(config_file.text());
-    if (!parsed.ok()) return InFile(config_path, parsed.status());
-    config = *std::move(parsed);
-    ASSIGN_OR_RETURN(weights_file, ReadWeights(weights_path));
-    return absl::OkStatus();
-  }));
+  RETURN_IF_ERROR(
+      OnceMoreIfReplaced({config_path, folder / "model.safetensors"}, [&]() -> absl::Status {
+        ASSIGN_OR_RETURN(config_file, ReadFile(config_path, kMaxConfigBytes));
+        RETURN_IF_ERROR(CheckKind(config_path, config_file.text(), "the configuration", "JSON"));
+        auto parsed = ParseModelConfig(config_file.text());
+        if (!parsed.ok()) return InFile(config_path, parsed.status());
+        config = *std::move(parsed);
+        ASSIGN_OR_RETURN(weights_files, ReadWeightsFiles(folder));
+        return absl::OkStatus();
+      }));
+  ASSIGN_OR_RETURN(const std::vector<TensorView> tensors, ParseWeightsFiles(weights_files));
   const FusedKernels* const kernels = type == at::kFloat ? nullptr : options.kernels;
-  auto weights = Weights::Parse(weights_file.text(), target, kernels);
-  if (!weights.ok()) {
-    RETURN_IF_ERROR(CheckKind(weights_path, weights_file.text(), "the weights", "safetensors"));
-    return InFile(weights_path, weights.status());
-  }
+  Weights weights(tensors, target, kernels);
   // A published encoder may lack its classifier and still have the num_classes of before.
-  if (!weights->Has("head.weight") && !weights->Has("head.bias")) config.classes.clear();
-  auto network = TakeNetwork(*weights, config);
-  if (!network.ok()) return InFile(weights_path, network.status());
+  if (!weights.Has("head.weight") && !weights.Has("head.bias")) config.classes.clear();
+  auto network = TakeNetwork(weights, config);
+  if (!network.ok()) return InFile(weights_files.path, network.status());
   if (kernels != nullptr) {
-    RETURN_IF_ERROR(KeepIfRight(*network, weights_file.text(), config, target, folder));
+    RETURN_IF_ERROR(KeepIfRight(*network, tensors, config, target, folder));
   }
 
   ModelDescription description{
       .architecture = config.architecture,
-      .version = VersionOf(config_file.text(), weights_file.text()),
+      .version = VersionOf(config_file.text(), weights_files.texts()),
       .preprocessing = config.preprocessing,
       .classes = config.classes,
       .embedding_size = static_cast<int>(network->embedding_size),
       .precision = NameOf(type),
       .device = device_name,
-      .weights_prefix = weights->prefix(),
+      .weights_prefix = weights.prefix(),
   };
   auto engine =
       std::make_unique<TorchEngine>(std::move(description), *std::move(network), target, options);
@@ -306,7 +283,6 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& folder,
                                                      const EngineOptions& options) {
   try {
-    KeepFreedMemory();
     const c10::InferenceMode no_autograd;
     return LoadOrThrow(folder, options);
   } catch (...) {

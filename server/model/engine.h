@@ -47,8 +47,10 @@ absl::StatusOr<std::shared_ptr<GraphDevice>> OpenGraphDevice(const std::string& 
 absl::StatusOr<const FusedKernels*> FindFusedKernels();
 
 // To be called once in each thread that runs batches, before its first: sets the
-// thread's intra-op thread count (libgomp's is per thread) and where its warnings go.
+// thread's intra-op thread count and where its warnings go.
 void PrepareRunnerThread(int intra_op_threads);
+// What this thread runs from now on may use so many; libgomp's count is per thread.
+void UseIntraOpThreads(int threads);
 
 // How many times as fast as a float32 matrix product one in bfloat16 is here: below 1 where the
 // CPU has no instructions for it. Measured by the first call, in 2 to 100 ms, on its thread.

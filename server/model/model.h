@@ -22,6 +22,7 @@ struct ClassName {
 struct ModelDescription {
   std::string architecture;  // config.json's, such as "convmixer_768_32"
   std::string version;       // first 12 hex digits of SHA-256 over config.json and the weights
+  std::string commit;        // of a model of a hub; else empty
   Preprocessing preprocessing;
   std::vector<ClassName> classes;  // by class id; none: no classifier, embeddings only
   int embedding_size = 0;

@@ -12,7 +12,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "server/base/status.h"
 
 namespace patchserve {
 namespace {
@@ -56,16 +55,12 @@ bool AllFinite(const at::Tensor& tensor) {
 
 }  // namespace
 
-absl::StatusOr<Weights> Weights::Parse(std::string_view file, const at::TensorOptions& target,
-                                       const FusedKernels* kernels) {
-  ASSIGN_OR_RETURN(std::vector<TensorView> tensors, ParseSafetensors(file));
-  Weights weights(target, kernels);
-  weights.prefix_ = CommonPrefix(tensors);
-  for (TensorView& tensor : tensors) {
-    std::string name = tensor.name.substr(weights.prefix_.size());
-    weights.tensors_.emplace(std::move(name), std::move(tensor));
+Weights::Weights(const std::vector<TensorView>& tensors, const at::TensorOptions& target,
+                 const FusedKernels* kernels)
+    : target_(target), kernels_(kernels), prefix_(CommonPrefix(tensors)) {
+  for (const TensorView& tensor : tensors) {
+    tensors_.emplace(tensor.name.substr(prefix_.size()), tensor);
   }
-  return weights;
 }
 
 absl::StatusOr<std::vector<int64_t>> Weights::ShapeOf(const std::string& name,

@@ -5,7 +5,6 @@
 #include <map>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "ATen/core/Tensor.h"
@@ -20,11 +19,11 @@ class FusedKernels;
 // Used by one thread. Errors are INVALID_ARGUMENT and name the tensor.
 class Weights {
  public:
-  // Tensors go to the device and precision of `target` by Place. `file` is a
-  // safetensors file's bytes, which must outlive this object (not the tensors). kernels: for
-  // layers that can use them; null: none.
-  static absl::StatusOr<Weights> Parse(std::string_view file, const at::TensorOptions& target,
-                                       const FusedKernels* kernels = nullptr);
+  // Tensors go to the device and precision of `target` by Place. Their bytes must outlive this
+  // object (not what Take returns), and no two have one name. kernels: for layers that can use
+  // them; null: none.
+  Weights(const std::vector<TensorView>& tensors, const at::TensorOptions& target,
+          const FusedKernels* kernels = nullptr);
 
   // What stood before the name of every tensor, such as "module.": wrappers put it there. The
   // names here are without it.
@@ -51,9 +50,6 @@ class Weights {
   absl::Status CheckAllTaken() const;
 
  private:
-  Weights(const at::TensorOptions& target, const FusedKernels* kernels)
-      : target_(target), kernels_(kernels) {}
-
   at::TensorOptions target_;
   const FusedKernels* kernels_;
   std::string prefix_;

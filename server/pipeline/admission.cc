@@ -21,9 +21,10 @@ std::string Left(absl::Duration time) {
 
 constexpr absl::Duration kShortestPause = absl::Milliseconds(10);
 
-absl::Status Refuse(const Call& call, ShedReason reason, absl::Duration pause, absl::Time now,
+absl::Status Refuse(Call& call, ShedReason reason, absl::Duration pause, absl::Time now,
                     absl::string_view why) {
   call.figures->Shed(reason, call.request.criticality);
+  call.no_room = reason != ShedReason::kLate;
   pause = std::max(pause, kShortestPause);
   // What would come too late anyway is better not repeated.
   const bool in_time = now + pause < call.request.deadline;
@@ -70,7 +71,10 @@ absl::Status AdmissionControl::Admit(Call& call, absl::Time now) {
   if (decision.ok() || !call.request.retried) {
     call.figures->Demanded(decode / decode_threads_, admission.work);
   }
-  if (!decision.ok()) return decision;
+  if (!decision.ok()) {
+    for (Hold* hold : {&call.bytes, &call.undecoded, &call.place}) hold->Release();
+    return decision;
+  }
   for (Cancellation* cancellation : {call.request.cancellation, call.request.given_up}) {
     if (cancellation != nullptr) cancellation->Add(call.ticket);
   }

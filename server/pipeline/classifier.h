@@ -1,4 +1,4 @@
-// The way of a request: admission, decode, schedule, run, answer.
+// The way of a request: admission, decode, schedule; then its batch runs (batch_runner.h).
 //
 // The steps are in the order of server/README.md's "Life of a request".
 #pragma once
@@ -17,8 +17,8 @@
 #include "server/metrics/metrics.h"
 #include "server/pipeline/admission.h"
 #include "server/pipeline/answer.h"
+#include "server/pipeline/batch_runner.h"
 #include "server/pipeline/call.h"
-#include "server/pipeline/finished_batch.h"
 #include "server/pipeline/model_registry.h"
 #include "server/pipeline/request.h"
 #include "server/scheduling/executor.h"
@@ -38,6 +38,8 @@ struct ClassifierOptions {
   int answer_threads = 0;
   bool shared_device = false;  // the runners share one device, as on a GPU; else a core each
   std::function<void(int runner)> prepare_runner = [](int) {};
+  int most_threads = 1;  // of a batch that has the device to itself; use_threads sets them
+  std::function<void(int threads)> use_threads = [](int) {};  // in a runner's thread
   // Called once, on a runner, when the device is lost for good.
   std::function<void(const absl::Status&)> device_lost = [](const absl::Status&) {};
   // Tests stop the clock of deadlines.
@@ -61,6 +63,8 @@ class Classifier {
   // RESOURCE_EXHAUSTED, with RetryAfter: too much waits already, or the answer would be
   // late. DEADLINE_EXCEEDED: no idle server could keep the deadline, or it passed before the image
   // ran. CANCELLED: found before it ran. INTERNAL.
+  // Who finds no room is told by a thread of low priority: callers that come back at once leave the
+  // core to the images that run.
   void Classify(ClassifyRequest request, AnswerCallback done);
 
   // Classify in two steps, for images that are taken in together or not at all. Admit is
@@ -95,6 +99,7 @@ class Classifier {
 
  private:
   ModelMetrics* FiguresOf(absl::string_view model) const;
+  absl::Status Take(Call& call);
   absl::Status Check(Call& call);
   // Whether there was an image to decode, and somebody to wait for it.
   bool Decode(CallPtr call, absl::Time admitted, absl::Time started);
@@ -102,27 +107,15 @@ class Classifier {
   void GiveUp(CallPtr call);  // it is cancelled, or can't be in time
   void Drop(CallPtr call, DropReason reason);
 
-  void RunBatch(std::vector<CallPtr> batch, int bucket,
-                const Executor<CallPtr>::DeviceDone& device_done,
-                Executor<CallPtr>::Answered answered);
-  // The device has too little memory for that bucket: the batch once more, in smaller ones, which
-  // are the most from now on.
-  void RunInHalves(const ServedModel& model, absl::Span<CallPtr> batch, int bucket,
-                   const absl::Status& why);
-  DeviceRun Forward(const ServedModel& model, absl::Span<const CallPtr> calls, int bucket);
-  void Deliver(const ServedModel& model, std::vector<CallPtr> calls, DeviceRun run,
-               Executor<CallPtr>::Answered answered);
-  void Fail(const ServedModel& model, absl::Span<const CallPtr> calls, const absl::Status& why);
-
   const ClassifierOptions options_;
   ModelRegistry& registry_;
   Metrics& metrics_;
   DeviceMetrics& device_metrics_;
   std::atomic<bool> draining_ = false;
-  std::atomic<bool> device_lost_ = false;
   const std::shared_ptr<Executor<CallPtr>> executor_;  // which models may outlive
   AdmissionControl admission_;
-  ThreadPool answer_pool_;
+  BatchRunner batch_runner_;
+  ThreadPool refusal_pool_;
   ThreadPool decode_pool_;  // after executor_: it pushes there until it stops
 };
 

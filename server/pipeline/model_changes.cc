@@ -1,7 +1,6 @@
 #include "server/pipeline/model_changes.h"
 
 #include <malloc.h>
-#include <sys/resource.h>
 
 #include <utility>
 
@@ -24,7 +23,7 @@ ModelChanges::ModelChanges(ModelRegistry& registry, LoadFunction load,
     : registry_(registry),
       load_(std::move(load)),
       changed_(std::move(changed)),
-      thread_(std::make_shared<ThreadPool>("changes", 1, kMostWaiting)) {}
+      thread_(std::make_shared<ThreadPool>("changes", 1, kMostWaiting, kLowestPriority)) {}
 
 ModelChanges::~ModelChanges() { Stop(); }
 
@@ -79,7 +78,6 @@ void ModelChanges::Later(const std::string& name, std::function<absl::Status()> 
   if (!entry.ok()) return done(entry.status());
   const bool queued = thread_->TryRun([this, change = std::move(change), done] {
     if (stopping_) return done(Stopping());
-    setpriority(PRIO_PROCESS, 0, kLowestPriority);  // on Linux of this thread alone
     const absl::Status status = change();
     if (!status.ok()) spdlog::error("{}", std::string(status.message()));
     done(status);

@@ -38,6 +38,12 @@ void ModelRegistry::SetUnloaded(const std::string& name) {
   entry.model.swap(old);
 }
 
+void ModelRegistry::SetProgress(const std::string& name, const std::string& text) {
+  Lock lock(mutex_);
+  ModelEntry& entry = entries_.at(name);
+  if (entry.state == ModelState::kLoading) entry.state_message = text;
+}
+
 const ModelEntry* ModelRegistry::Lookup(absl::string_view name) const {
   const absl::string_view wanted = name.empty() ? absl::string_view(default_model_) : name;
   auto it = entries_.find(std::string_view(wanted.data(), wanted.size()));
@@ -86,7 +92,9 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Find(
     case ModelState::kUnloaded:
       return absl::UnavailableError(absl::StrCat("model ", entry->name, " was unloaded"));
     default:
-      return absl::UnavailableError(absl::StrCat("model ", entry->name, " is still loading"));
+      return absl::UnavailableError(absl::StrCat("model ", entry->name, " is still loading",
+                                                 entry->state_message.empty() ? "" : ": ",
+                                                 entry->state_message));
   }
 }
 

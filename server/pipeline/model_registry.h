@@ -45,7 +45,7 @@ enum class ModelState { kLoading, kReady, kFailed, kUnloaded };
 struct ModelEntry {
   std::string name;
   ModelState state = ModelState::kLoading;
-  std::string state_message;                 // why it failed, or couldn't be loaded again
+  std::string state_message;  // why it failed, or couldn't be loaded again; how far loading is
   std::shared_ptr<const ServedModel> model;  // null unless kReady
 };
 
@@ -62,6 +62,8 @@ class ModelRegistry {
   // one too, since nobody misses it.
   void SetFailed(const std::string& name, const absl::Status& why);
   void SetUnloaded(const std::string& name);
+  // How far loading is; a model that isn't LOADING keeps its message.
+  void SetProgress(const std::string& name, const std::string& text);
 
   // The model that serves requests for `name`.
   // Errors: NOT_FOUND: no such name. UNAVAILABLE: it isn't ready.

@@ -14,21 +14,18 @@ namespace {
 
 class ClassifyCall final : public UnaryCall {
  public:
-  ClassifyCall(Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log,
-               grpc::CallbackServerContext& context, const v1::ClassifyRequest& message,
-               v1::ClassifyResponse& response)
-      : UnaryCall(classifier, open_calls, access_log, context),
-        message_(message),
-        response_(response) {
+  ClassifyCall(const Services& services, grpc::CallbackServerContext& context,
+               const v1::ClassifyRequest& message, v1::ClassifyResponse& response)
+      : UnaryCall(services, context), message_(message), response_(response) {
     absl::StatusOr<ClassifyRequest> request = ReadRequest(message);
     if (!request.ok()) {
-      classifier.Refuse({.model = message.model(), .arrival = arrival()}, request.status(),
-                        Answering());
+      services.classifier.Refuse({.model = message.model(), .arrival = arrival()}, request.status(),
+                                 Answering());
       return;
     }
     const Caller from = caller();
     FillIn(from, from.deadline, *request);
-    classifier.Classify(*std::move(request), Answering());
+    services.classifier.Classify(*std::move(request), Answering());
   }
 
  private:
@@ -45,15 +42,9 @@ class ClassifyCall final : public UnaryCall {
 
 }  // namespace
 
-ClassificationService::ClassificationService(Classifier& classifier, const ModelRegistry& registry,
-                                             OpenCalls& open_calls, AccessLog& access_log,
-                                             int stream_window)
-    : classifier_(classifier),
-      registry_(registry),
-      open_calls_(open_calls),
-      access_log_(access_log) {
+ClassificationService::ClassificationService(const Services& services) : services_(services) {
   const auto unparsable = [this](grpc::CallbackServerContext* context) {
-    return new UnparsableCall(classifier_, open_calls_, access_log_, *context);
+    return new UnparsableCall(services_, *context);
   };
   const auto mark = [this](int method, grpc::internal::MethodHandler* handler) {
     MarkMethodStreamed(method, nullptr);
@@ -63,9 +54,8 @@ ClassificationService::ClassificationService(Classifier& classifier, const Model
   mark(0, ParsedUnary(this, &ClassificationService::Classify, unparsable));
   MarkMethodCallback(
       1, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, v1::ClassifyStreamResponse>(
-             [this, stream_window](grpc::CallbackServerContext* context) {
-               return OpenClassifyStream(classifier_, open_calls_, access_log_, stream_window,
-                                         *context);
+             [this](grpc::CallbackServerContext* context) {
+               return OpenClassifyStream(services_, *context);
              }));
   mark(2, ParsedUnary(this, &ClassificationService::ListModels, unparsable));
   mark(3, ParsedUnary(this, &ClassificationService::GetModel, unparsable));
@@ -74,15 +64,15 @@ ClassificationService::ClassificationService(Classifier& classifier, const Model
 grpc::ServerUnaryReactor* ClassificationService::Classify(grpc::CallbackServerContext* context,
                                                           const v1::ClassifyRequest* request,
                                                           v1::ClassifyResponse* response) {
-  return new ClassifyCall(classifier_, open_calls_, access_log_, *context, *request, *response);
+  return new ClassifyCall(services_, *context, *request, *response);
 }
 
 grpc::ServerUnaryReactor* ClassificationService::ListModels(grpc::CallbackServerContext* context,
                                                             const v1::ListModelsRequest*,
                                                             v1::ListModelsResponse* response) {
-  for (const ModelEntry& entry : registry_.List()) {
+  for (const ModelEntry& entry : services_.registry.List()) {
     *response->add_models() =
-        WriteModel(entry, entry.name == registry_.default_model(), /*with_classes=*/false);
+        WriteModel(entry, entry.name == services_.registry.default_model(), /*with_classes=*/false);
   }
   return Answered(*context);
 }
@@ -90,10 +80,10 @@ grpc::ServerUnaryReactor* ClassificationService::ListModels(grpc::CallbackServer
 grpc::ServerUnaryReactor* ClassificationService::GetModel(grpc::CallbackServerContext* context,
                                                           const v1::GetModelRequest* request,
                                                           v1::GetModelResponse* response) {
-  absl::StatusOr<ModelEntry> entry = registry_.Get(request->name());
+  absl::StatusOr<ModelEntry> entry = services_.registry.Get(request->name());
   if (entry.ok()) {
-    *response->mutable_model() =
-        WriteModel(*entry, entry->name == registry_.default_model(), /*with_classes=*/true);
+    *response->mutable_model() = WriteModel(
+        *entry, entry->name == services_.registry.default_model(), /*with_classes=*/true);
   }
   return Answered(*context, entry.status());
 }

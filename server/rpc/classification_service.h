@@ -5,10 +5,7 @@
 
 #include "grpcpp/grpcpp.h"
 #include "patchserve/v1/classification.grpc.pb.h"
-#include "server/pipeline/classifier.h"
-#include "server/pipeline/model_registry.h"
-#include "server/rpc/access_log.h"
-#include "server/rpc/open_calls.h"
+#include "server/rpc/services.h"
 
 namespace patchserve {
 
@@ -16,10 +13,7 @@ namespace patchserve {
 // are INVALID_ARGUMENT (parsed_method.h); ClassifyStream (classify_stream.h) parses its own.
 class ClassificationService final : public v1::ImageClassification::CallbackService {
  public:
-  // All must outlive the server that this is registered with. `stream_window` is
-  // the most unanswered requests of one stream.
-  ClassificationService(Classifier& classifier, const ModelRegistry& registry,
-                        OpenCalls& open_calls, AccessLog& access_log, int stream_window);
+  explicit ClassificationService(const Services& services);
 
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
                                      const v1::ClassifyRequest* request,
@@ -32,10 +26,7 @@ class ClassificationService final : public v1::ImageClassification::CallbackServ
                                      v1::GetModelResponse* response) override;
 
  private:
-  Classifier& classifier_;
-  const ModelRegistry& registry_;
-  OpenCalls& open_calls_;
-  AccessLog& access_log_;
+  const Services& services_;
 };
 
 }  // namespace patchserve

@@ -30,9 +30,9 @@ class ClassifyStream final
       Answered(place, Response(request, answer), OutcomeOf(request.model(), answer));
     };
     if (request.ok()) {
-      classifier_.Classify(*std::move(request), std::move(done));
+      services_.classifier.Classify(*std::move(request), std::move(done));
     } else {
-      classifier_.Refuse(unread, request.status(), std::move(done));
+      services_.classifier.Refuse(unread, request.status(), std::move(done));
     }
   }
 
@@ -74,10 +74,8 @@ class ClassifyStream final
 }  // namespace
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, v1::ClassifyStreamResponse>* OpenClassifyStream(
-    Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log, int window,
-    const grpc::CallbackServerContext& context) {
-  auto* stream =
-      new ClassifyStream(classifier, open_calls, access_log, window, AnswerOrder::kAny, context);
+    const Services& services, const grpc::CallbackServerContext& context) {
+  auto* stream = new ClassifyStream(services, AnswerOrder::kAny, context);
   stream->Start();
   return stream;
 }

@@ -15,10 +15,7 @@ using Response = inference::ModelStreamInferResponse;
 
 class InferStream final : public RequestStream<Request, Response> {
  public:
-  InferStream(Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
-              AccessLog& access_log, int window, const grpc::CallbackServerContext& context)
-      : RequestStream(classifier, open_calls, access_log, window, AnswerOrder::kAsRead, context),
-        registry_(registry) {}
+  using RequestStream::RequestStream;
 
  private:
   void Handle(std::unique_ptr<Request> message, Place place) override {
@@ -27,7 +24,7 @@ class InferStream final : public RequestStream<Request, Response> {
     inference::ModelInferResponse& response = *answer->mutable_infer_response();
     // Message and answer live as long as the callback.
     Infer(
-        classifier_, registry_, request, caller(place), response,
+        services_.classifier, services_.registry, request, caller(place), response,
         [this, place, message = std::move(message),
          answer = std::move(answer)](const absl::StatusOr<std::vector<Answer>>& images) mutable {
           // As Triton: a request has one answer, which is its last.
@@ -41,16 +38,13 @@ class InferStream final : public RequestStream<Request, Response> {
           Answered(place, std::move(answer), OutcomeOf(message->model_name(), images));
         });
   }
-
-  const ModelRegistry& registry_;
 };
 
 }  // namespace
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, Response>* OpenInferStream(
-    Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
-    AccessLog& access_log, int window, const grpc::CallbackServerContext& context) {
-  auto* stream = new InferStream(classifier, registry, open_calls, access_log, window, context);
+    const Services& services, const grpc::CallbackServerContext& context) {
+  auto* stream = new InferStream(services, AnswerOrder::kAsRead, context);
   stream->Start();
   return stream;
 }

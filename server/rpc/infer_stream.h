@@ -3,16 +3,12 @@
 
 #include "grpcpp/grpcpp.h"
 #include "inference/grpc_service.grpc.pb.h"
-#include "server/pipeline/classifier.h"
-#include "server/pipeline/model_registry.h"
-#include "server/rpc/access_log.h"
-#include "server/rpc/open_calls.h"
+#include "server/rpc/services.h"
 
 namespace patchserve {
 
-// Answers come in the order of the requests. For the arguments see request_stream.h.
+// Answers come in the order of the requests.
 grpc::ServerBidiReactor<grpc::ByteBuffer, inference::ModelStreamInferResponse>* OpenInferStream(
-    Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
-    AccessLog& access_log, int window, const grpc::CallbackServerContext& context);
+    const Services& services, const grpc::CallbackServerContext& context);
 
 }  // namespace patchserve

@@ -21,11 +21,10 @@ namespace {
 
 class InferCall final : public UnaryCall {
  public:
-  InferCall(Classifier& classifier, const ModelRegistry& registry, OpenCalls& open_calls,
-            AccessLog& access_log, grpc::CallbackServerContext& context,
+  InferCall(const Services& services, grpc::CallbackServerContext& context,
             const inference::ModelInferRequest& message, inference::ModelInferResponse& response)
-      : UnaryCall(classifier, open_calls, access_log, context) {
-    Infer(classifier, registry, message, caller(), response,
+      : UnaryCall(services, context) {
+    Infer(services.classifier, services.registry, message, caller(), response,
           [this, &message](const absl::StatusOr<std::vector<Answer>>& images) {
             End(OutcomeOf(message.model_name(), images));
           });
@@ -53,9 +52,8 @@ class ChangeCall final : public UnaryCall {
   using Change = void (ModelChanges::*)(const std::string&, ModelChanges::Done);
 
   ChangeCall(ModelChanges& changes, Change change, void (Response::*show)(bool), std::string name,
-             Response& response, Classifier& classifier, OpenCalls& open_calls,
-             AccessLog& access_log, grpc::CallbackServerContext& context)
-      : UnaryCall(classifier, open_calls, access_log, context) {
+             Response& response, const Services& services, grpc::CallbackServerContext& context)
+      : UnaryCall(services, context) {
     response.set_model_name(std::move(name));
     (changes.*change)(response.model_name(), [this, show, &response](const absl::Status& status) {
       (response.*show)(status.ok());
@@ -83,21 +81,17 @@ absl::StatusOr<FoundModel> FindModel(const ModelRegistry& registry, const std::s
 
 }  // namespace
 
-InferenceService::InferenceService(Classifier& classifier, const ModelRegistry& registry,
-                                   const HealthService& health, OpenCalls& open_calls,
-                                   AccessLog& access_log, ModelChanges* changes, int stream_window,
-                                   std::string name, std::string version, int64_t max_message_bytes)
-    : classifier_(classifier),
-      registry_(registry),
+InferenceService::InferenceService(const Services& services, const HealthService& health,
+                                   ModelChanges* changes, std::string name, std::string version,
+                                   int64_t max_message_bytes)
+    : services_(services),
       health_(health),
-      open_calls_(open_calls),
-      access_log_(access_log),
       changes_(changes),
       name_(std::move(name)),
       version_(std::move(version)),
       max_message_bytes_(max_message_bytes) {
   const auto unparsable = [this](grpc::CallbackServerContext* context) {
-    return new UnparsableCall(classifier_, open_calls_, access_log_, *context);
+    return new UnparsableCall(services_, *context);
   };
   const auto mark = [this](int method, grpc::internal::MethodHandler* handler) {
     MarkMethodStreamed(method, nullptr);
@@ -114,9 +108,8 @@ InferenceService::InferenceService(Classifier& classifier, const ModelRegistry& 
   MarkMethodCallback(7,
                      new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer,
                                                              inference::ModelStreamInferResponse>(
-                         [this, stream_window](grpc::CallbackServerContext* context) {
-                           return OpenInferStream(classifier_, registry_, open_calls_, access_log_,
-                                                  stream_window, *context);
+                         [this](grpc::CallbackServerContext* context) {
+                           return OpenInferStream(services_, *context);
                          }));
   mark(8, ParsedUnary(this, &InferenceService::ModelStatistics, unparsable));
   mark(9, ParsedUnary(this, &InferenceService::RepositoryIndex, unparsable));
@@ -141,7 +134,7 @@ grpc::ServerUnaryReactor* InferenceService::ServerReady(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* InferenceService::ModelReady(grpc::CallbackServerContext* context,
                                                        const inference::ModelReadyRequest* request,
                                                        inference::ModelReadyResponse* response) {
-  const auto found = FindModel(registry_, request->name(), request->version());
+  const auto found = FindModel(services_.registry, request->name(), request->version());
   response->set_ready(found.ok() && health_.Serving(found->model->name));
   return Answered(*context);
 }
@@ -162,7 +155,7 @@ grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
 grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
     grpc::CallbackServerContext* context, const inference::ModelMetadataRequest* request,
     inference::ModelMetadataResponse* response) {
-  const auto found = FindModel(registry_, request->name(), request->version());
+  const auto found = FindModel(services_.registry, request->name(), request->version());
   if (found.ok()) *response = WriteMetadata(*found->model, found->name, found->kind);
   return Answered(*context, found.status());
 }
@@ -170,7 +163,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
 grpc::ServerUnaryReactor* InferenceService::ModelConfig(
     grpc::CallbackServerContext* context, const inference::ModelConfigRequest* request,
     inference::ModelConfigResponse* response) {
-  const auto found = FindModel(registry_, request->name(), request->version());
+  const auto found = FindModel(services_.registry, request->name(), request->version());
   if (found.ok()) {
     *response->mutable_config() =
         WriteConfig(*found->model, found->name, found->kind, max_message_bytes_);
@@ -181,22 +174,21 @@ grpc::ServerUnaryReactor* InferenceService::ModelConfig(
 grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerContext* context,
                                                        const inference::ModelInferRequest* request,
                                                        inference::ModelInferResponse* response) {
-  return new InferCall(classifier_, registry_, open_calls_, access_log_, *context, *request,
-                       *response);
+  return new InferCall(services_, *context, *request, *response);
 }
 
 grpc::ServerUnaryReactor* InferenceService::ModelStatistics(
     grpc::CallbackServerContext* context, const inference::ModelStatisticsRequest* request,
     inference::ModelStatisticsResponse* response) {
   if (request->name().empty()) {
-    for (const ModelEntry& entry : registry_.List()) {
+    for (const ModelEntry& entry : services_.registry.List()) {
       if (entry.model == nullptr) continue;
       *response->add_model_stats() =
           WriteStatistics(entry.model->metrics->statistics().Get(), entry.name);
     }
     return Answered(*context);
   }
-  const auto found = FindModel(registry_, request->name(), request->version());
+  const auto found = FindModel(services_.registry, request->name(), request->version());
   if (found.ok()) {
     *response->add_model_stats() =
         WriteStatistics(found->model->metrics->statistics().Get(), found->name);
@@ -207,7 +199,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelStatistics(
 grpc::ServerUnaryReactor* InferenceService::RepositoryIndex(
     grpc::CallbackServerContext* context, const inference::RepositoryIndexRequest* request,
     inference::RepositoryIndexResponse* response) {
-  for (const ModelEntry& entry : registry_.List()) {
+  for (const ModelEntry& entry : services_.registry.List()) {
     if (request->ready() && entry.state != ModelState::kReady) continue;
     *response->add_models() = WriteIndex(entry);
   }
@@ -223,18 +215,18 @@ grpc::ServerUnaryReactor* InferenceService::RepositoryModelLoad(
                                   "a model is loaded from its folder as it is, without parameter ",
                                   Quote(request->parameters().begin()->first))));
   }
-  return new ChangeCall(
-      *changes_, &ModelChanges::Load, &inference::RepositoryModelLoadResponse::set_isloaded,
-      NameIn(registry_, *request), *response, classifier_, open_calls_, access_log_, *context);
+  return new ChangeCall(*changes_, &ModelChanges::Load,
+                        &inference::RepositoryModelLoadResponse::set_isloaded,
+                        NameIn(services_.registry, *request), *response, services_, *context);
 }
 
 grpc::ServerUnaryReactor* InferenceService::RepositoryModelUnload(
     grpc::CallbackServerContext* context, const inference::RepositoryModelUnloadRequest* request,
     inference::RepositoryModelUnloadResponse* response) {
   if (changes_ == nullptr) return Answered(*context, NoChanges());
-  return new ChangeCall(
-      *changes_, &ModelChanges::Unload, &inference::RepositoryModelUnloadResponse::set_isunloaded,
-      NameIn(registry_, *request), *response, classifier_, open_calls_, access_log_, *context);
+  return new ChangeCall(*changes_, &ModelChanges::Unload,
+                        &inference::RepositoryModelUnloadResponse::set_isunloaded,
+                        NameIn(services_.registry, *request), *response, services_, *context);
 }
 
 }  // namespace patchserve

@@ -5,12 +5,9 @@
 
 #include "grpcpp/grpcpp.h"
 #include "inference/grpc_service.grpc.pb.h"
-#include "server/pipeline/classifier.h"
 #include "server/pipeline/model_changes.h"
-#include "server/pipeline/model_registry.h"
-#include "server/rpc/access_log.h"
 #include "server/rpc/health_service.h"
-#include "server/rpc/open_calls.h"
+#include "server/rpc/services.h"
 
 namespace patchserve {
 
@@ -18,13 +15,10 @@ namespace patchserve {
 class InferenceService final : public inference::GRPCInferenceService::CallbackService {
  public:
   // All must outlive the server that this is registered with. Readiness is health's, of
-  // "" and of the models' names; `stream_window` is the most unanswered requests of one
-  // stream, `name` and `version` the server's, `max_message_bytes` what
+  // "" and of the models' names; `name` and `version` are the server's, `max_message_bytes` what
   // gRPC takes. Without `changes` models can't be loaded or unloaded.
-  InferenceService(Classifier& classifier, const ModelRegistry& registry,
-                   const HealthService& health, OpenCalls& open_calls, AccessLog& access_log,
-                   ModelChanges* changes, int stream_window, std::string name, std::string version,
-                   int64_t max_message_bytes);
+  InferenceService(const Services& services, const HealthService& health, ModelChanges* changes,
+                   std::string name, std::string version, int64_t max_message_bytes);
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -61,11 +55,8 @@ class InferenceService final : public inference::GRPCInferenceService::CallbackS
       inference::RepositoryModelUnloadResponse* response) override;
 
  private:
-  Classifier& classifier_;
-  const ModelRegistry& registry_;
+  const Services& services_;
   const HealthService& health_;
-  OpenCalls& open_calls_;
-  AccessLog& access_log_;
   ModelChanges* const changes_;
   const std::string name_;
   const std::string version_;

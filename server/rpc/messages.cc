@@ -151,6 +151,7 @@ v1::Model WriteModel(const ModelEntry& entry, bool is_default, bool with_classes
   if (entry.model == nullptr) return model;
   const ModelDescription& description = entry.model->description;
   model.set_version(description.version);
+  model.set_commit(description.commit);
   model.set_architecture(description.architecture);
   WritePreprocessing(description.preprocessing, *model.mutable_preprocessing());
   for (const ClassName& name : description.classes) {

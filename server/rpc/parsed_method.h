@@ -18,13 +18,12 @@ inline absl::Status Unparsable() {
 // Answers one such call, counts it under the model "", and notes it in the access log.
 class UnparsableCall final : public UnaryCall {
  public:
-  UnparsableCall(Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log,
-                 grpc::CallbackServerContext& context)
-      : UnaryCall(classifier, open_calls, access_log, context) {
-    classifier.Refuse({.model = kNoModel, .arrival = arrival()}, Unparsable(),
-                      [this](const absl::StatusOr<Answer>& refusal) {
-                        End({kNoModel, refusal.status(), {}});
-                      });
+  UnparsableCall(const Services& services, grpc::CallbackServerContext& context)
+      : UnaryCall(services, context) {
+    services.classifier.Refuse({.model = kNoModel, .arrival = arrival()}, Unparsable(),
+                               [this](const absl::StatusOr<Answer>& refusal) {
+                                 End({kNoModel, refusal.status(), {}});
+                               });
   }
 
   // "" would be the default one.

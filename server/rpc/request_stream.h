@@ -10,11 +10,9 @@
 #include "grpcpp/grpcpp.h"
 #include "server/base/mutex.h"
 #include "server/base/steady_clock.h"
-#include "server/pipeline/classifier.h"
-#include "server/rpc/access_log.h"
 #include "server/rpc/caller.h"
-#include "server/rpc/open_calls.h"
 #include "server/rpc/parsed_method.h"
+#include "server/rpc/services.h"
 #include "server/rpc/status.h"
 
 namespace patchserve {
@@ -30,22 +28,19 @@ template <typename Request, typename Response>
 class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>,
                       public OpenStream {
  public:
-  // All must outlive this. `window` is the most unanswered requests: while so many are, the
-  // stream isn't read, and gRPC's flow control holds the client back.
-  RequestStream(Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log, int window,
-                AnswerOrder order, const grpc::CallbackServerContext& context)
-      : classifier_(classifier),
-        open_calls_(open_calls),
-        access_log_(access_log),
+  // While services.stream_window requests are unanswered the stream isn't read, and gRPC's flow
+  // control holds the client back.
+  RequestStream(const Services& services, AnswerOrder order,
+                const grpc::CallbackServerContext& context)
+      : services_(services),
         context_(context),
-        window_(window),
         order_(order),
         deadline_(DeadlineOf(context)),
         retried_(IsRetry(context)) {}
 
   // To be called once, after the constructor.
   void Start() {
-    open_calls_.Opened(this);  // which may Drain it
+    services_.open_calls.Opened(this);  // which may Drain it
     Lock lock(mutex_);
     Proceed();
   }
@@ -94,11 +89,11 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
       Abandon();
       Proceed();
     }
-    classifier_.Cancel(cancellation_);
+    services_.classifier.Cancel(cancellation_);
   }
 
   void OnDone() final {
-    open_calls_.Closed(this);
+    services_.open_calls.Closed(this);
     { Lock lock(mutex_); }  // a runner may still be leaving Answered
     delete this;
   }
@@ -116,7 +111,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
   virtual void Handle(std::unique_ptr<Request> message, Place place) = 0;
 
   void Answered(Place place, std::unique_ptr<Response> answer, const Outcome& outcome) {
-    access_log_.Note(context_, place.arrival, outcome);
+    services_.access_log.Note(context_, place.arrival, outcome);
     Lock lock(mutex_);
     if (cancelled_) {
       --unanswered_;
@@ -131,16 +126,17 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
   // What a request of this stream needs to know of its caller.
   Caller caller(const Place& place) { return {place.arrival, deadline_, retried_, &cancellation_}; }
 
-  Classifier& classifier_;
+  const Services& services_;
 
  private:
   // Counts a message that can't be parsed, and notes it.
   void Refuse(Place place) {
-    classifier_.Refuse({.model = UnparsableCall::kNoModel, .arrival = place.arrival}, Unparsable(),
-                       [&](const absl::StatusOr<Answer>& refusal) {
-                         access_log_.Note(context_, place.arrival,
-                                          {UnparsableCall::kNoModel, refusal.status(), {}});
-                       });
+    services_.classifier.Refuse({.model = UnparsableCall::kNoModel, .arrival = place.arrival},
+                                Unparsable(), [&](const absl::StatusOr<Answer>& refusal) {
+                                  services_.access_log.Note(
+                                      context_, place.arrival,
+                                      {UnparsableCall::kNoModel, refusal.status(), {}});
+                                });
   }
 
   // What was read; null if it can't be parsed. No read is under way.
@@ -170,7 +166,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
       this->StartWrite(answers_.front().get());
     }
     const bool ending = no_more_reads_ || draining_;
-    if (!reading_ && !ending && unanswered_ < window_) {
+    if (!reading_ && !ending && unanswered_ < services_.stream_window) {
       reading_ = true;
       next_.Clear();
       this->StartRead(&next_);
@@ -188,10 +184,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
     return {grpc::StatusCode::UNAVAILABLE, "the server is shutting down"};
   }
 
-  OpenCalls& open_calls_;
-  AccessLog& access_log_;
   const grpc::CallbackServerContext& context_;
-  const int window_;
   const AnswerOrder order_;
   const absl::Time deadline_;  // of the whole stream
   const bool retried_;

@@ -4,10 +4,8 @@
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
 #include "server/base/steady_clock.h"
-#include "server/pipeline/classifier.h"
-#include "server/rpc/access_log.h"
 #include "server/rpc/caller.h"
-#include "server/rpc/open_calls.h"
+#include "server/rpc/services.h"
 #include "server/rpc/status.h"
 
 namespace patchserve {
@@ -17,27 +15,23 @@ namespace patchserve {
 class UnaryCall : public grpc::ServerUnaryReactor {
  public:
   // Also when the client's deadline has passed.
-  void OnCancel() final { classifier_.Cancel(cancellation_); }
+  void OnCancel() final { services_.classifier.Cancel(cancellation_); }
   void OnDone() final {
-    if (waited_for_) open_calls_.Closed();
+    if (waited_for_) services_.open_calls.Closed();
     delete this;
   }
 
  protected:
-  // All must outlive this.
-  UnaryCall(Classifier& classifier, OpenCalls& open_calls, AccessLog& access_log,
-            grpc::CallbackServerContext& context)
-      : classifier_(classifier),
-        open_calls_(open_calls),
-        access_log_(access_log),
+  UnaryCall(const Services& services, grpc::CallbackServerContext& context)
+      : services_(services),
         context_(context),
         arrival_(SteadyNow()),
-        waited_for_(open_calls.Opened()) {}
+        waited_for_(services.open_calls.Opened()) {}
   ~UnaryCall() override = default;
 
   // This may be gone when it returns.
   void End(const Outcome& outcome) {
-    access_log_.Note(context_, arrival_, outcome);
+    services_.access_log.Note(context_, arrival_, outcome);
     Finish(ToGrpc(outcome.status, context_));
   }
 
@@ -47,9 +41,7 @@ class UnaryCall : public grpc::ServerUnaryReactor {
   Caller caller() { return CallerOf(context_, arrival_, cancellation_); }
 
  private:
-  Classifier& classifier_;
-  OpenCalls& open_calls_;
-  AccessLog& access_log_;
+  const Services& services_;
   grpc::CallbackServerContext& context_;
   const absl::Time arrival_;
   const bool waited_for_;  // by a shutdown

@@ -46,6 +46,8 @@ class Executor {
   struct Options {
     Scheduler::Options scheduler;
     std::function<void(int runner)> prepare_runner = [](int) {};  // once in each runner's thread
+    // In a runner's thread: what it runs from now on may use so many threads.
+    std::function<void(int threads)> use_threads = [](int) {};
     std::function<absl::Time()> now = SteadyNow;
     // Called on a runner, or on the thread that calls Cancel.
     std::function<void(Item item, DropReason reason)> drop;
@@ -199,6 +201,7 @@ class Executor {
     for (Item& item : taken.late) options_.drop(std::move(item), DropReason::kExpired);
     if (const auto run = std::move(taken.run); run != nullptr) {
       const auto learns = std::make_shared<bool>(true);
+      if (batch.threads > 1) options_.use_threads(batch.threads);
       (*run)(
           std::move(taken.items), batch.bucket,
           [&](bool ok) {
@@ -214,6 +217,7 @@ class Executor {
             Lock done(mutex_);
             if (*learns && run == run_[model]) scheduler_.Answered(model, requests, late);
           });
+      if (batch.threads > 1) options_.use_threads(1);
     }
   }
 

@@ -11,6 +11,8 @@ namespace {
 
 // A run that makes fewer requests late than one in ten runs is no reason to wait.
 constexpr double kFewLost = 0.1;
+// A thread more is woken about a hundred times in a run: it should have so much to do.
+constexpr absl::Duration kWorthAThread = absl::Milliseconds(2);
 
 }  // namespace
 
@@ -131,16 +133,27 @@ absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
   return std::min(latest, ready_at + std::min(chosen.cost.Expected(1), options_.max_delay));
 }
 
+// Where nothing else runs or waits, a batch may have the idle runners' cores. But what it takes on
+// one thread is what forecasts count with, so a time that isn't trusted is learned first.
+int Scheduler::ThreadsFor(const Choice& choice, absl::Time now) const {
+  const CostModel& cost = device_.models[choice.model].cost;
+  const bool alone = runs_.empty() && static_cast<int>(waiting_.size()) == choice.images;
+  if (!alone || !cost.Trusted(choice.bucket, now)) return 1;
+  const auto worth = static_cast<int>(cost.Expected(choice.bucket) / kWorthAThread);
+  return std::clamp(worth, 1, options_.most_threads);
+}
+
 void Scheduler::Take(const Choice& choice, absl::Time now, Batch& batch) {
   ModelQueue& queue = device_.models[choice.model];
   turn_ = std::max(turn_, LeastUsed());
   batch.model = choice.model;
   batch.bucket = choice.bucket;
+  batch.threads = ThreadsFor(choice, now);
   batch.run = ++last_run_;
   const absl::Duration takes = queue.cost.Expected(std::min(choice.bucket, queue.cost.max_batch()));
-  runs_[batch.run] = {choice.model, batch.bucket, now, takes};
+  runs_[batch.run] = {choice.model, batch.bucket, now, takes, batch.threads};
   queue.used += takes;
-  queue.cost.Started(choice.bucket, now);
+  if (batch.threads == 1) queue.cost.Started(choice.bucket, now);
   for (int i = 0; i < choice.images; ++i) {
     batch.requests.push_back(queue.ready.begin()->second);
     Remove(batch.requests.back());
@@ -167,7 +180,7 @@ void Scheduler::Ended(int number, absl::Time now, bool ok) {
   device_free_ = now;
   ModelQueue& queue = device_.models[run.model];
   queue.used += now - started - run.takes;
-  if (!ok) return;
+  if (!ok || run.threads > 1) return;
   queue.cost.Observe(run.bucket, now - started, now);
   queue.ChooseBatch(device_.servers, now);
 }

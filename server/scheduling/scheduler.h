@@ -56,6 +56,9 @@ class Scheduler {
     // Whether the runners share one device, as streams of a GPU do: two batches at once take as
     // long as one after the other. Else each has a core of its own.
     bool shared_device = false;
+    // On how many threads at most a batch runs that has the device to itself, of a model that
+    // splits its work.
+    int most_threads = 1;
     // No request waits longer than this for others to join its batch.
     absl::Duration max_delay = absl::InfiniteDuration();
   };
@@ -83,6 +86,7 @@ class Scheduler {
     int model = -1;  // -1: nothing to run now
     int bucket = 0;  // the size that it runs in
     int run = -1;    // its number, for Ended
+    int threads = 1;
     std::vector<int64_t> requests;
     std::vector<int64_t> late;                 // that can't be in time any more: they have left
     absl::Time wake = absl::InfiniteFuture();  // ask again then, if nothing comes before
@@ -115,7 +119,8 @@ class Scheduler {
     int model = -1;  // -1: it isn't a batch
     int bucket = 0;
     absl::Time started;
-    absl::Duration takes;  // expected
+    absl::Duration takes;  // expected, on one thread
+    int threads = 1;
   };
   struct Choice {
     int model = -1;
@@ -139,6 +144,7 @@ class Scheduler {
   absl::Duration LeastUsed() const;  // of the device, by a model that waits
   Choice Front(int model, absl::Duration start, absl::Time now) const;
   absl::Time WaitUntil(const Choice& choice, const Forecast& forecast, absl::Time now) const;
+  int ThreadsFor(const Choice& choice, absl::Time now) const;
   void Take(const Choice& choice, absl::Time now, Batch& batch);
 
   const Options options_;

@@ -1,6 +1,8 @@
 #include "server/base/thread_pool.h"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <latch>
@@ -42,6 +44,17 @@ TEST(ThreadPoolTest, TwoThreadsRunTwoTasksAtOnce) {
   std::latch both(2);  // passed only if both tasks are inside at the same time
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(pool.TryRun([&both] { both.arrive_and_wait(); }));
   pool.Stop();
+}
+
+TEST(ThreadPoolTest, OnlyItsOwnThreadsAreNice) {
+  const auto niceness = [] { return getpriority(PRIO_PROCESS, gettid()); };
+  const int before = niceness();
+  int of_task = -1;
+  ThreadPool pool("test", 1, 1, 19);
+  ASSERT_TRUE(pool.TryRun([&] { of_task = niceness(); }));
+  pool.Stop();
+  EXPECT_EQ(of_task, 19);
+  EXPECT_EQ(niceness(), before);
 }
 
 TEST(ThreadPoolTest, ATaskTooManyIsRefusedAndLeftAsItIs) {

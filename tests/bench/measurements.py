@@ -114,3 +114,12 @@ def peers(quick):
         run(HERE / "python.sh", HERE / "peers" / "requirements.txt", HERE / "peers" / "compare.py",
             f"--json={report.name}", *(["--rounds=1", "--seconds=1"] if quick else []))
         return json.load(report)
+
+
+def openvino(quick):
+    """The networks' forward beside OpenVINO's -> {"version", "rows"}, as openvino_ratio.py writes it."""
+    with tempfile.NamedTemporaryFile() as report:
+        run(HERE / "python.sh", HERE / "peers" / "openvino_requirements.txt", HERE / "peers" / "openvino_ratio.py",
+            f"--json={report.name}", "--seconds=1", "--batches", "1", "4",
+            *(["--rounds=1", "--seconds=0.1", "--", "vit_tiny_patch16_224"] if quick else []))
+        return json.load(report)

@@ -15,6 +15,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/strings/str_join.h"
+#include "server/base/free_memory.h"
 #include "server/model/engine.h"
 #include "server/model/normalization.h"
 #include "tests/bench/checkpoint.h"
@@ -101,6 +102,7 @@ ABSL_FLAG(bool, logits_of_zeros, false, "Print what --model gives for an image o
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   absl::ParseCommandLine(argc, argv);
+  patchserve::SetUpMalloc(INT64_MAX);  // as the server does
   const std::string model = absl::GetFlag(FLAGS_model);
   if (absl::GetFlag(FLAGS_logits_of_zeros)) {
     patchserve::PrintLogitsOfZeros(model);

@@ -3,7 +3,7 @@
 
   tests/bench/python.sh tests/bench/requirements.txt tests/bench/performance_page.py [--quick] [--out docs]
 
-About 20 minutes on two cores that do nothing else, and 5 GB once for the peers' packages; --quick: 3 minutes,
+About 25 minutes on two cores that do nothing else, and 5 GB once for the peers' packages; --quick: 3 minutes,
 for trying it out (its figures mean nothing, so --out is build/docs then).
 """
 
@@ -32,6 +32,7 @@ def measure(quick, with_peers):
             photo_s = rows[0]["p50_ms"] / 1e3
             figures["serving"].append({"model": model, **measurements.serving(model, precision, photo_s, quick)})
     figures["peers"] = measurements.peers(quick) if with_peers else []
+    figures["openvino"] = measurements.openvino(quick) if with_peers else None
     return figures
 
 
@@ -168,6 +169,15 @@ patchserve. [tests/bench/peers](../tests/bench/peers/README.md) says how each is
 """ + table(["<server", "callers", "answers/s", "p50, ms", "CPU-ms an answer", "ratio of answers/s", "ratio of CPU"], rows)
 
 
+def openvino_section(openvino):
+    rows = [[row["model"], row["precision"], f"{number(row['ms'])} ({row['batch']})",
+             f"{number(row['openvino_ms'])} ({row['openvino_batch']})", f"{row['ratio']:.2f}"] for row in openvino["rows"]]
+    return f"""A forward alone on one thread, CPU-ms an image, in brackets the batch size (of 1 and 4 the better), in rounds that take
+turns; the same random weights. OpenVINO is {openvino['version']}. By layer: [performance-cpu.md](performance-cpu.md).
+
+""" + table(["<model", "<precision", "patchserve", "OpenVINO", "ratio"], rows)
+
+
 def write_plots(load, out):
     throughput, latency = {}, {}
     for cell in load:
@@ -191,6 +201,7 @@ def write_page(figures, out):
                 "The parts": parts_section(figures["parts"], figures["resampling"], figures["machine"]["pillow"])}
     if figures["peers"]:
         sections["Beside other servers"] = peers_section(figures["peers"])
+        sections["Beside OpenVINO"] = openvino_section(figures["openvino"])
     page = ["# Performance", about(figures["machine"], figures["command"])]
     for title, text in sections.items():
         page += [f"## {title}", text]

@@ -36,6 +36,7 @@
 #include "client/loadgen/own_cpu.h"
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/base/bytes.h"
+#include "server/base/free_memory.h"
 #include "server/base/proto_duration.h"
 #include "server/image/decode.h"
 #include "server/image/preprocess.h"
@@ -280,6 +281,7 @@ void Print(const nlohmann::ordered_json& figures) {
 
 int main(int argc, char** argv) {
   absl::ParseCommandLine(argc, argv);
+  patchserve::SetUpMalloc(INT64_MAX);  // as the server does
   const std::string model = absl::GetFlag(FLAGS_model);
   const patchserve::Checkpoint checkpoint(model);
   std::printf("%s, %s\n", model.c_str(), absl::GetFlag(FLAGS_photo).c_str());

@@ -58,6 +58,17 @@ TEST_F(ConfigTest, TheFileOverridesTheFlagsOfItsModels) {
   EXPECT_EQ(config->models[0].precision, "auto");
 }
 
+TEST_F(ConfigTest, AModelOfTheFileMayBeAHubs) {
+  absl::SetFlag(&FLAGS_config, tree.Write("server.textproto",
+                                          R"(models { name: "c" folder: "hf://org/vit@v1" })"));
+  const auto config = ReadConfig();
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->models.back().folder, "hf://org/vit@v1");
+  absl::SetFlag(&FLAGS_config, tree.Write("server.textproto",
+                                          R"(models { name: "c" folder: "hf://org/../vit" })"));
+  EXPECT_THAT(Error(), HasSubstr("model c: \"hf://org/../vit\" is not a model of a hub"));
+}
+
 TEST_F(ConfigTest, AnErrorInTheFileNamesItsLine) {
   absl::SetFlag(&FLAGS_config, tree.Write("server.textproto", "\nmodels { nmae: 'b' }"));
   EXPECT_THAT(Error(), HasSubstr("server.textproto:2:"));

@@ -35,6 +35,18 @@ TEST(ModelFoldersTest, NameEqualsFolderGivesTheName) {
   EXPECT_EQ(found->front().name, "mine");
 }
 
+TEST(ModelFoldersTest, AModelOfAHubIsNamedByItsNameOrAsIsSaid) {
+  const auto found = FindModelFolders("hf://org/vit.in1k@v1");
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->front().name, "vit.in1k");
+  EXPECT_EQ(found->front().folder, "hf://org/vit.in1k@v1");
+  EXPECT_EQ(Names(FindModelFolders("mine=hf://org/vit")), std::vector<std::string>{"mine"});
+  EXPECT_EQ(FindModelFolders("hf://vit").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(FindModelFolders("no/name=hf://org/vit").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(RejoinFolders({"hf://a/b", "c=hf://d/e"}),
+            (std::vector<std::string>{"hf://a/b", "c=hf://d/e"}));
+}
+
 // As training tools name them.
 TEST(ModelFoldersTest, AFoldersPathMayHaveEqualsSigns) {
   ModelTree tree;

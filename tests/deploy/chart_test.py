@@ -76,6 +76,35 @@ class PodTest(unittest.TestCase):
         for constraint in pod(render())["topologySpreadConstraints"]:
             self.assertEqual(constraint["matchLabelKeys"], ["pod-template-hash"])
 
+    def test_models_of_a_hub_have_a_cache_a_token_and_a_way_out(self):
+        objects = render("{models: ['hf://org/name'], hub: {cache: {emptyDir: {}}, tokenSecret: mine}}")
+        self.assertIn({"name": "hub", "emptyDir": {}}, pod(objects)["volumes"])
+        self.assertIn({"name": "hub", "mountPath": "/huggingface"}, server(objects)["volumeMounts"])
+        env = {item["name"]: item for item in server(objects)["env"]}
+        self.assertEqual(env["HF_HOME"]["value"], "/huggingface")
+        self.assertEqual(env["HF_TOKEN"]["valueFrom"], {"secretKeyRef": {"name": "mine", "key": "token"}})
+        [rule] = objects["NetworkPolicy"][0]["spec"]["egress"]
+        self.assertEqual({item["port"] for item in rule["ports"]}, {53, 443})
+
+    def test_a_mirror_of_the_hub_may_have_a_port_of_its_own(self):
+        for endpoint, ports in (("http://mirror:8080/hf", {53, 443, 8080}), ("http://mirror", {53, 443, 80})):
+            objects = render(f"{{models: ['hf://a/b'], hub: {{cache: {{emptyDir: {{}}}}, endpoint: '{endpoint}'}}}}")
+            [rule] = objects["NetworkPolicy"][0]["spec"]["egress"]
+            self.assertEqual({item["port"] for item in rule["ports"]}, ports)
+
+    def test_offline_or_without_a_model_of_a_hub_the_server_calls_nobody(self):
+        offline = render("{models: ['hf://org/name'], hub: {cache: {emptyDir: {}}, offline: true}}")
+        self.assertEqual(offline["NetworkPolicy"][0]["spec"]["egress"], [])
+        self.assertIn({"name": "HF_HUB_OFFLINE", "value": "1"}, server(offline)["env"])
+        self.assertEqual(render()["NetworkPolicy"][0]["spec"]["egress"], [])
+        self.assertNotIn("env", server(render()))
+
+    def test_models_of_a_hub_want_a_cache(self):
+        for values in ("models: ['hf://org/name']", "config: 'models { name: \"a\" folder: \"hf://org/name\" }'"):
+            with self.assertRaises(Exception) as caught:
+                render(values)
+            self.assertIn("hub.cache", str(caught.exception))
+
     def test_models_can_come_from_an_oci_image(self):
         objects = render("modelVolume: {mountPath: /checkpoints, source: {image: {reference: 'flowers:3'}}}")
         self.assertIn({"name": "models", "image": {"reference": "flowers:3"}}, pod(objects)["volumes"])
@@ -213,6 +242,16 @@ class DashboardTest(unittest.TestCase):
                     self.assertRegex(selector, r'(job|horizontalpodautoscaler)=~"\$job"|pod=~"\$pod"', panel["title"])
                 self.assertNotRegex(target["expr"], WITHOUT_SELECTOR, panel["title"])
 
+    def test_it_shows_what_is_asked_in_an_incident(self):
+        shown = " ".join(target["expr"] for panel in dashboard.panels(self.dashboard) for target in panel["targets"])
+        for metric in (
+            "patchserve_error_budget:left3d", "patchserve:target_error_ratio", "patchserve:target_p99_seconds",
+            "status_desired_replicas", "status_current_replicas", "spec_max_replicas", "container_memory_working_set_bytes",
+            "patchserve_memory_limit_bytes", "cfs_throttled_periods_total", "DCGM_FI_DEV_GPU_UTIL",
+            "patchserve_unauthenticated_total", "patchserve_certificate_expiry_timestamp_seconds",
+        ):
+            self.assertIn(metric, shown)
+
     def test_rollouts_are_marked_in_every_panel(self):
         marks = {mark["name"]: mark for mark in self.dashboard["annotations"]["list"]}
         self.assertTrue(marks["Rollouts"]["enable"])
@@ -235,6 +274,11 @@ class RulesTest(unittest.TestCase):
                 self.assertRegex(selector, r'namespace="vision", (job="b-patchserve"|horizontalpodautoscaler="b-patchserve"|pod=~"b-patchserve-)')
             # A metric without a selector would be everybody's.
             self.assertNotRegex(rule["expr"], WITHOUT_SELECTOR)
+
+    def test_every_alert_is_tested_to_fire(self):
+        tests = yaml.safe_load((pathlib.Path(__file__).parent / "prometheus/alerts_test.yml").read_text())["tests"]
+        fired = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case["exp_alerts"]}
+        self.assertEqual(fired, {rule["alert"] for rule in rules(render()) if "alert" in rule})
 
     def test_every_alert_has_a_page_that_says_what_to_do(self):
         pages = {page.stem for page in (DEPLOY / "runbooks").glob("*.md")}

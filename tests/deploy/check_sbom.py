@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The image's SBOM is valid SPDX 2.3, and names what the image has.
 
-usage: check_sbom.py ROOT
+usage: check_sbom.py ROOT cpu|cuda
 """
 
 import json
@@ -11,11 +11,13 @@ import sys
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
-root = pathlib.Path(sys.argv[1])
+root, flavour = pathlib.Path(sys.argv[1]), sys.argv[2]
 path = root / "usr/share/sbom/patchserve.spdx.json"
 faults = [f.validation_message for f in validate_full_spdx_document(parse_file(str(path)))]
 names = {package["name"] for package in json.loads(path.read_text())["packages"]}
 wanted = {"patchserve", "LibTorch", "OpenCV", "libgomp", "nvidia-cuda-runtime", "nvidia-cuda-cupti"}
+if flavour == "cuda":
+    wanted |= {"CUTLASS", "nvidia-cublas", "nvidia-cudnn-cu13", "nvidia-nvjitlink"}
 wanted |= {file.name for file in (root / "var/lib/dpkg/status.d").iterdir()}
 faults += [f"{name} isn't named" for name in sorted(wanted - names)]
 print(f"SBOM: {len(names)} packages", *faults, sep="\n")

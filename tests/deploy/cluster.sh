@@ -153,13 +153,14 @@ process() {
 
 step_kill() {
   say "kill -9 of a pod under load, with clients that retry"
-  local pod process
+  local pod process count
   read -r pod < <(pods)
   process=$(process "$pod")
+  count=$(k get pod "$pod" -o jsonpath='{.status.containerStatuses[0].restartCount}')
   start_load kill --duration=40s --concurrency=4 --deadline=20s --connections=4 --retries
   if [[ -n "$process" ]]; then
     kill -9 "$process"
-    k wait "pod/$pod" --for=jsonpath='{.status.containerStatuses[0].restartCount}'=1 --timeout=30s
+    k wait "pod/$pod" --for=jsonpath='{.status.containerStatuses[0].restartCount}'=$((count + 1)) --timeout=30s
   else
     k delete pod --grace-period=0 --force "$pod"
   fi

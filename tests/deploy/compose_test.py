@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""deploy/compose.yaml: every service is bounded, listens on this machine only, and finds its files."""
+"""deploy/compose.yaml: every service is bounded, listens on this machine only, and finds its files. deploy/envoy.yaml:
+a call is tried again within bounds. envoy_test.py runs it."""
 
 import pathlib
 import unittest
@@ -35,6 +36,30 @@ class ComposeTest(unittest.TestCase):
         config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
         target = config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"][0]
         self.assertIn(target.split(":")[0], SERVICES)
+
+
+class EnvoyTest(unittest.TestCase):
+    def setUp(self):
+        resources = yaml.safe_load((DEPLOY / "envoy.yaml").read_text())["static_resources"]
+        manager = resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+        self.route = manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"]
+        self.cluster = resources["clusters"][0]
+
+    def test_a_call_that_a_stopping_pod_did_not_answer_is_tried_again(self):
+        self.assertLessEqual({"unavailable", "cancelled", "reset"}, set(self.route["retry_policy"]["retry_on"].split(",")))
+
+    def test_a_refusal_for_want_of_capacity_is_not_tried_again(self):
+        self.assertNotIn("resource-exhausted", self.route["retry_policy"]["retry_on"])
+
+    def test_second_tries_and_waiting_calls_are_bounded(self):
+        thresholds = self.cluster["circuit_breakers"]["thresholds"][0]
+        self.assertLessEqual(thresholds["retry_budget"]["budget_percent"]["value"], 20)
+        self.assertLessEqual({"max_connections", "max_pending_requests", "max_requests"}, set(thresholds))
+
+    def test_a_pod_that_breaks_connections_is_left_out_for_a_while_but_not_all_are(self):
+        detection = self.cluster["outlier_detection"]
+        self.assertEqual(detection["enforcing_consecutive_local_origin_failure"], 100)
+        self.assertLessEqual(detection["max_ejection_percent"], 50)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ mapfile -t executables < <(printf '%s\n' "${executables[@]}" | sort)
 [[ ${executables[*]} == "$program ${program}_probe" ]] || fail "other programs than the server and its probe: ${executables[*]}"
 [[ -z $(find "$root" -name 'libgrpc*unsecure*.so*' -o -name 'libprotoc.so*') ]] || fail "libraries that the server doesn't load"
 
-# What comes from PyPI is what tools/pins says.
+# What comes from PyPI is what tools/pins says, and Debian what the Dockerfile does.
+grep -qE '^ARG BASE=debian:[a-z0-9-]+@sha256:[0-9a-f]{64}$' Dockerfile || fail "Dockerfile: Debian isn't pinned by its digest"
 [[ -z $(grep -hvE '^(#.*|[a-z0-9-]+==[^ ]+ --hash=sha256:[0-9a-f]{64})$' tools/pins/*.txt) ]] || fail "tools/pins: a download without its hash"
 [[ -z $(grep -nE 'pip["a-z0-9 .-]* (install|download)' Dockerfile tools/install_deps.sh | grep -v -e --require-hashes) ]] || fail "pip without --require-hashes"
 
@@ -38,7 +39,18 @@ for text in patchserve/LICENSE patchserve/NOTICE opencv/LICENSE libgomp/copyrigh
   torch-*/LICENSE torch-*/NOTICE nvidia_cuda_runtime-*/License.txt nvidia_cuda_cupti-*/License.txt; do
   compgen -G "$root/usr/share/doc/$text" >/dev/null || fail "no licence $text"
 done
-python3 tests/deploy/check_sbom.py "$root"
+[[ -s $root/etc/ssl/certs/ca-certificates.crt ]] || fail "no authorities: no hub could be believed"
+[[ -n $(find "$root/usr/lib" -name 'libcurl.so.4*') ]] || fail "no libcurl"
+python3 tests/deploy/check_sbom.py "$root" cpu
+
+# The cuda image's, without its 2 GB: of the wheels, only that they are there is looked at.
+mkdir -p "$work"/cuda/{deps,root/usr/share/sbom}
+(cd "$root" && cp -r --parents var/lib/dpkg/status.d "$work/cuda/root")
+sed -n 's/^\([^#=]*\)==\([^ ]*\) .*/\1 \2/p' tools/pins/libtorch-cuda.txt |
+  while read -r name version; do mkdir -p "$work/cuda/deps/libtorch-x-cuda/${name//-/_}-$version.dist-info"; done
+ls "$root/var/lib/dpkg/status.d" >"$work/cuda/packages"
+python3 deploy/sbom.py "$work/cuda/packages" "$work/cuda/deps" cuda tools/pins >"$work/cuda/root/usr/share/sbom/patchserve.spdx.json"
+python3 tests/deploy/check_sbom.py "$work/cuda/root" cuda
 
 # A port that is free is the kernel's choice, which the log tells.
 unshare -m --fork --kill-child bash -c '

@@ -40,7 +40,7 @@ validate() { "$tools/venv/bin/python" tests/deploy/validate.py "$tools/crds"; }
 step "Helm: lint, what the chart makes of its values, and the schema of every object"
 helm lint "$chart"
 "$tools/venv/bin/python" tests/deploy/chart_test.py
-for values in tests/deploy/{everything,cluster-values}.yaml deploy/kserve-values.yaml; do
+for values in tests/deploy/{everything,cluster-values}.yaml deploy/{kserve,hub}-values.yaml; do
   printf '%s: ' "$values"
   helm render "$chart" --values "$values" | validate
 done

@@ -28,5 +28,6 @@ fuzz() {
 
 fuzz config "$parser_runs" 16384 tests/data/models/*/config.json models/*/config.json "$out"/bad-checkpoints/config/*
 fuzz safetensors "$parser_runs" 40000 tests/data/models/*/model.safetensors "$out"/bad-checkpoints/safetensors/*
+fuzz hub "$parser_runs" 2000
 fuzz header "$parser_runs" 70000 "$out"/bad-images/*
 fuzz decode "$decode_runs" 70000 "$out"/bad-images/*

@@ -87,10 +87,17 @@ TEST_F(MetricsTest, EachStageHasItsOwnHistogram) {
 }
 
 TEST_F(MetricsTest, AReplacedModelShowsItsNewInfoOnly) {
-  model.SetInfo("aaa", "vit_tiny_patch16_224", "cpu", "float32");
-  model.SetInfo("bbb", "vit_tiny_patch16_224", "cpu", "float32");
+  model.SetInfo({"aaa", "vit_tiny_patch16_224", "cpu", "float32"});
+  model.SetInfo({"bbb", "vit_tiny_patch16_224", "cpu", "float32"});
   EXPECT_THAT(metrics->Scrape(), Not(HasSubstr("version=\"aaa\"")));
   EXPECT_THAT(metrics->Scrape(), HasSubstr("version=\"bbb\""));
+}
+
+TEST_F(MetricsTest, AModelOfAHubShowsItsCommit) {
+  model.SetInfo({"aaa", "vit_tiny_patch16_224", "cpu", "float32", "c0ffee"});
+  EXPECT_THAT(metrics->Scrape(), HasSubstr("commit=\"c0ffee\""));
+  model.SetInfo({"aaa", "vit_tiny_patch16_224", "cpu", "float32"});
+  EXPECT_THAT(metrics->Scrape(), Not(HasSubstr("commit=")));
 }
 
 TEST_F(MetricsTest, ADeviceAddsUpItsBusyTime) {
@@ -137,7 +144,7 @@ TEST_F(MetricsTest, TheTimeThatAModelTookToLoadIsShownWhileItIsLoaded) {
   const std::string shown = "nv_model_load_duration_secs{model=\"vit\",version=\"1\"} 2.5\n";
   EXPECT_THAT(metrics->Scrape(), Not(HasSubstr("secs{model")));
   model.SetLoadTime(absl::Seconds(2.5));
-  model.SetInfo("v", "vit", "cpu", "float32");
+  model.SetInfo({"v", "vit", "cpu", "float32"});
   EXPECT_THAT(metrics->Scrape(), HasSubstr(shown));
   model.ClearInfo();
   EXPECT_THAT(metrics->Scrape(), Not(HasSubstr(shown)));

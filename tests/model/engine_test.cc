@@ -119,6 +119,25 @@ TEST_F(EngineTest, DeterministicAnswersAreTheSameToTheLastBitInAnyBatch) {
   }
 }
 
+TEST_F(EngineTest, TwoThreadsAnswerWhatOneDoesAndDeterministicallySoToTheLastBit) {
+  for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
+    for (const bool deterministic : {false, true}) {
+      tensors_.clear();
+      EngineOptions options = kFloat32OnCpu;
+      options.deterministic = deterministic;
+      const auto engine = Load(name, options).value();
+      const std::vector<uint8_t> image = Pixels(0, engine->description().preprocessing.bytes());
+      std::vector<float> logits[2];
+      for (int threads : {1, 2}) {
+        UseIntraOpThreads(threads);
+        logits[threads - 1] = engine->Forward({image.data()}, /*bucket=*/1, false).value().logits;
+      }
+      UseIntraOpThreads(1);
+      EXPECT_THAT(logits[1], Pointwise(FloatNear(deterministic ? 0 : 1e-5), logits[0]));
+    }
+  }
+}
+
 // What normalising the pixels by hand gives: [3, H, W].
 std::vector<float> Normalised(const std::vector<uint8_t>& pixels, const Preprocessing& how) {
   const size_t plane = size_t{1} * how.height * how.width;
@@ -280,6 +299,27 @@ TEST_F(EngineTest, WhatADownloadLeftInsteadOfAFileIsNamed) {
   refused("config.json is a Git LFS pointer, not the configuration (git lfs pull)");
   folder_.Write("config.json", std::string("\xff\xfe{\0}\0", 6));
   refused("config.json is no JSON file (UTF-16 text, not UTF-8)");
+}
+
+TEST_F(EngineTest, WeightsInShardsAreTheSameNetwork) {
+  const auto whole = Load("vit_small_patch8_32").value();
+  std::map<std::string, RawTensor> first, second;
+  std::string map;
+  for (const auto& [name, tensor] : tensors_) {
+    const bool even = first.size() <= second.size();
+    (even ? first : second)[name] = tensor;
+    map += (map.empty() ? "\"" : ",\"") + name + (even ? "\":\"a" : "\":\"b") + ".safetensors\"";
+  }
+  std::filesystem::remove(folder_.path("model.safetensors"));
+  folder_.Write("a.safetensors", SafetensorsFile(first));
+  folder_.Write("b.safetensors", SafetensorsFile(second));
+  folder_.Write("model.safetensors.index.json", "{\"weight_map\":{" + map + "}}");
+  const auto shards = Engine::Load(folder_.path(), kFloat32OnCpu);
+  ASSERT_TRUE(shards.ok()) << shards.status();
+
+  const auto image = Pixels(0, whole->description().preprocessing.bytes());
+  EXPECT_EQ((*shards)->Forward({image.data()}, 1, false)->logits,
+            whole->Forward({image.data()}, 1, false)->logits);
 }
 
 TEST_F(EngineTest, WeightsOfAWrapperAreServed) {

@@ -1,16 +1,13 @@
 #include "tests/model/fake_graph_device.h"
 
 #include <c10/core/InferenceMode.h>
-#include <c10/util/BFloat16.h>
-#include <c10/util/Half.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <new>
 #include <utility>
 
-#include "server/model/cuda/gather_chunk.h"
+#include "tests/model/fake_gather.h"
 
 namespace patchserve {
 namespace {
@@ -26,16 +23,6 @@ struct RecordedCalls : GraphDevice::Graph {
   std::atomic<int>& count;
   std::atomic<bool> running = false;
 };
-
-template <typename Value, typename Convert>
-void GatherAll(const cuda::Gather& gather, const Convert& convert) {
-  const auto* const table = static_cast<const Value*>(gather.table);
-  for (int image = 0; image < gather.count; ++image) {
-    for (int64_t chunk = 0; chunk < cuda::ChunksOf(gather); ++chunk) {
-      cuda::GatherChunk(gather, table, image, chunk, convert);
-    }
-  }
-}
 
 }  // namespace
 
@@ -76,13 +63,7 @@ void FakeGraphDevice::Run(const std::vector<cuda::Gather>& gathers, Graph& graph
     step("gather");
     for (const cuda::Gather& gather : gathers) {
       for (int i = 0; i < gather.count; ++i) CheckReadable(gather.images[i]);
-      if (gather.type == cuda::ValueType::kFloat32) {
-        GatherAll<uint32_t>(gather, [](float x) { return std::bit_cast<uint32_t>(x); });
-      } else if (gather.type == cuda::ValueType::kBFloat16) {
-        GatherAll<uint16_t>(gather, [](float x) { return c10::BFloat16(x).x; });
-      } else {
-        GatherAll<uint16_t>(gather, [](float x) { return c10::Half(x).x; });
-      }
+      GatherOnCpu(gather);
     }
     std::lock_guard lock(running_);
     step("launch");

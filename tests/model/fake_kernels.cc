@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "tests/model/fake_gather.h"
+
 namespace patchserve {
 namespace {
 
@@ -75,6 +77,12 @@ int RunDepthwise(const cuda::Depthwise& d, cuda::Stream) {
   return 0;
 }
 
+int RunGather(const cuda::Gather& gather, cuda::Stream) {
+  GatherOnCpu(gather);
+  if (fake->wrong_gather) static_cast<char*>(gather.out)[3] ^= 1;
+  return 0;
+}
+
 bool IsCapturing(cuda::Stream) { return fake->capturing; }
 
 }  // namespace
@@ -117,6 +125,7 @@ constexpr cuda::Kernels kTable = {.size = sizeof(cuda::Kernels),
                                   .error_text = ErrorText,
                                   .takes_depthwise = TakesDepthwise,
                                   .run_depthwise = RunDepthwise,
+                                  .run_gather = RunGather,
                                   .gemm_tiles = GemmTiles,
                                   .run_gemm = RunFakeGemm,
                                   .is_capturing = IsCapturing};
@@ -127,6 +136,8 @@ FakeKernels::FakeKernels()
                [this](const at::Device&, absl::FunctionRef<void()> run) { return Time(run); }) {
   fake = this;
 }
+
+const cuda::Kernels& FakeKernels::table() const { return kTable; }
 
 FakeKernels::~FakeKernels() { fake = nullptr; }
 

@@ -19,6 +19,7 @@ class FakeKernels {
 
   // Timed by a clock that goes on when a GEMM runs, by its tile's time; steps take `steps_time`.
   const FusedKernels& kernels() const { return kernels_; }
+  const cuda::Kernels& table() const;
 
   // How many tile shapes there are, and the time of each.
   std::vector<double> tile_times = {1};
@@ -29,6 +30,7 @@ class FakeKernels {
   int64_t multiple_of = 8;  // of which n, k and channels must be
   bool takes_depthwise = true;
   bool wrong_depthwise = false;  // leaves out the residual
+  bool wrong_gather = false;     // the first value is another
 
   // In the order of the calls.
   struct Call {

@@ -102,8 +102,8 @@ TEST(ReadFileTest, AFolderOrAPipeIsNotAFile) {
 
 TEST(VersionTest, IsTheStartOfSha256OverBothFiles) {
   // printf abc | sha256sum
-  EXPECT_EQ(VersionOf("a", "bc"), "ba7816bf8f01");
-  EXPECT_EQ(VersionOf("ab", "c"), "ba7816bf8f01");
+  EXPECT_EQ(VersionOf("a", {"bc"}), "ba7816bf8f01");
+  EXPECT_EQ(VersionOf("ab", {"c"}), "ba7816bf8f01");
 }
 
 }  // namespace

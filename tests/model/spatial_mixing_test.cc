@@ -24,9 +24,8 @@ class SpatialMixingTest : public testing::Test {
 
   SpatialMixing Make(const BatchNorm& before, int64_t kernel) {
     weight_ = (at::randn({kChannels, 1, kernel, kernel}) / kernel).to(at::kBFloat16).to(at::kFloat);
-    const std::string no_tensors = SafetensorsFile({});
-    return SpatialMixing(Weights::Parse(no_tensors, at::kBFloat16, &fake_.kernels()).value(),
-                         before, weight_, bias_, after_);
+    return SpatialMixing(Weights({}, at::kBFloat16, &fake_.kernels()), before, weight_, bias_,
+                         after_);
   }
 
   // In float32.

@@ -17,7 +17,7 @@ auto Refused(const std::string& part) {
 }
 
 Weights Parsed(const std::string& file) {
-  return Weights::Parse(file, at::TensorOptions(at::kCPU).dtype(at::kFloat)).value();
+  return {ParseSafetensors(file).value(), at::TensorOptions(at::kCPU).dtype(at::kFloat)};
 }
 
 std::vector<float> Values(const at::Tensor& tensor) {

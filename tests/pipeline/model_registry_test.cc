@@ -33,6 +33,17 @@ TEST(ModelRegistryTest, AFailedModelSaysWhy) {
   EXPECT_THAT(std::string(registry.Find("a").status().message()), HasSubstr("no such tensor"));
 }
 
+TEST(ModelRegistryTest, ALoadingModelSaysHowFarItIs) {
+  FakeModel fake;
+  ModelRegistry registry({"a"}, "a");
+  registry.SetProgress("a", "fetching: 50 %");
+  EXPECT_EQ(registry.Get("a")->state_message, "fetching: 50 %");
+  EXPECT_THAT(std::string(registry.Find("a").status().message()), HasSubstr("fetching: 50 %"));
+  registry.SetReady(fake.Served("a"));
+  registry.SetProgress("a", "fetching the next");
+  EXPECT_EQ(registry.Get("a")->state_message, "");
+}
+
 TEST(ModelRegistryTest, ModelsAreListedByName) {
   ModelRegistry registry({"b", "a"}, "b");
   const auto list = registry.List();

@@ -17,6 +17,7 @@
 #include "server/rpc/inference_service.h"
 #include "server/rpc/open_calls.h"
 #include "server/rpc/other_methods.h"
+#include "server/rpc/services.h"
 #include "tests/pipeline/classifier_fixture.h"
 
 namespace patchserve {
@@ -36,12 +37,12 @@ class ServiceTest : public ClassifierTest {
  protected:
   void SetUp() override {
     Start();
-    service = std::make_unique<ClassificationService>(*classifier, registry, open_calls, access_log,
-                                                      /*stream_window=*/4);
-    inference_service = std::make_unique<InferenceService>(*classifier, registry, health,
-                                                           open_calls, access_log, changes.get(),
-                                                           /*stream_window=*/4, "patchserve", "0.0",
-                                                           /*max_message_bytes=*/1000);
+    services = std::make_unique<Services>(*classifier, registry, open_calls, access_log,
+                                          /*stream_window=*/4);
+    service = std::make_unique<ClassificationService>(*services);
+    inference_service =
+        std::make_unique<InferenceService>(*services, health, changes.get(), "patchserve", "0.0",
+                                           /*max_message_bytes=*/1000);
     grpc::ServerBuilder builder;
     builder.RegisterService(service.get());
     builder.RegisterService(inference_service.get());
@@ -86,6 +87,7 @@ class ServiceTest : public ClassifierTest {
   std::mutex mutex;
   std::vector<AccessEntry> logged;        // guarded by mutex
   std::unique_ptr<ModelChanges> changes;  // null unless set before SetUp
+  std::unique_ptr<Services> services;
   std::unique_ptr<ClassificationService> service;
   std::unique_ptr<InferenceService> inference_service;
   std::unique_ptr<grpc::Server> server;

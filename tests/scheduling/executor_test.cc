@@ -5,9 +5,11 @@
 #include <atomic>
 #include <latch>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/scheduling/virtual_device.h"
 
 namespace patchserve {
@@ -152,6 +154,22 @@ TEST_F(ExecutorTest, EachRunnerIsPreparedInItsOwnThread) {
   std::lock_guard lock(guard);
   EXPECT_NE(runners[0].first, runners[1].first);
   EXPECT_NE(runners[0].second, runners[1].second);
+}
+
+TEST_F(ExecutorTest, ARunnerUsesSeveralThreadsForABatchThatIsAloneAndThenOneAgain) {
+  std::vector<std::string> steps;
+  Executor<int> two({.scheduler = {.runners = 2, .most_threads = 2},
+                     .use_threads = [&](int threads) { steps.push_back(absl::StrCat(threads)); }});
+  const int model = two.AddModel(1, Known({1}, Flat(10 * ms), SteadyNow()),
+                                 [&](Items, int, const Done& done, Answered answered) {
+                                   steps.push_back("run");
+                                   done(true);
+                                   answered(0);
+                                 });
+  const Admission admission = two.Admit({.model = model, .deadline = absl::InfiniteFuture()});
+  EXPECT_EQ(two.Push(admission.ticket, 7), std::nullopt);
+  two.Stop();
+  EXPECT_THAT(steps, ElementsAre("2", "run", "1"));
 }
 
 TEST_F(ExecutorTest, CancelDropsAWaitingItemAtOnceOnTheThreadThatCalls) {

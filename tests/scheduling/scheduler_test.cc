@@ -340,6 +340,62 @@ TEST_F(SchedulerTest, ABatchThatFailedTeachesNothing) {
   EXPECT_EQ(queue(0).cost.Expected(1), 10 * ms);
 }
 
+// Three runners with a core each, and a model that takes 10 ms on one of them.
+class ThreadsTest : public SchedulerTest {
+ protected:
+  void SetUp() override {
+    Start({.runners = 3, .most_threads = 3});
+    Add(Known(kOne, Flat(10 * ms)));
+  }
+  int ThreadsOfNext() {
+    Push(absl::Seconds(1));
+    return scheduler->Next(now).threads;
+  }
+};
+
+TEST_F(ThreadsTest, ABatchThatIsAloneHasTheIdleRunnersThreads) { EXPECT_EQ(ThreadsOfNext(), 3); }
+
+TEST_F(ThreadsTest, ABatchBesideAnotherHasOneThread) {
+  ThreadsOfNext();
+  EXPECT_EQ(ThreadsOfNext(), 1);
+}
+
+TEST_F(ThreadsTest, ABatchBesideOtherWorkOfARunnerHasOneThread) {
+  scheduler->Occupy(10 * ms, now);
+  EXPECT_EQ(ThreadsOfNext(), 1);
+}
+
+TEST_F(ThreadsTest, ABatchHasOneThreadWhileARequestIsDecoded) {
+  ASSERT_EQ(Ask(absl::Seconds(1)).answer, Answer::kAdmitted);
+  EXPECT_EQ(ThreadsOfNext(), 1);
+}
+
+TEST_F(ThreadsTest, AThreadMoreIsForTwoMillisecondsOfWorkAtLeast) {
+  const int quick = Add(Known(kOne, Flat(5 * ms)));
+  Push(absl::Seconds(1), quick);
+  EXPECT_EQ(scheduler->Next(now).threads, 2);
+}
+
+TEST_F(ThreadsTest, WhatABatchTakesOnSeveralThreadsIsNotLearned) {
+  for (int i = 0; i < 3; ++i) {
+    Push(absl::Seconds(1));
+    const Scheduler::Batch batch = scheduler->Next(now);
+    ASSERT_EQ(batch.threads, 3);
+    scheduler->Ended(batch.run, now += 4 * ms);
+  }
+  EXPECT_EQ(queue(0).cost.Expected(1), 10 * ms);
+}
+
+TEST_F(ThreadsTest, OnceAMinuteABatchThatIsAloneConfirmsItsTimeOnOneThread) {
+  for (int i = 0; i < 3; ++i) {
+    now += absl::Seconds(21);
+    Push(absl::Seconds(1));
+    const Scheduler::Batch batch = scheduler->Next(now);
+    EXPECT_EQ(batch.threads, i < 2 ? 3 : 1);
+    scheduler->Ended(batch.run, now);
+  }
+}
+
 // A shared device on which eight images run, for 17 ms.
 class SharedDeviceTest : public SchedulerTest {
  protected:

@@ -2,8 +2,11 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "tests/model/random_checkpoint.h"
 #include "tests/model/write_safetensors.h"
 #include "tests/system/http_get.h"
@@ -109,6 +112,14 @@ TEST_F(StartupSystemTest, AFolderWithACommaServesAndANameOfAnotherModelsInputIsW
   ServingProcess server({"--models=a.tensor=" + folder.path("lr=0.1,bs=32/vit")});
   ASSERT_TRUE(server.serving) << server.process.log();
   EXPECT_THAT(server.process.log(), HasSubstr("model a.tensor: the Open Inference Protocol"));
+}
+
+TEST_F(StartupSystemTest, ThreadsOfABatchSleepWhileTheyWait) {
+  ServingProcess server({"--models=" + kTestModels + "/vit"});
+  ASSERT_TRUE(server.serving);
+  std::stringstream environment;
+  environment << std::ifstream(absl::StrCat("/proc/", server.process.pid(), "/environ")).rdbuf();
+  EXPECT_THAT(environment.str(), HasSubstr("OMP_WAIT_POLICY=PASSIVE"));
 }
 
 TEST_F(StartupSystemTest, Float16OnACpuIsRefused) {

@@ -99,12 +99,17 @@ def main():
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 2, 4, 8])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--json", type=pathlib.Path)
     args = parser.parse_args()
     print(f"OpenVINO {openvino.__version__}, one thread, CPU-ms an image (batch size)")
+    rows = []
     for name in args.models:
         for row in compare(name, args.precisions, args.batches, args.rounds, args.seconds):
             print("{model:22} {precision:8} patchserve {ms:7.2f} ({batch})  OpenVINO {openvino_ms:7.2f} ({openvino_batch})  "
                   "ratio {ratio:.2f}".format(**row), flush=True)
+            rows.append(row)
+    if args.json:
+        args.json.write_text(json.dumps({"version": openvino.__version__, "rows": rows}))
 
 
 if __name__ == "__main__":

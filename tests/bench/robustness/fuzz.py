@@ -6,6 +6,7 @@ import subprocess
 from attack import ROOT
 
 READS = {"config": "config.json of a checkpoint", "safetensors": "model.safetensors of a checkpoint",
+         "hub": "the name of a model of a hub, and an index of shards",
          "header": "an image's header and metadata", "decode": "an image, to a model's input"}
 
 

@@ -41,6 +41,33 @@ release: {{ . }}
 {{ add .Values.shutdown.preStop .Values.shutdown.lameDuck .Values.shutdown.drain .Values.shutdown.refuse 5 }}
 {{- end }}
 
+{{- /* "true" where a model is of a hub. */ -}}
+{{- define "patchserve.hub" -}}
+{{- if contains "hf://" (print (join "," .Values.models) .Values.config) -}}
+{{- if not .Values.hub.cache }}{{ fail "models of a hub want hub.cache, a volume: {persistentVolumeClaim: {claimName: ...}}, or {emptyDir: {sizeLimit: 2Gi}} and as much more of resources.limits.ephemeral-storage" }}{{- end -}}
+true
+{{- end }}
+{{- end }}
+
+{{- define "patchserve.env" -}}
+{{- if include "patchserve.hub" . }}
+- {name: HF_HOME, value: /huggingface}
+{{- with .Values.hub.endpoint }}
+- {name: HF_ENDPOINT, value: {{ quote . }}}
+{{- end }}
+{{- if .Values.hub.offline }}
+- {name: HF_HUB_OFFLINE, value: "1"}
+{{- end }}
+{{- with .Values.hub.tokenSecret }}
+- name: HF_TOKEN
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: token}}
+{{- end }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{- /* The flags that don't depend on where the models lie. */ -}}
 {{- define "patchserve.flags" -}}
 {{- if and .Values.tls.clientCa (not .Values.tls.secretName) }}{{ fail "tls.clientCa wants tls.secretName: the clients' authority is ca.crt of that Secret" }}{{- end -}}

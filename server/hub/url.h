@@ -1,0 +1,20 @@
+// The few things that a client asks of URLs.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace patchserve {
+
+// What `reference`, a Location header, means in an answer from `base`. Errors: FAILED_PRECONDITION:
+// not a URL of http or https, or one that leaves https for http.
+absl::StatusOr<std::string> ResolveUrl(const std::string& base, const std::string& reference);
+
+// Whether scheme, host and port are the same: who gets the token.
+bool IsSameOrigin(const std::string& a, const std::string& b);
+
+// For one component of a path: all but letters, digits, '-', '.', '_' and '~' as %XX.
+std::string EscapeUrlComponent(const std::string& text);
+
+}  // namespace patchserve

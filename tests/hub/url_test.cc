@@ -1,0 +1,40 @@
+#include "server/hub/url.h"
+
+#include "tests/model/status_matchers.h"
+
+namespace patchserve {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(UrlTest, ALocationMayBeRelative) {
+  EXPECT_EQ(ResolveUrl("https://hub/a/b?c=d", "/e?f").value(), "https://hub/e?f");
+  EXPECT_EQ(ResolveUrl("https://hub/a", "https://cdn:8443/x").value(), "https://cdn:8443/x");
+  EXPECT_EQ(ResolveUrl("http://hub/a", "//cdn/x").value(), "http://cdn/x");
+}
+
+TEST(UrlTest, ALocationLeavesNeitherHttpNorEncryption) {
+  const auto refused = [](const std::string& location, const std::string& why) {
+    EXPECT_THAT(ResolveUrl("https://hub/a", location),
+                IsError(absl::StatusCode::kFailedPrecondition, HasSubstr(why)));
+  };
+  refused("http://hub/a", "isn't encrypted any more");
+  refused("file:///etc/passwd", "neither http nor https");
+  refused("gopher://hub/", "neither http nor https");
+  refused("https://[broken", "isn't a URL");
+}
+
+TEST(UrlTest, AnOriginIsSchemeHostAndPort) {
+  EXPECT_TRUE(IsSameOrigin("https://hub/a", "HTTPS://Hub:443/b"));
+  for (const char* other : {"http://hub/", "https://hub:444/", "https://hub.evil/",
+                            "https://evil/?https://hub/", "https://hub@evil/", "hub", ""}) {
+    EXPECT_FALSE(IsSameOrigin("https://hub/", other)) << other;
+  }
+}
+
+TEST(UrlTest, AComponentIsEscaped) {
+  EXPECT_EQ(EscapeUrlComponent("refs/pr/1+2.x-y_z"), "refs%2Fpr%2F1%2B2.x-y_z");
+}
+
+}  // namespace
+}  // namespace patchserve
