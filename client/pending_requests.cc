@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/retry_policy.h"
+#include "server/base/proto_duration.h"
 
 namespace patchserve {
 
@@ -36,9 +37,7 @@ std::shared_ptr<const PendingRequests::Message> PendingRequests::NextToSend(absl
   if (request.deadline != absl::InfiniteFuture()) {
     // The server wants more than 0; a request that is late here will be late there.
     const absl::Duration left = std::max(request.deadline - now, absl::Nanoseconds(1));
-    google::protobuf::Duration& timeout = *request.message->mutable_timeout();
-    timeout.set_seconds(absl::ToInt64Seconds(left));
-    timeout.set_nanos(absl::ToInt64Nanoseconds(left % absl::Seconds(1)));
+    *request.message->mutable_timeout() = ToProto(left);
   }
   return request.message;
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/retry_policy.h"
+#include "server/base/proto_duration.h"
 
 namespace patchserve {
 namespace {
@@ -31,8 +32,7 @@ absl::Status Result(const v1::ClassifyStreamResponse& response) {
 
 std::optional<absl::Duration> RetryAfter(const v1::ClassifyStreamResponse& response) {
   if (!response.error().has_retry_after()) return std::nullopt;
-  const google::protobuf::Duration& pause = response.error().retry_after();
-  return absl::Seconds(pause.seconds()) + absl::Nanoseconds(pause.nanos());
+  return ToAbsl(response.error().retry_after());
 }
 
 void TellAll(std::vector<PendingRequests::Failed> failed) {
@@ -54,8 +54,12 @@ class StreamClassifier::Call final : public Bidi {
   }
 
   // The three need the owner's mutex_.
-  bool writable() const { return message_ == nullptr && !broken_; }
+  bool writable() const {
+    owner_.mutex_.AssertHeld();
+    return message_ == nullptr && !broken_;
+  }
   void Write(std::shared_ptr<const v1::ClassifyStreamRequest> message) {
+    owner_.mutex_.AssertHeld();
     message_ = std::move(message);
     StartWrite(message_.get());
   }
@@ -63,7 +67,7 @@ class StreamClassifier::Call final : public Bidi {
 
   void OnReadDone(bool ok) override {
     if (!ok) {
-      std::lock_guard lock(owner_.mutex_);
+      Lock lock(owner_.mutex_);
       broken_ = true;
       return;
     }
@@ -74,7 +78,7 @@ class StreamClassifier::Call final : public Bidi {
   }
 
   void OnWriteDone(bool ok) override {
-    std::lock_guard lock(owner_.mutex_);
+    Lock lock(owner_.mutex_);
     message_ = nullptr;
     if (!ok) broken_ = true;
     owner_.SendNext();
@@ -85,9 +89,10 @@ class StreamClassifier::Call final : public Bidi {
  private:
   StreamClassifier& owner_;
   grpc::ClientContext context_;
-  v1::ClassifyStreamResponse response_;                       // being read
-  std::shared_ptr<const v1::ClassifyStreamRequest> message_;  // being written
-  bool broken_ = false;                                       // guarded by owner_.mutex_
+  v1::ClassifyStreamResponse response_;  // being read
+  // Being written.
+  std::shared_ptr<const v1::ClassifyStreamRequest> message_ ABSL_GUARDED_BY(owner_.mutex_);
+  bool broken_ ABSL_GUARDED_BY(owner_.mutex_) = false;
 };
 
 StreamClassifier::StreamClassifier(std::shared_ptr<grpc::Channel> channel, StreamOptions options)
@@ -98,11 +103,11 @@ StreamClassifier::StreamClassifier(std::shared_ptr<grpc::Channel> channel, Strea
 
 StreamClassifier::~StreamClassifier() {
   {
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     closing_ = true;
     changed_.notify_all();
     if (call_ != nullptr) call_->Cancel();
-    changed_.wait(lock, [this] { return call_ == nullptr; });
+    while (call_ != nullptr) changed_.wait(lock);
   }
   timer_.join();
   for (Done& done : pending_.RemoveAll()) {
@@ -114,7 +119,7 @@ void StreamClassifier::ClassifyAsync(std::string image, const ClassifyOptions& o
   v1::ClassifyRequest request = MakeRequest(std::move(image), options);
   absl::Status refusal;
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     if (closing_) {
       refusal = absl::CancelledError("the stream was closed");
     } else if (pending_.size() >= options_.max_unanswered) {
@@ -126,7 +131,8 @@ void StreamClassifier::ClassifyAsync(std::string image, const ClassifyOptions& o
       WakeTimer();
     }
   }
-  if (!refusal.ok()) std::move(done)(std::move(refusal));
+  // A refusal: then `done` wasn't given away.
+  if (!refusal.ok()) std::move(done)(std::move(refusal));  // NOLINT(bugprone-use-after-move)
 }
 
 void StreamClassifier::SendNext() {
@@ -143,7 +149,7 @@ void StreamClassifier::WakeTimer() {
 }
 
 void StreamClassifier::RunTimer() {
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   while (!closing_) {
     timer_at_ = pending_.NextEvent();
     if (timer_at_ == absl::InfiniteFuture()) {
@@ -163,7 +169,7 @@ void StreamClassifier::Received(v1::ClassifyStreamResponse response) {
   absl::Status status = Result(response);
   std::optional<Done> done;
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     done = pending_.Answered(response.id(), status, RetryAfter(response), absl::Now());
     WakeTimer();
   }
@@ -176,14 +182,14 @@ void StreamClassifier::Received(v1::ClassifyStreamResponse response) {
 void StreamClassifier::Ended(const absl::Status& status) {
   std::vector<PendingRequests::Failed> failed;
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     if (!closing_) failed = pending_.StreamEnded(status, absl::Now());
     WakeTimer();
   }
   TellAll(std::move(failed));
   // Only now: the destructor waits for it, and must not overtake those calls. Requests
   // that came during them have been queued.
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   call_ = nullptr;
   SendNext();
   changed_.notify_all();

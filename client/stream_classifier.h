@@ -9,13 +9,13 @@
 
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "client/classifier_client.h"
 #include "client/pending_requests.h"
 #include "patchserve/v1/classification.grpc.pb.h"
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -55,20 +55,20 @@ class StreamClassifier {
  private:
   class Call;
 
-  void SendNext();   // needs mutex_
-  void WakeTimer();  // needs mutex_
+  void SendNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WakeTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunTimer();
   void Received(v1::ClassifyStreamResponse response);
   void Ended(const absl::Status& status);
 
   const StreamOptions options_;
   const std::unique_ptr<v1::ImageClassification::Stub> stub_;
-  std::mutex mutex_;
-  std::condition_variable changed_;               // timer_at_, closing_ or call_
-  PendingRequests pending_;                       // guarded by mutex_
-  std::unique_ptr<Call> call_;                    // guarded by mutex_; the open stream, if any
-  absl::Time timer_at_ = absl::InfiniteFuture();  // guarded by mutex_; when it wakes up
-  bool closing_ = false;                          // guarded by mutex_
+  Mutex mutex_;
+  std::condition_variable changed_;  // timer_at_, closing_ or call_
+  PendingRequests pending_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Call> call_ ABSL_GUARDED_BY(mutex_);                    // the open stream, if any
+  absl::Time timer_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // when it wakes up
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread timer_;
 };
 

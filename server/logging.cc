@@ -2,7 +2,6 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 #include "google/protobuf/stubs/logging.h"
 #include "grpc/support/log.h"
 #include "server/base/line_limit.h"
+#include "server/base/mutex.h"
 #include "server/base/quote.h"
 #include "server/base/steady_clock.h"
 #include "server/rpc/handshake_failure.h"
@@ -68,10 +68,10 @@ spdlog::level::level_enum LevelOf(const std::string& name) {
 struct Loggers {
   std::shared_ptr<spdlog::logger> grpc, torch, access;
   bool json = false;
-  std::mutex mutex;
+  Mutex mutex;
   // By the place in gRPC's source, of which there are some hundred.
-  std::map<std::pair<std::string, int>, LineLimit> errors;          // guarded by mutex
-  std::function<void(const std::string& reason)> count_handshakes;  // guarded by mutex
+  std::map<std::pair<std::string, int>, LineLimit> errors ABSL_GUARDED_BY(mutex);
+  std::function<void(const std::string& reason)> count_handshakes ABSL_GUARDED_BY(mutex);
 };
 Loggers* loggers = nullptr;
 
@@ -79,7 +79,7 @@ Loggers* loggers = nullptr;
 // connection that sends garbage, and each message that is compressed, makes an error line.
 std::optional<int64_t> ShowGrpc(const gpr_log_func_args& line) {
   if (line.severity != GPR_LOG_SEVERITY_ERROR) return 0;
-  std::lock_guard lock(loggers->mutex);
+  Lock lock(loggers->mutex);
   return loggers->errors[{line.file, line.line}].Show(SteadyNow());
 }
 
@@ -98,7 +98,7 @@ spdlog::level::level_enum LevelOf(gpr_log_severity severity) {
 void CountHandshake(const gpr_log_func_args& line) {
   const char* reason = HandshakeFailure(line.file, line.message);
   if (reason == nullptr) return;
-  std::lock_guard lock(loggers->mutex);
+  Lock lock(loggers->mutex);
   if (loggers->count_handshakes) loggers->count_handshakes(reason);
 }
 
@@ -164,7 +164,7 @@ void SetUpLog(const std::string& format, const std::string& level) {
 }
 
 void CountHandshakeFailures(std::function<void(const std::string& reason)> count) {
-  std::lock_guard lock(loggers->mutex);
+  Lock lock(loggers->mutex);
   loggers->count_handshakes = std::move(count);
 }
 

@@ -34,14 +34,14 @@ ProcessEvents::~ProcessEvents() {
 }
 
 void ProcessEvents::Post(Event event) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   if (!event_.has_value()) event_ = std::move(event);
   posted_.notify_one();
 }
 
 Event ProcessEvents::Wait() {
-  std::unique_lock lock(mutex_);
-  posted_.wait(lock, [this] { return event_.has_value(); });
+  Lock lock(mutex_);
+  while (!event_.has_value()) posted_.wait(lock);
   return *event_;
 }
 

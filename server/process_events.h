@@ -2,11 +2,11 @@
 #pragma once
 
 #include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <thread>
 
 #include "absl/status/status.h"
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -33,9 +33,9 @@ class ProcessEvents {
  private:
   void WatchSignals();
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable posted_;
-  std::optional<Event> event_;  // guarded by mutex_
+  std::optional<Event> event_ ABSL_GUARDED_BY(mutex_);
   std::thread signals_;
 };
 

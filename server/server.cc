@@ -110,7 +110,7 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
       changes_(
           registry_, [this](const std::string& name) { return Load(name); },
           [this](const std::string& name) { ShowState(name); }),
-      access_log_(config_.access_log, LogAccess, std::move(tokens)),
+      access_log_(config_.access_log, LogAccess, config_.default_model, std::move(tokens)),
       services_{classifier_, registry_, open_calls_, access_log_, config_.stream_window},
       classification_(services_),
       inference_(services_, health_, config_.repository_control ? &changes_ : nullptr,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build needs, once a machine; with --tests, also what the tests run;
-# with --fuzz, also the compiler of the fuzzers; with --cuda, also that of the GPU's kernels:
+# with --fuzz, also the compiler of the fuzzers; with --lint, what checks the protocol and the C++; with --cuda, also that of the GPU's kernels:
 #   Debian packages               (apt, as root; skipped where all are there)
 #   LibTorch from its PyPI wheel  -> $PATCHSERVE_DEPS/libtorch-VERSION-{cpu,cuda}
 #   a minimal OpenCV from the source in opencv-python-headless
@@ -40,6 +40,10 @@ sudo=()
 ((EUID == 0)) || sudo=(sudo)
 
 [[ "${1:-}" == --fuzz ]] && packages+=(clang-14 libclang-rt-14-dev)
+if [[ "${1:-}" == --lint ]]; then
+  packages+=(clang-14 clang-tidy-14)
+  command -v npx >/dev/null || packages+=(npm)
+fi
 
 install_packages() {
   local missing=()

@@ -2,10 +2,10 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <mutex>
 #include <optional>
 
 #include "absl/time/clock.h"
+#include "server/base/mutex.h"
 
 namespace patchserve {
 namespace {
@@ -17,10 +17,13 @@ class Callers {
       : loop_(loop), end_(end), clock_(clock), send_(send), recorder_(recorder) {}
 
   void Run() {
-    calling_ = loop_.concurrency;
+    {
+      Lock lock(mutex_);
+      calling_ = loop_.concurrency;
+    }
     for (int i = 0; i < loop_.concurrency; ++i) CallOrStop();
-    std::unique_lock lock(mutex_);
-    stopped_.wait(lock, [this] { return calling_ == 0; });
+    Lock lock(mutex_);
+    while (calling_ > 0) stopped_.wait(lock);
   }
 
  private:
@@ -28,7 +31,7 @@ class Callers {
     const absl::Duration sent = clock_.now();
     if (sent >= end_) {
       // Notified under the lock: Run may return as soon as it is released.
-      std::lock_guard lock(mutex_);
+      Lock lock(mutex_);
       --calling_;
       stopped_.notify_one();
       return;
@@ -36,7 +39,7 @@ class Callers {
     send_(loop_.deadline, [this, sent](const absl::Status& status) {
       const absl::Duration latency = clock_.now() - sent;
       {
-        std::lock_guard lock(mutex_);
+        Lock lock(mutex_);
         recorder_.Add({.intended = sent, .latency = latency, .status = status});
       }
       CallOrStop();
@@ -47,10 +50,10 @@ class Callers {
   const absl::Duration end_;
   const Clock& clock_;
   const SendFunction& send_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable stopped_;
-  int calling_ = 0;     // guarded by mutex_
-  Recorder& recorder_;  // guarded by mutex_
+  int calling_ ABSL_GUARDED_BY(mutex_) = 0;
+  Recorder& recorder_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -68,7 +71,7 @@ void RunLoop(const ClosedLoop& loop, absl::Duration end, const Clock& clock,
 
 void RunLoop(OpenLoop loop, absl::Duration end, const Clock& clock, const SendFunction& send,
              Recorder& recorder) {
-  std::mutex mutex;  // guards recorder too
+  Mutex mutex;  // guards recorder too
   std::condition_variable answered;
   int outstanding = 0;  // guarded by mutex
   absl::Duration intended;
@@ -76,7 +79,7 @@ void RunLoop(OpenLoop loop, absl::Duration end, const Clock& clock, const SendFu
     clock.sleep_until(intended);
     const absl::Duration late = clock.now() - intended;
     {
-      std::lock_guard lock(mutex);
+      Lock lock(mutex);
       if (outstanding >= loop.max_outstanding || late >= loop.deadline) {
         recorder.Add({.intended = intended, .late = late, .status = std::nullopt});
         continue;
@@ -85,14 +88,14 @@ void RunLoop(OpenLoop loop, absl::Duration end, const Clock& clock, const SendFu
     }
     send(loop.deadline - late, [&, intended, late](const absl::Status& status) {
       const absl::Duration latency = clock.now() - intended;
-      std::lock_guard lock(mutex);
+      Lock lock(mutex);
       recorder.Add({.intended = intended, .late = late, .latency = latency, .status = status});
       --outstanding;
       answered.notify_one();
     });
   }
   clock.sleep_until(end);
-  std::unique_lock lock(mutex);
+  Lock lock(mutex);
   answered.wait(lock, [&] { return outstanding == 0; });
 }
 

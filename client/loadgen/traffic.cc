@@ -16,15 +16,16 @@ void Traffic::Send(absl::Duration deadline, absl::AnyInvocable<void(absl::Status
   ClassifyOptions options = {.deadline = deadline, .embedding = embedding_};
   size_t photo, connection;
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     photo = random_() % photos_.size();
     options.model = models_.Pick(random_);
     connection = next_++ % connections_.size();
   }
-  connections_[connection](photos_[photo], options,
-                           [done = std::move(done)](ClassifierClient::Answer answer) mutable {
-                             std::move(done)(answer.status());
-                           });
+  connections_[connection](
+      photos_[photo], options,
+      [done = std::move(done)](const ClassifierClient::Answer& answer) mutable {
+        std::move(done)(answer.status());
+      });
 }
 
 }  // namespace patchserve

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <random>
 #include <string>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "absl/time/time.h"
 #include "client/classifier_client.h"
 #include "client/loadgen/model_mix.h"
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -32,9 +32,9 @@ class Traffic {
   const std::vector<std::string> photos_;
   const ModelMix models_;
   const bool embedding_;
-  std::mutex mutex_;
-  std::mt19937_64 random_;  // guarded by mutex_
-  size_t next_ = 0;         // guarded by mutex_; connection
+  Mutex mutex_;
+  std::mt19937_64 random_ ABSL_GUARDED_BY(mutex_);
+  size_t next_ ABSL_GUARDED_BY(mutex_) = 0;  // connection
 };
 
 }  // namespace patchserve

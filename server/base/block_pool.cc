@@ -14,7 +14,7 @@ BlockPool::BlockPool(Allocate slab) : blocks_(new Blocks{.slab = std::move(slab)
 
 std::shared_ptr<void> BlockPool::Take(size_t bytes) const {
   const size_t size = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  std::lock_guard lock(blocks_->mutex);
+  Lock lock(blocks_->mutex);
   std::vector<void*>& unused = blocks_->unused[size];
   if (unused.empty()) {
     const size_t count = std::max<size_t>(kSlabBytes / size, 1);
@@ -27,7 +27,7 @@ std::shared_ptr<void> BlockPool::Take(size_t bytes) const {
   void* const block = unused.back();
   unused.pop_back();
   return {block, [blocks = blocks_, size](void* used) {
-            std::lock_guard lock(blocks->mutex);
+            Lock lock(blocks->mutex);
             blocks->unused[size].push_back(used);
           }};
 }

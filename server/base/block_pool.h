@@ -5,8 +5,9 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <vector>
+
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -34,9 +35,9 @@ class BlockPool {
  private:
   struct Blocks {
     const Allocate slab;
-    std::mutex mutex;
-    std::vector<std::shared_ptr<void>> slabs;     // guarded by mutex
-    std::map<size_t, std::vector<void*>> unused;  // by their size; guarded by mutex
+    Mutex mutex;
+    std::vector<std::shared_ptr<void>> slabs ABSL_GUARDED_BY(mutex);
+    std::map<size_t, std::vector<void*>> unused ABSL_GUARDED_BY(mutex);  // by their size
   };
 
   const std::shared_ptr<Blocks> blocks_;

@@ -26,7 +26,7 @@ ThreadPool::~ThreadPool() { Stop(); }
 
 bool ThreadPool::TryRun(Task&& task, absl::Time deadline) {
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     if (stopping_ || queue_.size() >= max_queued_) return false;
     queue_.emplace(deadline, std::move(task));
   }
@@ -36,7 +36,7 @@ bool ThreadPool::TryRun(Task&& task, absl::Time deadline) {
 
 void ThreadPool::Stop() {
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
@@ -45,9 +45,9 @@ void ThreadPool::Stop() {
 }
 
 void ThreadPool::Loop() {
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    while (!stopping_ && queue_.empty()) changed_.wait(lock);
     if (queue_.empty()) return;
     Task task = std::move(queue_.begin()->second);
     queue_.erase(queue_.begin());

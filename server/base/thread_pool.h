@@ -4,13 +4,13 @@
 #include <condition_variable>
 #include <cstddef>
 #include <map>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -38,10 +38,10 @@ class ThreadPool {
   void Loop();
 
   const size_t max_queued_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable changed_;
-  std::multimap<absl::Time, Task> queue_;  // by deadline; guarded by mutex_
-  bool stopping_ = false;                  // guarded by mutex_
+  std::multimap<absl::Time, Task> queue_ ABSL_GUARDED_BY(mutex_);  // by deadline
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

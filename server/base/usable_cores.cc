@@ -25,7 +25,7 @@ std::string FirstLine(const char* path) {
 
 // In the form of v2's cpu.max.
 std::string OwnQuota() {
-  const std::string v2 = FirstLine("/sys/fs/cgroup/cpu.max");
+  std::string v2 = FirstLine("/sys/fs/cgroup/cpu.max");
   if (!v2.empty()) return v2;
   return absl::StrCat(FirstLine("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), " ",
                       FirstLine("/sys/fs/cgroup/cpu/cpu.cfs_period_us"));

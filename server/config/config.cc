@@ -12,6 +12,7 @@
 #include "google/protobuf/text_format.h"
 #include "patchserve/config/v1/server_config.pb.h"
 #include "server/base/memory.h"
+#include "server/base/proto_duration.h"
 #include "server/base/status.h"
 #include "server/config/checks.h"
 #include "server/config/flags.h"
@@ -66,10 +67,7 @@ void Override(const ModelOptions& options, ModelSettings& model) {
   if (!options.precision().empty()) model.precision = options.precision();
   if (options.has_max_batch()) model.max_batch = options.max_batch();
   if (options.has_max_queue()) model.max_queue = options.max_queue();
-  if (options.has_default_deadline()) {
-    model.default_deadline = absl::Seconds(options.default_deadline().seconds()) +
-                             absl::Nanoseconds(options.default_deadline().nanos());
-  }
+  if (options.has_default_deadline()) model.default_deadline = ToAbsl(options.default_deadline());
   if (options.has_deterministic()) model.deterministic = options.deterministic();
   model.fast_decode = options.decode() == config::v1::FAST;
   if (options.has_apply_orientation()) model.apply_orientation = options.apply_orientation();

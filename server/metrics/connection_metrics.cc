@@ -24,7 +24,7 @@ void Count(MetricFamily& family, std::vector<ClientMetric::Label> labels, int64_
 }  // namespace
 
 void ConnectionMetrics::Show(const std::string& port, std::function<ConnectionCounts()> counts) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   ports_[port] = std::move(counts);
 }
 
@@ -50,7 +50,7 @@ std::vector<MetricFamily> ConnectionMetrics::Collect() const {
                       "Calls that their client reset within 0.1 s, before their deadline.",
                       MetricType::Counter,
                       {}};
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   for (const auto& [port, get_counts] : ports_) {
     const ConnectionCounts counts = get_counts();
     ClientMetric gauge = Metric({{"port", port}});

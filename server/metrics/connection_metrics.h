@@ -3,12 +3,12 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "prometheus/collectable.h"
 #include "prometheus/metric_family.h"
+#include "server/base/mutex.h"
 #include "server/net/acceptor.h"
 
 namespace patchserve {
@@ -20,8 +20,8 @@ class ConnectionMetrics : public prometheus::Collectable {
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
-  mutable std::mutex mutex_;
-  std::map<std::string, std::function<ConnectionCounts()>> ports_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::map<std::string, std::function<ConnectionCounts()>> ports_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve

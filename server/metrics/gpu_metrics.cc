@@ -8,6 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "server/base/mutex.h"
+
 namespace patchserve {
 
 // NVIDIA's management library, as its reference declares it (docs.nvidia.com/deploy/nvml-api): the
@@ -46,7 +48,7 @@ class Nvml {
     const auto since_driver =
         Ask<unsigned long long>("nvmlDeviceGetTotalEnergyConsumption", device);
     if (!since_driver) return std::nullopt;
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     return *since_driver - first_energy_.emplace(device, *since_driver).first->second;
   }
 
@@ -82,8 +84,8 @@ class Nvml {
   std::once_flag opened_;
   void* handle_ = nullptr;  // set once, as the next
   std::map<std::string, Device> devices_;
-  std::mutex mutex_;
-  std::map<Device, unsigned long long> first_energy_;  // guarded by mutex_
+  Mutex mutex_;
+  std::map<Device, unsigned long long> first_energy_ ABSL_GUARDED_BY(mutex_);
 };
 
 GpuMetrics::GpuMetrics(std::string library) : nvml_(std::make_unique<Nvml>(std::move(library))) {}

@@ -3,7 +3,7 @@
 namespace patchserve {
 
 void InferenceStatistics::Succeeded(int images, const RequestTimes& times, absl::Time now) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   sums_.success.Add(times.total);
   sums_.queue.Add(times.queue);
   sums_.input.Add(times.input);
@@ -14,14 +14,14 @@ void InferenceStatistics::Succeeded(int images, const RequestTimes& times, absl:
 }
 
 void InferenceStatistics::Failed(absl::StatusCode code, absl::Duration total) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   sums_.fail.Add(total);
   ++sums_.failed_by_code[static_cast<size_t>(code) % sums_.failed_by_code.size()];
 }
 
 void InferenceStatistics::BatchRan(int images, absl::Duration input, absl::Duration infer,
                                    absl::Duration output) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   ++sums_.batches;
   Batches& of_size = sums_.batches_by_size[images];
   of_size.input.Add(input);
@@ -30,7 +30,7 @@ void InferenceStatistics::BatchRan(int images, absl::Duration input, absl::Durat
 }
 
 InferenceStatistics::Snapshot InferenceStatistics::Get() const {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   return sums_;
 }
 

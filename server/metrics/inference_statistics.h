@@ -5,10 +5,10 @@
 #include <array>
 #include <cstdint>
 #include <map>
-#include <mutex>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -53,8 +53,8 @@ class InferenceStatistics {
   Snapshot Get() const;
 
  private:
-  mutable std::mutex mutex_;
-  Snapshot sums_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  Snapshot sums_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve

@@ -48,7 +48,7 @@ std::vector<prometheus::MetricFamily> MachineMetrics::Collect() const {
   const CpuTime now = ReadCpuTime();
   double total = 0, idle = 0;
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     total = now.total - before_.total;
     idle = now.idle - before_.idle;
     before_ = now;

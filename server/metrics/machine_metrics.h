@@ -2,12 +2,12 @@
 // triton-inference-server/server).
 #pragma once
 
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "prometheus/collectable.h"
 #include "prometheus/metric_family.h"
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -26,8 +26,8 @@ class MachineMetrics : public prometheus::Collectable {
   CpuTime ReadCpuTime() const;
 
   const std::string proc_;
-  mutable std::mutex mutex_;
-  mutable CpuTime before_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  mutable CpuTime before_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve

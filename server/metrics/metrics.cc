@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "prometheus/gauge.h"
 #include "prometheus/registry.h"
 #include "prometheus/text_serializer.h"
+#include "server/base/mutex.h"
 #include "server/metrics/connection_metrics.h"
 #include "server/metrics/families.h"
 #include "server/metrics/gpu_metrics.h"
@@ -47,18 +47,18 @@ class PrometheusDeviceMetrics : public DeviceMetrics {
 class ScrapeCallback : public prometheus::Collectable {
  public:
   void Set(std::function<void()> callback) {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     callback_ = std::move(callback);
   }
   std::vector<prometheus::MetricFamily> Collect() const override {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     if (callback_) callback_();
     return {};
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::function<void()> callback_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::function<void()> callback_ ABSL_GUARDED_BY(mutex_);
 };
 
 class PrometheusMetrics : public Metrics {
@@ -80,7 +80,7 @@ class PrometheusMetrics : public Metrics {
   }
 
   ModelMetrics& Model(const std::string& name) override {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     auto& model = models_[name];
     if (model == nullptr) model = std::make_unique<PrometheusModelMetrics>(name, families_);
     return *model;
@@ -89,7 +89,7 @@ class PrometheusMetrics : public Metrics {
   void UnknownModelAnswered(absl::StatusCode code) override { unknown_model_.Increment(code); }
 
   DeviceMetrics& Device(const std::string& name) override {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     auto& device = devices_[name];
     if (device == nullptr) device = std::make_unique<PrometheusDeviceMetrics>(name, families_);
     return *device;
@@ -160,7 +160,7 @@ class PrometheusMetrics : public Metrics {
  private:
   std::vector<TritonFigures> ForTriton() {
     std::vector<TritonFigures> figures;
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     for (const auto& [name, model] : models_) {
       figures.push_back(
           {name, model->statistics().Get(), model->queue_depth(), model->load_time()});
@@ -180,9 +180,9 @@ class PrometheusMetrics : public Metrics {
   Families families_;
   RequestCounters unknown_model_;
   Gauge& in_flight_;
-  std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<PrometheusModelMetrics>> models_;    // guarded by mutex_
-  std::map<std::string, std::unique_ptr<PrometheusDeviceMetrics>> devices_;  // guarded by mutex_
+  Mutex mutex_;
+  std::map<std::string, std::unique_ptr<PrometheusModelMetrics>> models_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::unique_ptr<PrometheusDeviceMetrics>> devices_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<HttpServer> http_;
 };
 

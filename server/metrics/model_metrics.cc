@@ -83,7 +83,7 @@ void PrometheusModelMetrics::BatchRan(int images) {
 }
 
 void PrometheusModelMetrics::SetInfo(const ModelInfo& info) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   if (info_ != nullptr) families_.model_info.Remove(info_);
   prometheus::Labels labels = {{"model", model_},
                                {"version", info.version},
@@ -96,18 +96,18 @@ void PrometheusModelMetrics::SetInfo(const ModelInfo& info) {
 }
 
 void PrometheusModelMetrics::ClearInfo() {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   load_time_ = std::nullopt;
   if (info_ != nullptr) families_.model_info.Remove(std::exchange(info_, nullptr));
 }
 
 void PrometheusModelMetrics::SetLoadTime(absl::Duration took) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   load_time_ = took;
 }
 
 std::optional<absl::Duration> PrometheusModelMetrics::load_time() {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   return load_time_;
 }
 

@@ -3,13 +3,13 @@
 
 #include <array>
 #include <atomic>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 #include "server/metrics/families.h"
 #include "server/metrics/inference_statistics.h"
 #include "server/metrics/metrics.h"
@@ -87,9 +87,9 @@ class PrometheusModelMetrics : public ModelMetrics {
   prometheus::Gauge& queue_depth_;
   prometheus::Gauge& ready_;
   InferenceStatistics statistics_;
-  std::mutex mutex_;
-  prometheus::Gauge* info_ = nullptr;        // guarded by mutex_
-  std::optional<absl::Duration> load_time_;  // guarded by mutex_
+  Mutex mutex_;
+  prometheus::Gauge* info_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::optional<absl::Duration> load_time_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve

@@ -132,7 +132,7 @@ at::Tensor FusedKernels::Linear(const FusedLinear& layer) const {
 }
 
 std::optional<int> FusedKernels::Known(const Key& key) const {
-  const std::shared_lock lock(mutex_);
+  const Lock lock(mutex_);
   const auto found = fastest_.find(key);
   return found == fastest_.end() ? std::nullopt : std::optional(found->second);
 }
@@ -143,10 +143,10 @@ int FusedKernels::FastestTile(const FusedLinear& layer) const {
   const Key key = {device.index(), shape.then, shape.activation, shape.m, shape.n, shape.k};
   if (const auto known = Known(key)) return *known;
   if (kernels_.is_capturing(NativeStreamOf(device))) return kInSteps;
-  const std::lock_guard one_at_a_time(timing_);
+  const Lock one_at_a_time(timing_);
   if (const auto known = Known(key)) return *known;  // by now
   const int fastest = Time(layer, shape);
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   fastest_.emplace(key, fastest);
   return fastest;
 }

@@ -3,15 +3,14 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <tuple>
 #include <utility>
 
 #include "ATen/core/Tensor.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "server/base/mutex.h"
 #include "server/model/cuda/kernels.h"
 #include "server/model/layers.h"
 
@@ -86,9 +85,9 @@ class FusedKernels {
   const cuda::Kernels& kernels_;
   const Stopwatch time_;
   // Held while a shape is timed, so that two runners don't disturb each other's figures.
-  mutable std::mutex timing_;
-  mutable std::shared_mutex mutex_;     // never held while a kernel is started
-  mutable std::map<Key, int> fastest_;  // guarded by mutex_
+  mutable Mutex timing_;
+  mutable Mutex mutex_;  // never held while a kernel is started
+  mutable std::map<Key, int> fastest_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve

@@ -22,20 +22,15 @@ cuda::ValueType TypeOf(const at::TensorOptions& target) {
 class RecordedNetwork::Taken {
  public:
   Taken(RecordedNetwork& network, int count) : network_(network) {
-    std::unique_lock lock(network.mutex_);
-    network.given_back_.wait(lock, [&] {
-      slots_.clear();
-      for (Slot& slot : network.slots_) {
-        if (!slot.taken && static_cast<int>(slots_.size()) < count) slots_.push_back(&slot);
-      }
-      return static_cast<int>(slots_.size()) == count;
-    });
-    for (Slot* slot : slots_) slot->taken = true;
+    Lock lock(network.mutex_);
+    while (static_cast<int>(network.free_.size()) < count) network.given_back_.wait(lock);
+    slots_.assign(network.free_.end() - count, network.free_.end());
+    network.free_.resize(network.free_.size() - count);
   }
   ~Taken() {
     {
-      std::lock_guard lock(network_.mutex_);
-      for (Slot* slot : slots_) slot->taken = false;
+      Lock lock(network_.mutex_);
+      network_.free_.insert(network_.free_.end(), slots_.begin(), slots_.end());
     }
     network_.given_back_.notify_all();
   }
@@ -64,6 +59,7 @@ RecordedNetwork::RecordedNetwork(GraphDevice& device, Network network,
                  .table()
                  .to(target.device())) {
   for (int i = 0; i < kInFlight; ++i) slots_.push_back(MakeSlot());
+  for (Slot& slot : slots_) free_.push_back(&slot);
 }
 
 RecordedNetwork::Slot RecordedNetwork::MakeSlot() const {
@@ -78,17 +74,17 @@ RecordedNetwork::Slot RecordedNetwork::MakeSlot() const {
 
 void RecordedNetwork::Record(int bucket) {
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     if (recorded_.contains(bucket)) return;
   }
-  std::lock_guard lock(recording_);
+  Lock lock(recording_);
   // No batch is in a graph while it is recorded: it runs once for real.
   const Taken all(*this, kInFlight);
   if (slots_.front().graphs.contains(bucket)) return;
   std::vector<std::unique_ptr<GraphDevice::Graph>> graphs;
   for (Slot& slot : slots_) graphs.push_back(Record(slot, bucket));
   for (int i = 0; i < kInFlight; ++i) slots_[i].graphs[bucket] = std::move(graphs[i]);
-  std::lock_guard done(mutex_);
+  Lock done(mutex_);
   recorded_.insert(bucket);
 }
 

@@ -4,11 +4,11 @@
 #include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <vector>
 
 #include "absl/types/span.h"
+#include "server/base/mutex.h"
 #include "server/model/graph_device.h"
 #include "server/model/model.h"
 #include "server/model/network.h"
@@ -40,7 +40,6 @@ class RecordedNetwork {
     at::Tensor input;                          // [max_batch, H, W, 3] on the device
     std::shared_ptr<float> logits, embedding;  // [max_batch, ...] on the host
     std::map<int, std::unique_ptr<GraphDevice::Graph>> graphs;  // by bucket
-    bool taken = false;
   };
 
   // Waits for slots that are free, as many as `count`, and gives them back when it goes.
@@ -56,11 +55,12 @@ class RecordedNetwork {
   const at::TensorOptions target_;
   const at::Tensor table_;  // [256, 3], as cuda::Gather's, on the device
 
-  std::mutex recording_;  // held for a whole Record
-  std::mutex mutex_;
+  Mutex recording_;  // held for a whole Record
+  Mutex mutex_;
   std::condition_variable given_back_;
-  std::set<int> recorded_;   // buckets; guarded by mutex_
-  std::vector<Slot> slots_;  // `taken` is guarded by mutex_; the rest is the taker's
+  std::set<int> recorded_ ABSL_GUARDED_BY(mutex_);  // buckets
+  std::vector<Slot> slots_;  // kInFlight; each is used by the one who took it
+  std::vector<Slot*> free_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve

@@ -43,12 +43,12 @@ void Acceptor::Stop() {
 
 void Acceptor::EndAll() {
   Stop();
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   table_.EndAll();
 }
 
 void Acceptor::Reset(const std::string& peer) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   table_.Reset(peer);
 }
 
@@ -73,7 +73,7 @@ void Acceptor::AcceptOne(int listener) {
   if (accepted.get() >= 0) return Decide(std::move(accepted), peer);
   if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     ++counts_.accept_errors;
   }
   absl::SleepFor(kBackOff);
@@ -81,7 +81,7 @@ void Acceptor::AcceptOne(int listener) {
 
 void Acceptor::Decide(FileDescriptor accepted, const sockaddr_storage& peer) {
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     if (own_ == nullptr || !own_->IsFrom(peer)) {
       switch (table_.Admit(Identify(accepted.get(), peer), SteadyNow())) {
         case Verdict::kAdmitted:
@@ -100,7 +100,7 @@ void Acceptor::Decide(FileDescriptor accepted, const sockaddr_storage& peer) {
 }
 
 ConnectionCounts Acceptor::counts() {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   ConnectionCounts counts = counts_;
   counts.open = table_.CountOpen();
   counts.ended_silent = table_.ended();
@@ -111,11 +111,11 @@ bool Acceptor::Answers(const std::string& greeting, absl::Duration timeout) {
   // The last address is reached by the same thread as the first.
   auto own = std::make_shared<const SelfConnection>(sockets_.sockets.front().get());
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     own_ = own;
   }
   const bool answered = own->Answered(greeting, timeout);
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   own_ = nullptr;
   return answered;
 }

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 #include "server/net/connection_table.h"
 #include "server/net/file_descriptor.h"
 #include "server/net/listening_sockets.h"
@@ -63,11 +63,11 @@ class Acceptor {
   ListeningSockets sockets_;  // used by the thread; closed after it
   const std::function<void(int)> take_;
   const FileDescriptor stop_;  // an eventfd
-  std::mutex mutex_;
+  Mutex mutex_;
   TcpConnections connections_;
-  ConnectionTable table_;                      // guarded by mutex_
-  ConnectionCounts counts_;                    // guarded by mutex_
-  std::shared_ptr<const SelfConnection> own_;  // guarded by mutex_
+  ConnectionTable table_ ABSL_GUARDED_BY(mutex_);
+  ConnectionCounts counts_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const SelfConnection> own_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

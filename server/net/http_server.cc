@@ -55,20 +55,20 @@ HttpServer::HttpServer(ListeningSockets sockets, std::map<std::string, HttpPage>
 
 HttpServer::~HttpServer() {
   acceptor_->Stop();
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   for (const int fd : open_) shutdown(fd, SHUT_RDWR);
-  closed_.wait(lock, [this] { return open_.empty(); });
+  while (!open_.empty()) closed_.wait(lock);
 }
 
 void HttpServer::Open(int fd) {
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     open_.insert(fd);
   }
   try {
     std::thread([this, fd] { Serve(fd); }).detach();
   } catch (const std::system_error&) {  // no more threads may be had
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     open_.erase(fd);
     close(fd);
   }
@@ -77,7 +77,7 @@ void HttpServer::Open(int fd) {
 void HttpServer::Serve(int fd) {
   HttpStream stream(fd);
   site_->Answer(stream);
-  std::lock_guard lock(mutex_);  // the number is another's as soon as it is closed
+  Lock lock(mutex_);  // the number is another's as soon as it is closed
   open_.erase(fd);
   close(fd);
   closed_.notify_all();

@@ -5,11 +5,11 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 #include "server/net/acceptor.h"
 #include "server/net/listening_sockets.h"
 
@@ -42,9 +42,9 @@ class HttpServer {
 
   const int port_;
   const std::unique_ptr<Site> site_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable closed_;
-  std::set<int> open_;  // guarded by mutex_
+  std::set<int> open_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Acceptor> acceptor_;
 };
 

@@ -18,7 +18,7 @@ PortWatch::PortWatch(absl::Duration interval, std::function<bool()> answers,
 
 void PortWatch::Stop() {
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     stopped_ = true;
   }
   stopping_.notify_one();
@@ -27,9 +27,9 @@ void PortWatch::Stop() {
 
 void PortWatch::Run() {
   int failures = 0;
-  std::unique_lock lock(mutex_);
-  while (
-      !stopping_.wait_for(lock, absl::ToChronoNanoseconds(interval_), [&] { return stopped_; })) {
+  Lock lock(mutex_);
+  const auto stopped = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopped_; };
+  while (!stopping_.wait_for(lock, absl::ToChronoNanoseconds(interval_), stopped)) {
     lock.unlock();
     const bool answers = answers_();
     failures = answers ? failures : failures + 1;

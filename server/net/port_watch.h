@@ -3,10 +3,10 @@
 
 #include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <thread>
 
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -28,9 +28,9 @@ class PortWatch {
   const absl::Duration interval_;
   const std::function<bool()> answers_;
   const std::function<void(bool)> changed_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable stopping_;
-  bool stopped_ = false;  // guarded by mutex_
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <vector>
+
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -19,25 +20,25 @@ class Cancellation {
   // From here on requested(). Returns the requests that may wait at the device:
   // Classifier::Cancel drops them.
   std::vector<int64_t> Request() {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     requested_ = true;
     return tickets_;
   }
 
   // A request waits, or doesn't any more.
   void Add(int64_t ticket) {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     tickets_.push_back(ticket);
   }
   void Remove(int64_t ticket) {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     tickets_.erase(std::remove(tickets_.begin(), tickets_.end(), ticket), tickets_.end());
   }
 
  private:
   std::atomic<bool> requested_ = false;
-  std::mutex mutex_;
-  std::vector<int64_t> tickets_;  // guarded by mutex_
+  Mutex mutex_;
+  std::vector<int64_t> tickets_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve

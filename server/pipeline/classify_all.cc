@@ -1,10 +1,10 @@
 #include "server/pipeline/classify_all.h"
 
-#include <mutex>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/mutex.h"
 #include "server/base/steady_clock.h"
 #include "server/image/header.h"
 #include "server/pipeline/model_input.h"
@@ -74,8 +74,10 @@ class Joint {
 
   void Answered(int image, absl::StatusOr<Answer> answer) {
     bool first_to_fail = false, last = false;
+    absl::Status error;
+    std::vector<Answer> answers;
     {
-      std::lock_guard lock(mutex_);
+      Lock lock(mutex_);
       if (answer.ok()) {
         answers_[image] = *std::move(answer);
       } else if (error_.ok()) {
@@ -83,16 +85,20 @@ class Joint {
         error_ = answers_.size() == 1 ? answer.status() : Numbered(answer.status(), image);
       }
       last = --unanswered_ == 0;
+      if (last) {
+        error = error_;
+        answers.swap(answers_);
+      }
     }
-    if (last) return Finish();
+    if (last) return Finish(error, std::move(answers));
     if (first_to_fail) classifier_.Cancel(failed_);
   }
 
  private:
-  void Finish() {
-    CountRequest(*model_->metrics, error_, answers_, arrival_, SteadyNow());
-    if (!error_.ok()) return std::move(done_)(error_);
-    std::move(done_)(std::move(answers_));
+  void Finish(const absl::Status& error, std::vector<Answer> answers) {
+    CountRequest(*model_->metrics, error, answers, arrival_, SteadyNow());
+    if (!error.ok()) return std::move(done_)(error);
+    std::move(done_)(std::move(answers));
   }
 
   Classifier& classifier_;
@@ -100,10 +106,10 @@ class Joint {
   const absl::Time arrival_;
   AllAnswered done_;
   Cancellation failed_;
-  std::mutex mutex_;
-  std::vector<Answer> answers_;  // guarded by mutex_ until all are there
-  absl::Status error_;           // likewise
-  int unanswered_;               // guarded by mutex_
+  Mutex mutex_;
+  std::vector<Answer> answers_ ABSL_GUARDED_BY(mutex_);
+  absl::Status error_ ABSL_GUARDED_BY(mutex_);
+  int unanswered_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

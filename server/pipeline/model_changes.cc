@@ -33,7 +33,7 @@ void ModelChanges::Stop() {
 }
 
 absl::Status ModelChanges::LoadNow(const std::string& name) {
-  std::lock_guard lock(changing_);
+  Lock lock(changing_);
   auto model = load_(name);
   if (absl::IsCancelled(model.status())) return model.status();
   if (model.ok()) {
@@ -61,7 +61,7 @@ void ModelChanges::Unload(const std::string& name, Done done) {
   Later(
       name,
       [this, name] {
-        std::lock_guard lock(changing_);
+        Lock lock(changing_);
         registry_.SetUnloaded(name);
         changed_(name);
         spdlog::info("model {} is unloaded", name);

@@ -4,11 +4,11 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/base/mutex.h"
 #include "server/base/thread_pool.h"
 #include "server/pipeline/model_registry.h"
 
@@ -54,7 +54,7 @@ class ModelChanges {
   const LoadFunction load_;
   const std::function<void(const std::string& name)> changed_;
   std::atomic<bool> stopping_ = false;
-  std::mutex changing_;  // held for a whole change
+  Mutex changing_;  // held for a whole change
   const std::shared_ptr<ThreadPool> thread_;
 };
 

@@ -14,7 +14,7 @@ ModelRegistry::ModelRegistry(std::vector<std::string> names, std::string default
 }
 
 void ModelRegistry::SetReady(std::shared_ptr<const ServedModel> model) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   ModelEntry& entry = entries_.at(model->name);
   entry.state = ModelState::kReady;
   entry.state_message.clear();
@@ -22,7 +22,7 @@ void ModelRegistry::SetReady(std::shared_ptr<const ServedModel> model) {
 }
 
 void ModelRegistry::SetFailed(const std::string& name, const absl::Status& why) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   ModelEntry& entry = entries_.at(name);
   if (entry.state == ModelState::kReady) return;
   if (entry.state == ModelState::kLoading) entry.state = ModelState::kFailed;
@@ -31,7 +31,7 @@ void ModelRegistry::SetFailed(const std::string& name, const absl::Status& why) 
 
 void ModelRegistry::SetUnloaded(const std::string& name) {
   std::shared_ptr<const ServedModel> old;  // goes after the lock
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   ModelEntry& entry = entries_.at(name);
   entry.state = ModelState::kUnloaded;
   entry.state_message.clear();
@@ -39,7 +39,7 @@ void ModelRegistry::SetUnloaded(const std::string& name) {
 }
 
 void ModelRegistry::SetProgress(const std::string& name, const std::string& text) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   ModelEntry& entry = entries_.at(name);
   if (entry.state == ModelState::kLoading) entry.state_message = text;
 }
@@ -51,13 +51,13 @@ const ModelEntry* ModelRegistry::Lookup(absl::string_view name) const {
 }
 
 const std::string* ModelRegistry::FullName(absl::string_view name) const {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   const ModelEntry* entry = Lookup(name);
   return entry == nullptr ? nullptr : &entry->name;
 }
 
 absl::StatusOr<ModelEntry> ModelRegistry::Get(absl::string_view name) const {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   if (const ModelEntry* entry = Lookup(name)) return *entry;
   return absl::NotFoundError(
       absl::StrCat("there is no model ", Quote(name), "; there is ", Names()));
@@ -79,7 +79,7 @@ std::string ModelRegistry::Names() const {
 absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Find(
     absl::string_view name) const {
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     const ModelEntry* entry = Lookup(name);
     if (entry != nullptr && entry->state == ModelState::kReady) return entry->model;
   }
@@ -99,7 +99,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRegistry::Find(
 }
 
 std::vector<ModelEntry> ModelRegistry::List() const {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   std::vector<ModelEntry> list;
   for (const auto& [name, entry] : entries_) list.push_back(entry);
   return list;

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/base/block_pool.h"
+#include "server/base/mutex.h"
 #include "server/metrics/metrics.h"
 #include "server/model/model.h"
 #include "server/pipeline/budget.h"
@@ -79,13 +79,13 @@ class ModelRegistry {
   const std::string& default_model() const { return default_model_; }
 
  private:
-  const ModelEntry* Lookup(absl::string_view name) const;  // needs mutex_
-  std::string Names() const;                               // for a message; needs mutex_
+  const ModelEntry* Lookup(absl::string_view name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string Names() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);  // for a message
 
   const std::string default_model_;
-  mutable std::mutex mutex_;
-  // Guarded by mutex_, but for the names, which never change.
-  std::map<std::string, ModelEntry, std::less<>> entries_;
+  mutable Mutex mutex_;
+  // Its keys, and the names in it, never change.
+  std::map<std::string, ModelEntry, std::less<>> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve

@@ -30,8 +30,11 @@ std::string TraceparentOf(const grpc::CallbackServerContext& context) {
 }
 
 AccessLog::AccessLog(double share, std::function<void(const AccessEntry&)> write,
-                     std::shared_ptr<TokenFile> tokens)
-    : share_(share), write_(std::move(write)), tokens_(std::move(tokens)) {}
+                     std::string default_model, std::shared_ptr<TokenFile> tokens)
+    : share_(share),
+      write_(std::move(write)),
+      default_model_(std::move(default_model)),
+      tokens_(std::move(tokens)) {}
 
 std::string AccessLog::TokenOf(const grpc::CallbackServerContext& call) const {
   if (tokens_ == nullptr) return "";
@@ -49,7 +52,7 @@ bool AccessLog::Sampled() {
 void AccessLog::Note(const grpc::CallbackServerContext& call, absl::Time arrival,
                      const Outcome& outcome) {
   if (!Sampled()) return;
-  AccessEntry entry{.model = std::string(outcome.model),
+  AccessEntry entry{.model = outcome.model.empty() ? default_model_ : std::string(outcome.model),
                     .traceparent = TraceparentOf(call),
                     .token = TokenOf(call),
                     .status = outcome.status,

@@ -20,7 +20,7 @@
 namespace patchserve {
 
 struct AccessEntry {
-  std::string model;        // of an error: as the caller named it
+  std::string model;        // of an error: as the caller named it; "?": nobody could read it
   std::string traceparent;  // W3C's, empty if the call had none or a malformed one
   std::string token;        // its name; empty where none is wanted
   absl::Status status;
@@ -33,7 +33,7 @@ struct AccessEntry {
 
 // What a request has come to. Borrows.
 struct Outcome {
-  absl::string_view model;  // as the caller named it
+  absl::string_view model;  // as the caller named it; empty: the default model
   const absl::Status& status;
   absl::Span<const Answer> answers;  // of its images; empty unless status is OK
 };
@@ -57,7 +57,7 @@ class AccessLog {
  public:
   // Logs `share` of the requests, 0 to 1, evenly: every fourth of them at 0.25. `write` is called
   // on the thread that answers, which waits for it. `tokens`: which calls have; null: none.
-  AccessLog(double share, std::function<void(const AccessEntry&)> write,
+  AccessLog(double share, std::function<void(const AccessEntry&)> write, std::string default_model,
             std::shared_ptr<TokenFile> tokens = nullptr);
 
   // To be called once a request, before its answer is sent. `call` is the one that brought it.
@@ -69,6 +69,7 @@ class AccessLog {
 
   const double share_;
   const std::function<void(const AccessEntry&)> write_;
+  const std::string default_model_;
   const std::shared_ptr<TokenFile> tokens_;
   std::atomic<uint64_t> seen_ = 0;
 };

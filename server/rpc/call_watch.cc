@@ -22,14 +22,14 @@ class CallWatch::Watched final : public grpc::experimental::Interceptor {
  public:
   Watched(std::shared_ptr<CallWatch> watch, grpc::ServerContextBase& context)
       : watch_(std::move(watch)), context_(context), opened_(SteadyNow()) {
-    std::unique_lock lock(watch_->mutex_);
+    Lock lock(watch_->mutex_);
     const auto end = watch_->budget_.Open(context.peer(), opened_, call_);
     lock.unlock();
     watch_->End(end);
   }
 
   ~Watched() override {
-    std::unique_lock lock(watch_->mutex_);
+    Lock lock(watch_->mutex_);
     if (reset_) ++watch_->counts_.resets;
     const auto end = watch_->budget_.Close(call_, reset_, SteadyNow());
     lock.unlock();
@@ -42,7 +42,7 @@ class CallWatch::Watched final : public grpc::experimental::Interceptor {
       Answer(answer == nullptr ? 0 : answer->Length());
     }
     if (batch->QueryInterceptionHookPoint(InterceptionHookPoints::POST_SEND_MESSAGE)) {
-      std::lock_guard lock(watch_->mutex_);
+      Lock lock(watch_->mutex_);
       watch_->budget_.Sent(call_);
     }
     if (batch->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_CLOSE)) {
@@ -54,7 +54,7 @@ class CallWatch::Watched final : public grpc::experimental::Interceptor {
 
  private:
   void Answer(int64_t bytes) {
-    std::unique_lock lock(watch_->mutex_);
+    Lock lock(watch_->mutex_);
     const auto end = watch_->budget_.Answer(call_, bytes);
     lock.unlock();
     watch_->End(end);
@@ -63,7 +63,7 @@ class CallWatch::Watched final : public grpc::experimental::Interceptor {
   const std::shared_ptr<CallWatch> watch_;
   grpc::ServerContextBase& context_;
   const absl::Time opened_;
-  CallBudget::Call call_;  // guarded by the watch's mutex
+  CallBudget::Call call_ ABSL_GUARDED_BY(watch_->mutex_);
   bool reset_ = false;
 };
 
@@ -87,12 +87,12 @@ void CallWatch::Install(std::shared_ptr<CallWatch> watch, grpc::ServerBuilder& b
 }
 
 void CallWatch::EndWith(std::function<void(const std::string&)> end) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   end_ = std::move(end);
 }
 
 CallCounts CallWatch::counts() const {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   return counts_;
 }
 
@@ -100,7 +100,7 @@ void CallWatch::End(const std::optional<EndConnection>& connection) {
   if (!connection) return;
   std::function<void(const std::string&)> end;
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     switch (connection->why) {
       case Misuse::kCalls:
         ++counts_.ended_calls;

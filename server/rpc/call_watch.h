@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "grpcpp/server_builder.h"
+#include "server/base/mutex.h"
 #include "server/rpc/call_budget.h"
 
 namespace patchserve {
@@ -39,10 +39,10 @@ class CallWatch {
 
   void End(const std::optional<EndConnection>& connection);
 
-  mutable std::mutex mutex_;
-  CallBudget budget_;                            // guarded by mutex_, as the next
-  CallCounts counts_;                            //
-  std::function<void(const std::string&)> end_;  //
+  mutable Mutex mutex_;
+  CallBudget budget_ ABSL_GUARDED_BY(mutex_);
+  CallCounts counts_ ABSL_GUARDED_BY(mutex_);
+  std::function<void(const std::string&)> end_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve

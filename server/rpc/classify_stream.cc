@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/proto_duration.h"
 #include "server/base/retry_after.h"
 #include "server/base/status.h"
 #include "server/rpc/messages.h"
@@ -41,8 +42,7 @@ class ClassifyStream final
     // Without a timeout of its own a request has the model's default, within the stream's time.
     absl::Time deadline = absl::InfiniteFuture();
     if (message.has_timeout()) {
-      const absl::Duration timeout =
-          absl::Seconds(message.timeout().seconds()) + absl::Nanoseconds(message.timeout().nanos());
+      const absl::Duration timeout = ToAbsl(message.timeout());
       if (timeout <= absl::ZeroDuration()) {
         return absl::InvalidArgumentError(
             absl::StrCat("timeout is ", absl::FormatDuration(timeout), "; it must be positive"));
@@ -64,7 +64,7 @@ class ClassifyStream final
       response->mutable_error()->set_message(std::string(answer.status().message()));
       const std::optional<absl::Duration> pause = RetryAfter(answer.status());
       if (pause && *pause != absl::InfiniteDuration()) {
-        WriteDuration(*pause, *response->mutable_error()->mutable_retry_after());
+        *response->mutable_error()->mutable_retry_after() = ToProto(*pause);
       }
     }
     return response;

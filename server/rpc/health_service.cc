@@ -9,8 +9,7 @@
 namespace patchserve {
 
 // One Watch call: sends the newest status whenever it isn't the one sent last; a
-// slow client misses intermediate ones. Everything is guarded by the service's
-// mutex.
+// slow client misses intermediate ones.
 class HealthWatch final : public grpc::ServerWriteReactor<HealthService::Response> {
  public:
   HealthWatch(HealthService& service, std::string name)
@@ -18,8 +17,9 @@ class HealthWatch final : public grpc::ServerWriteReactor<HealthService::Respons
 
   const std::string& name() const { return name_; }
 
-  // Needs the mutex, as the next.
+  // Needs the service's mutex, as the next.
   void Show(HealthService::Response::ServingStatus status) {
+    service_.mutex_.AssertHeld();
     newest_ = status;
     if (writing_ || finished_ || newest_ == response_.status()) return;
     response_.set_status(newest_);
@@ -28,12 +28,13 @@ class HealthWatch final : public grpc::ServerWriteReactor<HealthService::Respons
   }
 
   void End(const grpc::Status& status) {
+    service_.mutex_.AssertHeld();
     if (std::exchange(finished_, true)) return;
     Finish(status);
   }
 
   void OnWriteDone(bool ok) override {
-    std::lock_guard lock(service_.mutex_);
+    Lock lock(service_.mutex_);
     writing_ = false;
     if (ok) {
       Show(newest_);
@@ -43,13 +44,13 @@ class HealthWatch final : public grpc::ServerWriteReactor<HealthService::Respons
   }
 
   void OnCancel() override {
-    std::lock_guard lock(service_.mutex_);
+    Lock lock(service_.mutex_);
     End(grpc::Status::CANCELLED);
   }
 
   void OnDone() override {
     {
-      std::lock_guard lock(service_.mutex_);
+      Lock lock(service_.mutex_);
       service_.watches_.erase(this);
     }
     delete this;
@@ -58,10 +59,12 @@ class HealthWatch final : public grpc::ServerWriteReactor<HealthService::Respons
  private:
   HealthService& service_;
   const std::string name_;
-  HealthService::Response response_;  // status UNKNOWN, which is never shown: nothing sent yet
-  HealthService::Response::ServingStatus newest_ = HealthService::Response::UNKNOWN;
-  bool writing_ = false;
-  bool finished_ = false;
+  // UNKNOWN, which is never shown, until something is sent.
+  HealthService::Response response_ ABSL_GUARDED_BY(service_.mutex_);
+  HealthService::Response::ServingStatus newest_ ABSL_GUARDED_BY(service_.mutex_) =
+      HealthService::Response::UNKNOWN;
+  bool writing_ ABSL_GUARDED_BY(service_.mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(service_.mutex_) = false;
 };
 
 // The answer to a Watch that can't be parsed.
@@ -94,13 +97,13 @@ HealthService::HealthService(std::function<void()> unparsable) {
 }
 
 void HealthService::Set(const std::string& name, bool serving) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   serving_[name] = serving && !serving_ended_;
   Publish(name);
 }
 
 void HealthService::EndServing(const std::string& except) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   serving_ended_ = true;
   for (auto& [name, serving] : serving_) {
     if (!except.empty() && name == except) continue;
@@ -110,7 +113,7 @@ void HealthService::EndServing(const std::string& except) {
 }
 
 bool HealthService::Serving(const std::string& name) const {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   return StatusOf(name) == Response::SERVING;
 }
 
@@ -121,7 +124,7 @@ void HealthService::Publish(const std::string& name) {
 }
 
 void HealthService::EndWatches() {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   watches_ended_ = true;
   for (HealthWatch* watch : watches_) {
     watch->End({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
@@ -137,7 +140,7 @@ HealthService::Response::ServingStatus HealthService::StatusOf(const std::string
 grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* context,
                                                const grpc::health::v1::HealthCheckRequest* request,
                                                Response* response) {
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   response->set_status(StatusOf(request->service()));
   if (response->status() != Response::SERVICE_UNKNOWN) return Answered(*context);
   return Answered(*context, absl::NotFoundError(
@@ -147,7 +150,7 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
 grpc::ServerWriteReactor<HealthService::Response>* HealthService::Watch(
     grpc::CallbackServerContext*, const grpc::health::v1::HealthCheckRequest* request) {
   auto* watch = new HealthWatch(*this, request->service());
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   watches_.insert(watch);
   if (watches_ended_) {
     watch->End({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});

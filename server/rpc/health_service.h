@@ -4,12 +4,12 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 #include <set>
 #include <string>
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -46,14 +46,15 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
 
  private:
   friend class HealthWatch;
-  Response::ServingStatus StatusOf(const std::string& name) const;  // needs mutex_
-  void Publish(const std::string& name);                            // needs mutex_
+  Response::ServingStatus StatusOf(const std::string& name) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Publish(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  mutable std::mutex mutex_;
-  std::map<std::string, bool> serving_;  // guarded by mutex_
-  std::set<HealthWatch*> watches_;       // guarded by mutex_
-  bool serving_ended_ = false;           // guarded by mutex_
-  bool watches_ended_ = false;           // guarded by mutex_
+  mutable Mutex mutex_;
+  std::map<std::string, bool> serving_ ABSL_GUARDED_BY(mutex_);
+  std::set<HealthWatch*> watches_ ABSL_GUARDED_BY(mutex_);
+  bool serving_ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool watches_ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace patchserve

@@ -29,12 +29,30 @@ absl::Status Invalid(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(parts...));
 }
 
+// Of the types that inputs have here.
+int ValuesOfItsType(const InputTensor& input) {
+  const Contents& contents = input.contents();
+  if (input.datatype() == "BYTES") return contents.bytes_contents_size();
+  if (input.datatype() == "UINT8") return contents.uint_contents_size();
+  return contents.fp32_contents_size();
+}
+
+int ValuesOfAnyType(const Contents& c) {
+  return c.bool_contents_size() + c.int_contents_size() + c.int64_contents_size() +
+         c.uint_contents_size() + c.uint64_contents_size() + c.fp32_contents_size() +
+         c.fp64_contents_size() + c.bytes_contents_size();
+}
+
+// Errors: INVALID_ARGUMENT: another datatype, or typed contents of another one.
 absl::Status CheckDatatype(const InputTensor& input, std::vector<absl::string_view> allowed) {
-  if (std::find(allowed.begin(), allowed.end(), input.datatype()) != allowed.end()) {
-    return absl::OkStatus();
+  if (std::find(allowed.begin(), allowed.end(), input.datatype()) == allowed.end()) {
+    return Invalid("input \"image\" is ", Quote(input.datatype()), ", not ",
+                   absl::StrJoin(allowed, ", "));
   }
-  return Invalid("input \"image\" is ", Quote(input.datatype()), ", not ",
-                 absl::StrJoin(allowed, ", "));
+  if (ValuesOfAnyType(input.contents()) != ValuesOfItsType(input)) {
+    return Invalid("input \"image\" is ", input.datatype(), " and has contents of another type");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WrongShape(const InputTensor& input, absl::string_view wanted) {

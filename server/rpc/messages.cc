@@ -2,8 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "google/protobuf/duration.pb.h"
 #include "server/base/bytes.h"
+#include "server/base/proto_duration.h"
 #include "server/base/status.h"
 
 namespace patchserve {
@@ -96,12 +96,6 @@ void WritePreprocessing(const Preprocessing& from, v1::Preprocessing& to) {
 
 }  // namespace
 
-void WriteDuration(absl::Duration from, google::protobuf::Duration& to) {
-  const int64_t nanoseconds = absl::ToInt64Nanoseconds(from);
-  to.set_seconds(nanoseconds / 1'000'000'000);
-  to.set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
-}
-
 absl::StatusOr<ClassifyRequest> ReadRequest(const v1::ClassifyRequest& message) {
   ClassifyRequest request;
   request.model = message.model();
@@ -137,9 +131,9 @@ void WriteResponse(const Answer& answer, const v1::ClassifyRequest& request,
   response.set_model(answer.model->name);
   response.set_version(description.version);
   response.set_id(request.id());
-  WriteDuration(answer.decode, *response.mutable_timings()->mutable_decode());
-  WriteDuration(answer.queue, *response.mutable_timings()->mutable_queue());
-  WriteDuration(answer.run, *response.mutable_timings()->mutable_run());
+  *response.mutable_timings()->mutable_decode() = ToProto(answer.decode);
+  *response.mutable_timings()->mutable_queue() = ToProto(answer.queue);
+  *response.mutable_timings()->mutable_run() = ToProto(answer.run);
   response.set_batch_size(answer.batch_size);
   v1::ImageInfo& image = *response.mutable_image();
   image.set_width(answer.image.width);

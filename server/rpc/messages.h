@@ -20,7 +20,6 @@ absl::StatusOr<ClassifyRequest> ReadRequest(const v1::ClassifyRequest& message);
 void WriteResponse(const Answer& answer, const v1::ClassifyRequest& request,
                    v1::ClassifyResponse& response);
 
-void WriteDuration(absl::Duration from, google::protobuf::Duration& to);
 // Names of classes are what is long of a model: of many models they don't fit in a message.
 v1::Model WriteModel(const ModelEntry& entry, bool is_default, bool with_classes);
 

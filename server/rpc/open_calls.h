@@ -3,10 +3,10 @@
 #pragma once
 
 #include <condition_variable>
-#include <mutex>
 #include <set>
 
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -25,26 +25,26 @@ class OpenCalls {
   // The call's end is to be told by Closed(). False: nobody waits for it, since it came after
   // DrainStreams and will be refused.
   [[nodiscard]] bool Opened() {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     if (draining_) return false;
     ++open_;
     return true;
   }
   void Closed() {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     if (--open_ == 0) none_.notify_all();
   }
 
   // Of a stream: a call that DrainStreams reaches.
   void Opened(OpenStream* stream) {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     if (draining_) return stream->Drain();
     ++open_;
     streams_.insert(stream);
   }
   void Closed(OpenStream* stream) {
     {
-      std::lock_guard lock(mutex_);
+      Lock lock(mutex_);
       if (streams_.erase(stream) == 0) return;
     }
     Closed();
@@ -52,7 +52,7 @@ class OpenCalls {
 
   // Drains every stream, present or future. Unary calls are the classifier's to refuse.
   void DrainStreams() {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     draining_ = true;
     for (OpenStream* stream : streams_) stream->Drain();
   }
@@ -60,16 +60,17 @@ class OpenCalls {
   // Blocks until none is open of those that came before DrainStreams, for at most `timeout`;
   // whether none is.
   bool WaitUntilNone(absl::Duration timeout) {
-    std::unique_lock lock(mutex_);
-    return none_.wait_for(lock, absl::ToChronoNanoseconds(timeout), [this] { return open_ == 0; });
+    Lock lock(mutex_);
+    return none_.wait_for(lock, absl::ToChronoNanoseconds(timeout),
+                          [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return open_ == 0; });
   }
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable none_;
-  int open_ = 0;                   // guarded by mutex_, as the next
-  bool draining_ = false;          //
-  std::set<OpenStream*> streams_;  //
+  int open_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<OpenStream*> streams_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve

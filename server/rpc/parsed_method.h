@@ -22,7 +22,7 @@ class UnparsableCall final : public UnaryCall {
       : UnaryCall(services, context) {
     services.classifier.Refuse({.model = kNoModel, .arrival = arrival()}, Unparsable(),
                                [this](const absl::StatusOr<Answer>& refusal) {
-                                 End({"", refusal.status(), {}});
+                                 End({kNoModel, refusal.status(), {}});
                                });
   }
 

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
+#include "server/base/mutex.h"
 #include "server/base/steady_clock.h"
 #include "server/rpc/caller.h"
 #include "server/rpc/parsed_method.h"
@@ -41,12 +41,12 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
   // To be called once, after the constructor.
   void Start() {
     services_.open_calls.Opened(this);  // which may Drain it
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     Proceed();
   }
 
   void Drain() final {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     draining_ = true;
     Proceed();
   }
@@ -56,7 +56,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
     const bool unparsable = ok && message == nullptr;
     Place place{.arrival = SteadyNow()};
     {
-      std::lock_guard lock(mutex_);
+      Lock lock(mutex_);
       reading_ = false;
       if (message == nullptr) no_more_reads_ = true;
       unparsable_ = unparsable;
@@ -69,12 +69,12 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
     }
     if (message != nullptr) Handle(std::move(message), place);  // may answer at once: no lock
     if (unparsable) Refuse(place);
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     Proceed();
   }
 
   void OnWriteDone(bool ok) final {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     writing_ = false;
     answers_.pop_front();
     ++written_;
@@ -85,7 +85,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
 
   void OnCancel() final {
     {
-      std::lock_guard lock(mutex_);
+      Lock lock(mutex_);
       Abandon();
       Proceed();
     }
@@ -94,7 +94,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
 
   void OnDone() final {
     services_.open_calls.Closed(this);
-    { std::lock_guard lock(mutex_); }  // a runner may still be leaving Answered
+    { Lock lock(mutex_); }  // a runner may still be leaving Answered
     delete this;
   }
 
@@ -112,7 +112,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
 
   void Answered(Place place, std::unique_ptr<Response> answer, const Outcome& outcome) {
     services_.access_log.Note(context_, place.arrival, outcome);
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     if (cancelled_) {
       --unanswered_;
     } else if (order_ == AnswerOrder::kAsRead) {
@@ -131,11 +131,12 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
  private:
   // Counts a message that can't be parsed, and notes it.
   void Refuse(Place place) {
-    services_.classifier.Refuse(
-        {.model = UnparsableCall::kNoModel, .arrival = place.arrival}, Unparsable(),
-        [&](const absl::StatusOr<Answer>& refusal) {
-          services_.access_log.Note(context_, place.arrival, {"", refusal.status(), {}});
-        });
+    services_.classifier.Refuse({.model = UnparsableCall::kNoModel, .arrival = place.arrival},
+                                Unparsable(), [&](const absl::StatusOr<Answer>& refusal) {
+                                  services_.access_log.Note(
+                                      context_, place.arrival,
+                                      {UnparsableCall::kNoModel, refusal.status(), {}});
+                                });
   }
 
   // What was read; null if it can't be parsed. No read is under way.
@@ -146,8 +147,8 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
     return message;
   }
 
-  // What waits to be written isn't. Needs mutex_.
-  void Abandon() {
+  // What waits to be written isn't.
+  void Abandon() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     cancelled_ = true;
     no_more_reads_ = true;
     const size_t kept = writing_ ? 1 : 0;  // gRPC still holds the first one
@@ -157,8 +158,8 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
     answers_.resize(kept);
   }
 
-  // Starts whatever can be started. Needs mutex_.
-  void Proceed() {
+  // Starts whatever can be started.
+  void Proceed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (finished_) return;
     if (!writing_ && !answers_.empty() && answers_.front() != nullptr) {
       writing_ = true;
@@ -176,7 +177,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
     }
   }
 
-  grpc::Status EndStatus() const {
+  grpc::Status EndStatus() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (cancelled_) return {grpc::StatusCode::CANCELLED, "the caller cancelled"};
     if (unparsable_) return ToGrpc(Unparsable());
     if (no_more_reads_) return grpc::Status::OK;
@@ -189,19 +190,19 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
   const bool retried_;
   Cancellation cancellation_;
   grpc::ByteBuffer next_;  // gRPC's while it reads
-  std::mutex mutex_;
-  // All guarded by mutex_:
-  bool cancelled_ = false;
-  bool reading_ = false;
-  bool writing_ = false;
-  bool no_more_reads_ = false;
-  bool unparsable_ = false;  // the last message read
-  bool draining_ = false;
-  bool finished_ = false;
-  int unanswered_ = 0;              // read, and not yet written
-  int64_t read_ = 0, written_ = 0;  // messages in all
+  Mutex mutex_;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool no_more_reads_ ABSL_GUARDED_BY(mutex_) = false;
+  bool unparsable_ ABSL_GUARDED_BY(mutex_) = false;  // the last message read
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  int unanswered_ ABSL_GUARDED_BY(mutex_) = 0;  // read, and not yet written
+  // Messages in all.
+  int64_t read_ ABSL_GUARDED_BY(mutex_) = 0, written_ ABSL_GUARDED_BY(mutex_) = 0;
   // The first being written; null: not there yet, and has to come before those after it.
-  std::deque<std::unique_ptr<Response>> answers_;
+  std::deque<std::unique_ptr<Response>> answers_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace patchserve

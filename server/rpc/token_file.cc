@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/base/line_limit.h"
+#include "server/base/mutex.h"
 #include "server/base/read_file.h"
 #include "server/base/status.h"
 #include "server/base/steady_clock.h"
@@ -55,7 +56,7 @@ class TokenProcessor final : public grpc::AuthMetadataProcessor {
     refused_(reason);
     std::optional<int64_t> left_out;
     {
-      std::lock_guard lock(mutex_);
+      Lock lock(mutex_);
       left_out = lines_.Show(SteadyNow());
     }
     if (left_out) {
@@ -67,8 +68,8 @@ class TokenProcessor final : public grpc::AuthMetadataProcessor {
 
   const std::shared_ptr<TokenFile> tokens_;
   const std::function<void(const std::string& reason)> refused_;
-  std::mutex mutex_;
-  LineLimit lines_;  // guarded by mutex_
+  Mutex mutex_;
+  LineLimit lines_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -107,7 +108,7 @@ TokenFile::TokenFile(std::string path, TokenNames names)
 std::optional<std::string> TokenFile::NameOf(absl::string_view authorization) {
   // RFC 9110, 11.1: the scheme's letters may be of either case, blanks may be more than one.
   authorization = absl::StripAsciiWhitespace(authorization);
-  std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   LookAgain(SteadyNow());
   if (!absl::StartsWithIgnoreCase(authorization, "Bearer ")) return std::nullopt;
   const auto found =

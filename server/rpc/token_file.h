@@ -4,7 +4,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
@@ -12,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "grpcpp/security/auth_metadata_processor.h"
+#include "server/base/mutex.h"
 
 namespace patchserve {
 
@@ -37,12 +37,12 @@ class TokenFile {
 
  private:
   TokenFile(std::string path, TokenNames names);
-  void LookAgain(absl::Time now);  // needs mutex_
+  void LookAgain(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string path_;
-  std::mutex mutex_;
-  TokenNames names_;   // guarded by mutex_
-  absl::Time looked_;  // guarded by mutex_
+  Mutex mutex_;
+  TokenNames names_ ABSL_GUARDED_BY(mutex_);
+  absl::Time looked_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Lets a call pass that carries "authorization: Bearer TOKEN" with a token of the file, and

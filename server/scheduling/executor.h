@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -16,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 #include "server/base/steady_clock.h"
 #include "server/base/thread_pool.h"
 #include "server/scheduling/between_batches.h"
@@ -66,7 +66,7 @@ class Executor {
 
   // `run` is called on the runners, for several batches at once. Returns the model's number.
   int AddModel(int max_queued, CostModel cost, RunBatch run) {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     const int model = scheduler_.AddModel(max_queued, std::move(cost));
     run_.resize(std::max<size_t>(run_.size(), model + 1));
     run_[model] = std::make_shared<RunBatch>(std::move(run));
@@ -76,27 +76,27 @@ class Executor {
   // Its number may be another model's from here on. Nothing of it may wait; its last batch may
   // still be running.
   void RemoveModel(int model) {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     run_[model] = nullptr;
     scheduler_.RemoveModel(model);
   }
 
   void LimitBatch(int model, int most) {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     scheduler_.LimitBatch(model, most);
   }
 
   // Asks for a place for an item that is still to be decoded. The ticket of one that is admitted
   // must be pushed or cancelled.
   [[nodiscard]] Admission Admit(const Asking& asking) {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     return scheduler_.Admit(asking, options_.now());
   }
 
   // The item of that ticket is ready to run. Gives it back after Stop, or if it was cancelled.
   [[nodiscard]] std::optional<Item> Push(int64_t ticket, Item item) {
     {
-      std::lock_guard lock(mutex_);
+      Lock lock(mutex_);
       if (stopping_) scheduler_.Leave(ticket, options_.now());
       if (!scheduler_.Ready(ticket, options_.now())) return item;
       items_.emplace(ticket, std::move(item));
@@ -107,7 +107,7 @@ class Executor {
 
   // Frees the ticket's place, and drops its item on this thread if it was pushed.
   void Cancel(int64_t ticket) {
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     const bool in_time = scheduler_.Leave(ticket, options_.now());
     auto pushed = items_.extract(ticket);
     lock.unlock();
@@ -118,13 +118,13 @@ class Executor {
 
   // Whether an item of the model can still be in time.
   bool InTime(int model, absl::Time deadline) {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     return scheduler_.InTime(model, deadline, options_.now());
   }
 
   // How long one more item of the model would wait for its batch.
   absl::Duration PredictedWait(int model) {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
     return scheduler_.Wait(model, options_.now());
   }
 
@@ -132,7 +132,7 @@ class Executor {
   // blocks until it is done. `expected`: how long it will keep the runner. False: Stop came first.
   bool RunBetween(int runner, std::function<void()> work, absl::Duration expected,
                   absl::Duration patience) {
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     if (stopping_) return false;
     std::future<bool> ran =
         between_.Add(runner, {std::move(work), expected, options_.now() + patience});
@@ -144,7 +144,7 @@ class Executor {
   // Runs what is queued, then joins the runners. A second call does nothing.
   void Stop() {
     {
-      std::lock_guard lock(mutex_);
+      Lock lock(mutex_);
       stopping_ = true;
       between_.GiveUp();
     }
@@ -157,7 +157,7 @@ class Executor {
   void Loop(int runner) {
     NameThread(absl::StrCat("runner-", runner));
     options_.prepare_runner(runner);
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     while (true) {
       const absl::Time now = options_.now();
       if (auto between = between_.Take(runner, scheduler_.ready() > 0, now)) {
@@ -172,7 +172,10 @@ class Executor {
       if (scheduler_.ready() == 0 && stopping_) return;
       const Scheduler::Batch batch = scheduler_.Next(now, /*draining=*/stopping_);
       if (batch.model >= 0 || !batch.late.empty()) {
-        Do(batch, lock);
+        Taken taken = Take(batch);
+        lock.unlock();
+        Do(batch, std::move(taken));
+        lock.lock();
       } else if (batch.wake == absl::InfiniteFuture()) {
         changed_.wait(lock);
       } else {
@@ -181,21 +184,28 @@ class Executor {
     }
   }
 
-  // Unlocks for as long as it calls out.
-  void Do(const Scheduler::Batch& batch, std::unique_lock<std::mutex>& lock) {
-    const auto run = batch.model < 0 ? nullptr : run_[batch.model];
-    std::vector<Item> items = TakeItems(batch.requests), late = TakeItems(batch.late);
+  struct Taken {
+    std::shared_ptr<RunBatch> run;  // null: there is no batch
+    std::vector<Item> items, late;
+  };
+
+  Taken Take(const Scheduler::Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    Taken taken{batch.model < 0 ? nullptr : run_[batch.model], TakeItems(batch.requests),
+                TakeItems(batch.late)};
     // Another runner may take what this one leaves.
     if (scheduler_.ready() > 0) changed_.notify_one();
-    lock.unlock();
-    for (Item& item : late) options_.drop(std::move(item), DropReason::kExpired);
-    if (run != nullptr) {
+    return taken;
+  }
+
+  void Do(const Scheduler::Batch& batch, Taken taken) {
+    for (Item& item : taken.late) options_.drop(std::move(item), DropReason::kExpired);
+    if (const auto run = std::move(taken.run); run != nullptr) {
       const auto learns = std::make_shared<bool>(true);
       if (batch.threads > 1) options_.use_threads(batch.threads);
       (*run)(
-          std::move(items), batch.bucket,
+          std::move(taken.items), batch.bucket,
           [&](bool ok) {
-            std::lock_guard done(mutex_);
+            Lock done(mutex_);
             // The model may have gone with its last batch.
             *learns = ok && run == run_[batch.model];
             scheduler_.Ended(batch.run, options_.now(), *learns);
@@ -204,28 +214,29 @@ class Executor {
           },
           [this, run, learns, model = batch.model,
            requests = static_cast<int>(batch.requests.size())](int late) {
-            std::lock_guard done(mutex_);
+            Lock done(mutex_);
             if (*learns && run == run_[model]) scheduler_.Answered(model, requests, late);
           });
       if (batch.threads > 1) options_.use_threads(1);
     }
-    lock.lock();
   }
 
-  std::vector<Item> TakeItems(const std::vector<int64_t>& tickets) {
+  std::vector<Item> TakeItems(const std::vector<int64_t>& tickets)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::vector<Item> items;
     for (int64_t ticket : tickets) items.push_back(std::move(items_.extract(ticket).mapped()));
     return items;
   }
 
   const Options options_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable changed_;
-  Scheduler scheduler_;                         // guarded by mutex_, as all that follow
-  std::unordered_map<int64_t, Item> items_;     // that are pushed and wait, by ticket
-  std::vector<std::shared_ptr<RunBatch>> run_;  // by model
-  BetweenBatches between_;                      // not started
-  bool stopping_ = false;
+  Scheduler scheduler_ ABSL_GUARDED_BY(mutex_);
+  // Those that are pushed and wait, by ticket.
+  std::unordered_map<int64_t, Item> items_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<RunBatch>> run_ ABSL_GUARDED_BY(mutex_);  // by model
+  BetweenBatches between_ ABSL_GUARDED_BY(mutex_);                      // not started
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> runners_;
 };
 

@@ -37,6 +37,7 @@
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/base/bytes.h"
 #include "server/base/free_memory.h"
+#include "server/base/proto_duration.h"
 #include "server/image/decode.h"
 #include "server/image/preprocess.h"
 #include "server/model/engine.h"
@@ -166,10 +167,6 @@ Served ServedRound(const SendFunction& send, pid_t server, int callers) {
   return {(CpuSecondsOf(server) - cpu) / answers, answers / seconds};
 }
 
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
 // Median milliseconds that a request takes beside its decode and its run, and in all.
 std::pair<double, double> LoneRequest(ClassifierClient& client, const std::string& photo) {
   std::vector<double> added, total;
@@ -180,7 +177,7 @@ std::pair<double, double> LoneRequest(ClassifierClient& client, const std::strin
     const absl::Duration took = absl::Now() - start;
     const v1::Timings& timings = response.timings();
     added.push_back(
-        absl::ToDoubleMilliseconds(took - FromProto(timings.decode()) - FromProto(timings.run())));
+        absl::ToDoubleMilliseconds(took - ToAbsl(timings.decode()) - ToAbsl(timings.run())));
     total.push_back(absl::ToDoubleMilliseconds(took));
   }
   return {Median(added), Median(total)};

@@ -6,6 +6,7 @@
 #include <future>
 #include <latch>
 
+#include "server/base/proto_duration.h"
 #include "tests/client/fake_server.h"
 
 namespace patchserve {
@@ -30,10 +31,7 @@ std::string Label(const Answer& answer) {
 grpc::Status Full(std::optional<absl::Duration> retry_after) {
   std::string details;
   if (retry_after) {
-    google::protobuf::Duration pause;
-    pause.set_seconds(absl::ToInt64Seconds(*retry_after));
-    pause.set_nanos(absl::ToInt64Nanoseconds(*retry_after % absl::Seconds(1)));
-    details = pause.SerializeAsString();
+    details = ToProto(*retry_after).SerializeAsString();
   }
   return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full", details);
 }

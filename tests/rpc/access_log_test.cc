@@ -46,6 +46,12 @@ TEST_F(AccessLogTest, AnErrorIsLoggedAndAMalformedTraceIsnt) {
   EXPECT_THAT(entry.traceparent, IsEmpty());
 }
 
+TEST_F(AccessLogTest, ARefusalOfTheDefaultModelHasItsName) {
+  const AccessEntry entry = Logged({}, kTraceparent);
+  EXPECT_EQ(entry.status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(entry.model, "fake");
+}
+
 TEST_F(AccessLogTest, AModelInferIsOneEntryHoweverManyImagesItHas) {
   grpc::ClientContext context;
   context.AddMetadata("traceparent", kTraceparent);
@@ -76,7 +82,8 @@ TEST_F(AccessLogTest, ARequestOfEitherStreamIsAnEntry) {
 
 TEST(AccessLogSamplingTest, TheShareIsLoggedEvenly) {
   int written = 0;
-  AccessLog log(0.25, [&written](const AccessEntry&) { ++written; });
+  AccessLog log(
+      0.25, [&written](const AccessEntry&) { ++written; }, "fake");
   grpc::CallbackServerContext call;
   for (int i = 0; i < 100; ++i)
     log.Note(call, absl::InfinitePast(), {"", absl::CancelledError(), {}});

@@ -120,7 +120,16 @@ INSTANTIATE_TEST_SUITE_P(
                      r.clear_raw_input_contents();
                      Input(r).mutable_contents()->add_fp32_contents(1);
                    },
-                   StatusCode::INVALID_ARGUMENT, "has 0 elements"},
+                   StatusCode::INVALID_ARGUMENT, "is BYTES and has contents of another type"},
+        BadRequest{"TypedContentsOfItsTypeAndAnother",
+                   [](auto& r) {
+                     r.clear_raw_input_contents();
+                     for (int i = 0; i < 2; ++i) {
+                       Input(r).mutable_contents()->add_bytes_contents(ColourFile(1, 2, 3));
+                     }
+                     Input(r).mutable_contents()->add_int64_contents(1);
+                   },
+                   StatusCode::INVALID_ARGUMENT, "is BYTES and has contents of another type"},
         BadRequest{"NotAnImage", [](auto& r) { Raw(r, Element("x") + Element("y")); },
                    StatusCode::INVALID_ARGUMENT, "image 0: "},
         BadRequest{"SharedMemoryInput",

@@ -78,10 +78,12 @@ class ServiceTest : public ClassifierTest {
   HealthService health;
   OtherMethods other_methods;
   OpenCalls open_calls;
-  AccessLog access_log{1, [this](const AccessEntry& entry) {
+  AccessLog access_log{1,
+                       [this](const AccessEntry& entry) {
                          std::lock_guard lock(mutex);
                          logged.push_back(entry);
-                       }};
+                       },
+                       "fake"};
   std::mutex mutex;
   std::vector<AccessEntry> logged;        // guarded by mutex
   std::unique_ptr<ModelChanges> changes;  // null unless set before SetUp

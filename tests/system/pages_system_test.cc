@@ -66,9 +66,9 @@ TEST(PagesSystemTest, TheMetricsPageListsThoseOfAScrape) {
 }
 
 TEST(PagesSystemTest, LinksToFilesLeadSomewhere) {
-  std::set<fs::path> pages = {kSource / "README.md", kSource / "CONTRIBUTING.md",
-                              kSource / "SECURITY.md", kSource / "server/README.md",
-                              kSource / "deploy/README.md"};
+  std::set<fs::path> pages = {kSource / "README.md",       kSource / "CONTRIBUTING.md",
+                              kSource / "SECURITY.md",     kSource / "server/README.md",
+                              kSource / "tests/README.md", kSource / "deploy/README.md"};
   for (const auto& entry : fs::recursive_directory_iterator(kSource / "docs")) {
     if (entry.path().extension() == ".md") pages.insert(entry.path());
   }

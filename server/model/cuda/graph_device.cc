@@ -12,9 +12,9 @@
 
 #include <algorithm>
 #include <exception>
-#include <mutex>
 #include <new>
 
+#include "server/base/mutex.h"
 #include "server/model/cuda/card.h"
 #include "server/model/cuda/launch.h"
 
@@ -75,7 +75,7 @@ class CudaGraphDevice : public GraphDevice {
   }
 
   std::unique_ptr<Graph> Record(const std::function<void()>& work) override {
-    std::lock_guard lock(one_recording_);
+    Lock lock(one_recording_);
     const CUDAStreamGuard stream(recording_);
     work();
     C10_CUDA_CHECK(cudaStreamSynchronize(recording_));
@@ -109,7 +109,7 @@ class CudaGraphDevice : public GraphDevice {
   void Run(const std::vector<Gather>& gathers, Graph& recorded) override {
     auto& graph = static_cast<CudaGraph&>(recorded);
     {
-      std::lock_guard lock(launching_);  // else one batch might wait for the other's graph, too
+      Lock lock(launching_);  // else one batch might wait for the other's graph, too
       const CUDAStreamGuard stream(running_);
       for (const Gather& gather : gathers) {
         C10_CUDA_CHECK(static_cast<cudaError_t>(RunGather(gather, gathering_.stream())));
@@ -133,7 +133,7 @@ class CudaGraphDevice : public GraphDevice {
   // on another one, which thus nobody's recording holds up.
   const CUDAStream recording_, gathering_, running_;
   const c10::MempoolId_t pool_;
-  std::mutex one_recording_, launching_;
+  Mutex one_recording_, launching_;
 };
 
 }  // namespace
