@@ -11,7 +11,7 @@
 # make test-hub  models of a hub: the fake hub by Python's huggingface_hub, and one cache of both; a minute
 # make simulate  the scheduling against its peers' policies, in virtual time; 5 minutes
 # make simulate-plots  docs/scheduling-*.svg, from what that left
-# make cuda      compile the kernels for NVIDIA GPUs, on any machine; CUDA=FULL: for all cards
+# make cuda      compile the kernels for NVIDIA GPUs, on any machine, and test what of them runs on a CPU; CUDA=FULL: for all cards
 # make fuzz      throw random bytes at what reads files: RUNS times at each parser
 # make conformance  compare every network, transform and decoder with timm and Pillow; writes docs/fidelity.md
 # make conformance-oip  Triton's, KServe's and other clients, unmodified, against the server; 2 minutes
@@ -69,7 +69,8 @@ CUDA ?= QUICK
 cuda:
 	tools/install_deps.sh --cuda
 	cmake -S . -B $(BUILD)-cuda -G Ninja -DPATCHSERVE_DEPS=$(DEPS) -DPATCHSERVE_CUDA=$(CUDA) >/dev/null
-	cmake --build $(BUILD)-cuda -j $(JOBS) --target patchserve_cuda
+	cmake --build $(BUILD)-cuda -j $(JOBS) --target patchserve_cuda cuda_epilogue_tests
+	$(BUILD)-cuda/bin/cuda_epilogue_tests --gtest_brief=1
 
 bench: build
 	tests/bench/run.sh $(BUILD)/bin

@@ -1,10 +1,10 @@
 # The compiler of the kernels for NVIDIA GPUs, from PyPI; no GPU is needed to compile them.
 #
 # patchserve_cuda_objects(NAME SOURCES a.cu ... ARCHITECTURES 80 90a ...
-#                         [DEFINITIONS A=1 ...] [SPILLS BYTES]):
+#                         [DEFINITIONS A=1 ...]):
 #                         an object library of kernels; in the quick configuration only for sm_90a,
 #                         with PATCHSERVE_CUDA_QUICK defined. A kernel that spills registers to
-#                         memory, or more than so many bytes, doesn't compile.
+#                         memory, or more than spills.txt of its folder allows NAME, doesn't compile.
 set(PATCHSERVE_CUDA "" CACHE STRING
     "libpatchserve_cuda.so: FULL, or QUICK for one GPU (sm_90a) and few kernels, or OFF; empty: FULL with LibTorch for CUDA")
 set_property(CACHE PATCHSERVE_CUDA PROPERTY STRINGS "" FULL QUICK OFF)
@@ -36,7 +36,7 @@ enable_language(CUDA)
 set(CMAKE_BUILD_RPATH "\$ORIGIN")
 
 function(patchserve_cuda_objects name)
-  cmake_parse_arguments(ARG "" "SPILLS" "SOURCES;ARCHITECTURES;DEFINITIONS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;ARCHITECTURES;DEFINITIONS" ${ARGN})
   if(PATCHSERVE_CUDA STREQUAL QUICK)
     set(ARG_ARCHITECTURES 90a)
   endif()
@@ -54,10 +54,10 @@ function(patchserve_cuda_objects name)
   if(PATCHSERVE_CUDA STREQUAL QUICK)
     target_compile_definitions(${name} PRIVATE PATCHSERVE_CUDA_QUICK)
   endif()
-  if(NOT ARG_SPILLS)
-    set(ARG_SPILLS 0)
-  endif()
+  set(check ${PROJECT_SOURCE_DIR}/cmake/check_spills.sh)
+  set(spills ${CMAKE_CURRENT_SOURCE_DIR}/spills.txt)
   target_compile_options(${name} PRIVATE -Xptxas=-v)
+  set_source_files_properties(${ARG_SOURCES} PROPERTIES OBJECT_DEPENDS "${check};${spills}")
   set_target_properties(${name} PROPERTIES CUDA_COMPILER_LAUNCHER
-    "${PROJECT_SOURCE_DIR}/cmake/check_spills.sh;${ARG_SPILLS};${CMAKE_CXX_COMPILER_LAUNCHER}")
+    "${check};${spills};${name};${CMAKE_CXX_COMPILER_LAUNCHER}")
 endfunction()

@@ -54,7 +54,7 @@ ABSL_FLAG(int, max_batch, 0,
           "The most images that run together. 0: 8 on a CPU; on a GPU as many as lower the time an "
           "image, "
           "up to 256.");
-ABSL_FLAG(int, max_queue, 512, "The most requests of a model that wait; more are refused.");
+ABSL_FLAG(int, max_queue, 1024, "The most requests of a model that wait; more are refused.");
 ABSL_FLAG(int64_t, memory_limit, 0,
           "Bytes that the process may take in all, from which the next two and --max_grpc_memory "
           "follow. 0: its cgroup's limit, or the machine's memory.");

@@ -43,7 +43,7 @@ absl::StatusOr<FileDescriptor> Lock(const HubCache& cache, const HubFile& file,
   return lock;
 }
 
-std::string Megabytes(uint64_t bytes) { return absl::StrCat((bytes + 999'999) / 1'000'000, " MB"); }
+constexpr uint64_t kMegabyte = 1'000'000;
 
 absl::Status CheckSpace(const fs::path& folder, int64_t needed) {
   struct statvfs disk;
@@ -51,8 +51,9 @@ absl::Status CheckSpace(const fs::path& folder, int64_t needed) {
   const uint64_t free = static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
   if (needed < 0 || free >= static_cast<uint64_t>(needed)) return absl::OkStatus();
   return absl::ResourceExhaustedError(
-      absl::StrCat(folder.string(), " has ", Megabytes(free), " free, ", Megabytes(needed),
-                   " are needed: make room, or name another folder by HF_HUB_CACHE"));
+      absl::StrCat(folder.string(), " has ", free / kMegabyte, " MB free, ",
+                   (needed + kMegabyte - 1) / kMegabyte,
+                   " MB are needed: make room, or name another folder by HF_HUB_CACHE"));
 }
 
 bool IsWhole(const fs::path& blob, const HubFile& file) {

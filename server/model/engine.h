@@ -27,7 +27,7 @@ struct EngineOptions {
   // Records the network, a graph a bucket, at its first batch of that bucket; must outlive the
   // engine. Null: the network runs operator by operator.
   GraphDevice* graphs = nullptr;
-  int max_batch = 256;  // with graphs: the largest bucket
+  int max_batch = 1;  // with graphs: the largest bucket
   // For what runs in bfloat16 or float16; must outlive the engine. Null: none.
   const FusedKernels* kernels = nullptr;
 };

@@ -77,13 +77,16 @@ class FusedKernels {
   static constexpr int kInSteps = -1;
 
   int FastestTile(const FusedLinear& layer) const;
+  std::optional<int> Known(const Key& key) const;
+  int Time(const FusedLinear& layer, const cuda::GemmShape& shape) const;
   int Start(const FusedLinear& layer, int tile, at::Tensor& result) const;
   void Check(const at::Device& device, int error) const;
 
   const cuda::Kernels& kernels_;
   const Stopwatch time_;
   // Held while a shape is timed, so that two runners don't disturb each other's figures.
-  mutable Mutex mutex_;
+  mutable Mutex timing_;
+  mutable Mutex mutex_;  // never held while a kernel is started
   mutable std::map<Key, int> fastest_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -37,6 +37,18 @@ FusedDepthwise Pack(const at::TensorOptions& target, const at::Tensor& weight,
 
 }  // namespace
 
+at::MemoryFormat DepthwiseLayout(int64_t kernel) {
+  return kernel > 7 ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast;
+}
+
+at::Tensor DepthwiseSteps::operator()(Activation activation, const at::Tensor& x) const {
+  const at::Tensor images = x.permute({0, 3, 1, 2}).contiguous(layout);  // [N, C, H, W]
+  at::Tensor mixed = at::conv2d(images, weight, bias, /*stride=*/1, "same", /*dilation=*/1,
+                                /*groups=*/images.size(1));
+  Activate(activation, mixed);
+  return at::addcmul(images, mixed, scale).permute({0, 2, 3, 1}).contiguous();
+}
+
 SpatialMixing::SpatialMixing(const Weights& weights, const BatchNorm& before,
                              const at::Tensor& weight, const at::Tensor& bias,
                              const BatchNorm& after) {
@@ -58,9 +70,11 @@ SpatialMixing::SpatialMixing(const Weights& weights, const BatchNorm& before,
                                .out_scale = after.scale.const_data_ptr<float>()});
     return;
   }
-  weight_ = weights.Place(weight).contiguous(at::MemoryFormat::ChannelsLast);
-  bias_ = weights.Place(bias);
-  scale_ = weights.Place(after.scale.view({1, -1, 1, 1}));
+  const at::MemoryFormat layout = DepthwiseLayout(weight.size(2));
+  steps_ = {.layout = layout,
+            .weight = weights.Place(weight).contiguous(layout),
+            .bias = weights.Place(bias),
+            .scale = weights.Place(after.scale.view({1, -1, 1, 1}))};
 }
 
 at::Tensor SpatialMixing::operator()(Activation activation, const at::Tensor& input) const {
@@ -70,7 +84,7 @@ at::Tensor SpatialMixing::operator()(Activation activation, const at::Tensor& in
     layer.x = before_(input);
     if (std::optional<at::Tensor> mixed = fused_->Depthwise(layer)) return *std::move(mixed);
   }
-  return input.device().is_cpu() ? OnCpu(activation, input) : InSteps(activation, before_(input));
+  return input.device().is_cpu() ? OnCpu(activation, input) : steps_(activation, before_(input));
 }
 
 at::Tensor SpatialMixing::OnCpu(Activation activation, const at::Tensor& input) const {
@@ -85,14 +99,6 @@ at::Tensor SpatialMixing::OnCpu(Activation activation, const at::Tensor& input) 
         static_cast<uint16_t*>(output.mutable_data_ptr()));
   }
   return output;
-}
-
-at::Tensor SpatialMixing::InSteps(Activation activation, const at::Tensor& x) const {
-  const at::Tensor planes = x.permute({0, 3, 1, 2});  // [N, C, H, W], channels last
-  at::Tensor mixed = at::conv2d(planes, weight_, bias_, /*stride=*/1, "same", /*dilation=*/1,
-                                /*groups=*/planes.size(1));
-  Activate(activation, mixed);
-  return at::addcmul(planes, mixed, scale_).permute({0, 2, 3, 1});
 }
 
 }  // namespace patchserve

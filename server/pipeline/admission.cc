@@ -21,10 +21,9 @@ std::string Left(absl::Duration time) {
 
 constexpr absl::Duration kShortestPause = absl::Milliseconds(10);
 
-absl::Status Refuse(Call& call, ShedReason reason, absl::Duration pause, absl::Time now,
+absl::Status Refuse(const Call& call, ShedReason reason, absl::Duration pause, absl::Time now,
                     absl::string_view why) {
   call.figures->Shed(reason, call.request.criticality);
-  call.no_room = reason != ShedReason::kLate;
   pause = std::max(pause, kShortestPause);
   // What would come too late anyway is better not repeated.
   const bool in_time = now + pause < call.request.deadline;
@@ -71,10 +70,7 @@ absl::Status AdmissionControl::Admit(Call& call, absl::Time now) {
   if (decision.ok() || !call.request.retried) {
     call.figures->Demanded(decode / decode_threads_, admission.work);
   }
-  if (!decision.ok()) {
-    for (Hold* hold : {&call.bytes, &call.undecoded, &call.place}) hold->Release();
-    return decision;
-  }
+  if (!decision.ok()) return decision;
   for (Cancellation* cancellation : {call.request.cancellation, call.request.given_up}) {
     if (cancellation != nullptr) cancellation->Add(call.ticket);
   }
@@ -84,6 +80,13 @@ absl::Status AdmissionControl::Admit(Call& call, absl::Time now) {
 
 absl::Status AdmissionControl::Decide(Call& call, const Admission& admission, absl::Time now) {
   const ServedModel& model = *call.model;
+  if (admission.answer == Admission::Answer::kHopeless) {
+    call.figures->Shed(ShedReason::kExpired, call.request.criticality);
+    return absl::DeadlineExceededError(absl::StrCat(
+        "on an idle server, too, ", Needed(admission.wait), " for decoding, ",
+        Needed(admission.run), " to run alone and ", Needed(admission.margin),
+        " to spare are more than the ", Left(call.request.deadline - now), " until the deadline"));
+  }
   const double room = RoomFor(call.request.criticality);
   call.bytes =
       bytes_.Take(BytesInFlight(call.request.image, model.description.preprocessing), room);
@@ -99,6 +102,7 @@ absl::Status AdmissionControl::Decide(Call& call, const Admission& admission, ab
                                " bytes of ", decoding_.limit(), " allowed"));
   }
   switch (admission.answer) {
+    case Admission::Answer::kHopeless:  // see above
     case Admission::Answer::kAdmitted:
       break;
     case Admission::Answer::kNoPlace:
@@ -114,13 +118,6 @@ absl::Status AdmissionControl::Decide(Call& call, const Admission& admission, ab
     case Admission::Answer::kHarmful:
       return Refuse(call, ShedReason::kLate, admission.retry_after, now,
                     "this request would make others late that were admitted before");
-    case Admission::Answer::kHopeless:
-      call.figures->Shed(ShedReason::kExpired, call.request.criticality);
-      return absl::DeadlineExceededError(
-          absl::StrCat("on an idle server, too, ", Needed(admission.wait), " for decoding, ",
-                       Needed(admission.run), " to run alone and ", Needed(admission.margin),
-                       " to spare are more than the ", Left(call.request.deadline - now),
-                       " until the deadline"));
   }
   return absl::OkStatus();
 }

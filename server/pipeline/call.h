@@ -52,8 +52,6 @@ class Call {
   Hold bytes;
   Hold undecoded, decode_work;
   Hold place;
-  // Refused for want of room, not of time: the answer need not be quick.
-  bool no_room = false;
 
  private:
   static bool Requested(const Cancellation* cancellation) {

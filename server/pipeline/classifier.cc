@@ -21,13 +21,6 @@ absl::Status Expired() {
 // replaces.
 constexpr int kBoundedByAdmission = std::numeric_limits<int>::max();
 
-// Of the threads that answer refusals: 3 % of a core that others want too. Callers that come back
-// at once then leave 0.93 of the throughput; at 0, 0.3; at 10, 0.85. At 19 all of it, but each of a
-// few hundred waits for most of a second.
-constexpr int kRefusalNice = 15;
-// More are answered at once.
-constexpr size_t kWaitingRefusals = 1024;
-
 absl::Status ShuttingDown() { return absl::UnavailableError("the server is shutting down"); }
 
 }  // namespace
@@ -53,7 +46,6 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
                      .device_lost = options_.device_lost,
                      .now = options_.now},
                     *executor_, device_metrics_),
-      refusal_pool_("refusal", 1, kWaitingRefusals, kRefusalNice),
       decode_pool_("decode", options_.decode_threads, kBoundedByAdmission) {
   device_metrics_.SetRunners(options_.runners);
   metrics_.BeforeScrape([this] {
@@ -74,7 +66,6 @@ void Classifier::Stop() {
   decode_pool_.Stop();
   executor_->Stop();
   batch_runner_.Stop();
-  refusal_pool_.Stop();
 }
 
 void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
@@ -118,27 +109,16 @@ absl::Status Classifier::Check(Call& call) {
   return absl::OkStatus();
 }
 
-absl::Status Classifier::Take(Call& call) {
-  absl::Status checked = Check(call);
-  if (!checked.ok() && call.model == nullptr) call.figures = FiguresOf(call.request.model);
-  return checked;
-}
-
 void Classifier::Classify(ClassifyRequest request, AnswerCallback done) {
-  auto call = std::make_unique<Call>(request, metrics_, std::move(done));
-  const absl::Status taken = Take(*call);
-  if (taken.ok()) return Start(std::move(call));
-  if (!call->no_room) return call->Finish(taken);
-  Call* refused = call.release();  // as in Start
-  const auto finish = [refused, taken] { CallPtr(refused)->Finish(taken); };
-  if (!refusal_pool_.TryRun(finish, refused->request.deadline)) finish();
+  if (CallPtr call = Admit(request, std::move(done))) Start(std::move(call));
 }
 
 CallPtr Classifier::Admit(ClassifyRequest request, AnswerCallback done) {
   auto call = std::make_unique<Call>(request, metrics_, std::move(done));
-  absl::Status taken = Take(*call);
-  if (taken.ok()) return call;
-  call->Finish(std::move(taken));
+  absl::Status checked = Check(*call);
+  if (checked.ok()) return call;
+  if (call->model == nullptr) call->figures = FiguresOf(call->request.model);
+  call->Finish(std::move(checked));
   return nullptr;
 }
 

@@ -63,8 +63,6 @@ class Classifier {
   // RESOURCE_EXHAUSTED, with RetryAfter: too much waits already, or the answer would be
   // late. DEADLINE_EXCEEDED: no idle server could keep the deadline, or it passed before the image
   // ran. CANCELLED: found before it ran. INTERNAL.
-  // Who finds no room is told by a thread of low priority: callers that come back at once leave the
-  // core to the images that run.
   void Classify(ClassifyRequest request, AnswerCallback done);
 
   // Classify in two steps, for images that are taken in together or not at all. Admit is
@@ -99,7 +97,6 @@ class Classifier {
 
  private:
   ModelMetrics* FiguresOf(absl::string_view model) const;
-  absl::Status Take(Call& call);
   absl::Status Check(Call& call);
   // Whether there was an image to decode, and somebody to wait for it.
   bool Decode(CallPtr call, absl::Time admitted, absl::Time started);
@@ -115,7 +112,6 @@ class Classifier {
   const std::shared_ptr<Executor<CallPtr>> executor_;  // which models may outlive
   AdmissionControl admission_;
   BatchRunner batch_runner_;
-  ThreadPool refusal_pool_;
   ThreadPool decode_pool_;  // after executor_: it pushes there until it stops
 };
 

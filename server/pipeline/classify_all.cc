@@ -126,15 +126,6 @@ void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> mode
   const int count = static_cast<int>(images.size());
   auto joint =
       std::make_shared<Joint>(classifier, model, count, images[0].arrival, std::move(done));
-  for (ClassifyRequest& image : images) {
-    image.pinned = model;
-    image.given_up = &joint->failed();
-  }
-  if (count == 1) {
-    return classifier.Classify(std::move(images[0]), [joint](absl::StatusOr<Answer> answer) {
-      joint->Answered(0, std::move(answer));
-    });
-  }
   // Work begins when all are admitted: if one is refused, no other was decoded in vain.
   std::vector<CallPtr> admitted;
   for (int i = 0; i < count; ++i) {
@@ -142,6 +133,8 @@ void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> mode
       joint->Answered(i, AnotherFailed());
       continue;
     }
+    images[i].pinned = model;
+    images[i].given_up = &joint->failed();
     admitted.push_back(classifier.Admit(
         std::move(images[i]),
         [joint, i](absl::StatusOr<Answer> answer) { joint->Answered(i, std::move(answer)); }));

@@ -114,8 +114,13 @@ void CostModel::Update(absl::Time now) {
     smaller = &bucket;
     proportion = takes;
   }
+  // Where every size is a bucket none is padded: a larger one that seems to take less was measured
+  // while the machine had less to do.
+  const bool pads = static_cast<int>(buckets_.size()) < max_batch();
   for (int size = max_batch() - 1; size >= 1; --size) {
-    if (padded_[size + 1].takes < padded_[size].takes) padded_[size] = padded_[size + 1];
+    if (padded_[size + 1].takes >= padded_[size].takes) continue;
+    padded_[size].takes = padded_[size + 1].takes;
+    if (pads) padded_[size].bucket = padded_[size + 1].bucket;
   }
 }
 

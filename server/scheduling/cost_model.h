@@ -27,8 +27,9 @@ class CostModel {
   int max_batch() const { return buckets_.back().size; }
   std::vector<int> sizes() const;
 
-  // The bucket in which a batch of so many images takes least, and that time. Times never fall from
-  // one size to the next. 1 <= images <= max_batch().
+  // The bucket in which a batch of so many images takes least, or, where every size is a bucket,
+  // its own; and the least time. Times never fall from one size to the next. 1 <= images <=
+  // max_batch().
   int BucketFor(int images) const { return padded_[images].bucket; }
   absl::Duration Expected(int images) const { return padded_[images].takes; }
 

@@ -33,18 +33,13 @@ bool AnyLate(int first, int last, const Due& due, const End& end, int& looks) {
 Forecast::Forecast(const DeviceQueues& device, Times free, absl::Time now)
     : device_(device), free_(std::move(free)), now_(now) {
   std::sort(free_.begin(), free_.end());
+  for (const ModelQueue& queue : device.models) {
+    if (queue.max_queued > 0) lag_ += kRoundsAhead * queue.cost.Expected(queue.batch);
+  }
 }
 
 absl::Duration Forecast::NextFree(absl::Duration start, absl::Duration run) const {
   return free_.size() > 1 ? std::min(free_[1], start + run) : start + run;
-}
-
-absl::Duration Forecast::Lag(const DeviceQueues& device) {
-  absl::Duration round;
-  for (const ModelQueue& queue : device.models) {
-    if (queue.max_queued > 0) round += queue.cost.Expected(queue.batch);
-  }
-  return kRoundsAhead * round;
 }
 
 // What of `other` goes before: what is due earlier, but no more and no less than its turns allow.
@@ -66,15 +61,15 @@ absl::Duration Forecast::OthersBefore(const ModelQueue& own, const ModelQueue& o
   const double filled = std::ceil(std::round(due) / other.batch) * other.batch;
   absl::Duration work = other.TimeOf(static_cast<int>(std::min(filled, std::round(all))));
   if (device_.overloaded) {
-    const absl::Duration lag = Lag(device_), behind = own.used + before - other.used;
+    const absl::Duration behind = own.used + before - other.used;
     absl::Duration least;
-    if (behind >= lag) {
+    if (behind >= lag_) {
       const double turns =
-          std::min(std::floor(absl::FDivDuration(behind - lag, each)) + 1, std::round(all));
+          std::min(std::floor(absl::FDivDuration(behind - lag_, each)) + 1, std::round(all));
       const int images = turns < 1 ? 1 : static_cast<int>(std::ceil(all / turns));
       least = turns * other.cost.Expected(std::clamp(images, 1, other.batch));
     }
-    work = std::clamp(work, least, std::max(least, behind + lag));
+    work = std::clamp(work, least, std::max(least, behind + lag_));
   }
   return work;
 }

@@ -67,7 +67,7 @@ class Forecast {
 
   // By how much one model may have used an overloaded device more than another before it is the
   // other's turn.
-  static absl::Duration Lag(const DeviceQueues& device);
+  absl::Duration lag() const { return lag_; }
 
  private:
   absl::Duration OthersBefore(const ModelQueue& own, const ModelQueue& other,
@@ -75,6 +75,7 @@ class Forecast {
 
   const DeviceQueues& device_;
   Times free_;  // sorted
+  absl::Duration lag_;
   const absl::Time now_;
 };
 

@@ -23,7 +23,8 @@ void Scheduler::TakeLate(absl::Time earliest, Batch& batch) {
       const int images = std::min(static_cast<int>(queue.ready.size()), queue.batch);
       const auto [deadline, ticket] = *queue.ready.begin();
       if (InTime(model, deadline, earliest, images)) break;
-      Leave(ticket, earliest);
+      ++queue.late;
+      Remove(ticket);
       batch.late.push_back(ticket);
     }
   }
@@ -71,9 +72,9 @@ Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time n
   const absl::Time deadline = queue.ready.begin()->first;
   const absl::Duration left = deadline - now - start;
   const auto waiting = static_cast<int>(queue.ready.size());
-  int images = std::min(waiting, queue.batch);
-  // A bucket that isn't filled may cost more an image than the next smaller one.
+  const int images = std::min(waiting, queue.batch);
   int best = images;
+  // A bucket that isn't filled may cost more an image than the next smaller one.
   for (int fewer = images - 1; fewer >= 1 && images != queue.cost.BucketFor(images); --fewer) {
     if (fewer != queue.cost.BucketFor(fewer)) continue;
     if (queue.cost.Expected(fewer) / fewer < queue.cost.Expected(images) / images) best = fewer;
@@ -87,8 +88,7 @@ Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time n
 }
 
 Scheduler::Choice Scheduler::Choose(const Forecast& forecast, absl::Time now) {
-  const absl::Duration start = forecast.FirstFree(), lag = Forecast::Lag(device_);
-  const absl::Duration least = LeastUsed();
+  const absl::Duration start = forecast.FirstFree(), least = LeastUsed();
   Choice choice;
   bool chosen_waits = false;
   for (int model = 0; model < static_cast<int>(device_.models.size()); ++model) {
@@ -96,7 +96,7 @@ Scheduler::Choice Scheduler::Choose(const Forecast& forecast, absl::Time now) {
     if (queue.ready.empty()) continue;
     const Choice front = Front(model, start, now);
     // Under overload a model that is far ahead waits for the others' turn.
-    const bool waits = device_.overloaded && queue.used > least + lag;
+    const bool waits = device_.overloaded && queue.used > least + forecast.lag();
     if (choice.model < 0 ||
         std::tie(waits, front.deadline) < std::tie(chosen_waits, choice.deadline)) {
       choice = front;

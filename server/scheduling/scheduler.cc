@@ -112,18 +112,19 @@ Admission::Answer Scheduler::Judge(const Asking& asking, const Forecast& forecas
   admission.wait = answer.start;
   admission.run = answer.end - answer.start;
   admission.margin = queue.Margin(answer.images);
-  if (queue.waiting() >= std::ceil(room * queue.max_queued)) return Answer::kNoPlace;
   // A price that isn't trusted mustn't lock out the requests that would put it right, nor a margin
   // that has grown wide those that would narrow it.
   const bool idle = Idle();
-  if (idle && !queue.cost.Trusted(1, now) && budget > ready) return Answer::kAdmitted;
+  const bool untried = idle && !queue.cost.Trusted(1, now) && budget > ready;
   const absl::Duration run = queue.cost.Expected(1), margin = std::min(run, queue.Margin(1));
-  if (asking.decode + run + margin > budget) {
+  if (!untried && asking.decode + run + margin > budget) {
     admission.wait = asking.decode;
     admission.run = run;
     admission.margin = margin;
     return Answer::kHopeless;
   }
+  if (queue.waiting() >= std::ceil(room * queue.max_queued)) return Answer::kNoPlace;
+  if (untried) return Answer::kAdmitted;
   if (idle) admission.margin = margin;
   // Of the time that it may wait for other batches a part is kept for the more critical.
   const absl::Duration ahead = answer.start - std::max(forecast.FirstFree(), ready);

@@ -173,7 +173,7 @@ def openvino_section(openvino):
     rows = [[row["model"], row["precision"], f"{number(row['ms'])} ({row['batch']})",
              f"{number(row['openvino_ms'])} ({row['openvino_batch']})", f"{row['ratio']:.2f}"] for row in openvino["rows"]]
     return f"""A forward alone on one thread, CPU-ms an image, in brackets the batch size (of 1 and 4 the better), in rounds that take
-turns; the same random weights. OpenVINO is {openvino['version']}. By layer: [performance-cpu.md](performance-cpu.md).
+turns; the same random weights. OpenVINO is {openvino['version'].split('-')[0]}. By layer: [performance-cpu.md](performance-cpu.md).
 
 """ + table(["<model", "<precision", "patchserve", "OpenVINO", "ratio"], rows)
 

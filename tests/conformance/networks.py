@@ -90,8 +90,13 @@ def write(folder, model, more, form, dtype):
         config = {**config.pop("pretrained_cfg"), **config}
     (folder / "config.json").write_text(json.dumps(config))
     weights = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
-    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     safetensors.torch.save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def reloaded(folder, more):
+    """The network that timm makes of the folder. Without model_args it may be another than the one that was written:
+    vit_intern300m's positions are for 448 pixels then, built for 224, and resized twice."""
+    return timm.create_model(f"local-dir:{folder}", pretrained=True, **more).eval()
 
 
 def timms_answers(model, pictures):
@@ -129,6 +134,7 @@ def measure(binaries, name, module, form, dtype, pictures):
         folder = pathlib.Path(temporary)
         model, more = build(name, module)
         write(folder, model, more, form, dtype)
+        model = reloaded(folder, more)
         row = {"name": name, "module": module, "form": form, "type": str(dtype).removeprefix("torch."), **more}
         try:
             with asking.serving(binaries, f"--models=model={folder}", "--precision=float32", "--max_batch=1") as stub:

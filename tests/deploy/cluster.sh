@@ -138,7 +138,7 @@ step_memory() {
   local before file=$work/large.jpg
   python tests/deploy/large_photo.py "$file"
   before=$(restarts)
-  start_load memory --duration=30s --concurrency=32 --deadline=60s --connections=4
+  start_load memory --duration=60s --concurrency=32 --deadline=60s --connections=4
   end_load memory RESOURCE_EXHAUSTED UNAVAILABLE
   (($(restarts) <= before)) || fail "a pod was killed"
 }
@@ -234,17 +234,18 @@ watch_replicas() {
   return 1
 }
 
-# Whether the last load, NAME, was too much: less than nine tenths of what was sent was answered.
+# Whether the last load, NAME, was too much for the pods: they refused a tenth of what was sent. What else failed
+# may have come late from the client, where that has to wait for a core.
 was_too_much() {
   python3 -c '
 import json, sys
 results = json.load(open(sys.argv[1]))["results"]
 sent = sum(count for code, count in results.items() if code != "NOT_SENT")
-sys.exit(results.get("OK", 0) >= 0.9 * sent)' "$work/$1.json"
+sys.exit(results.get("RESOURCE_EXHAUSTED", 0) < 0.1 * sent)' "$work/$1.json"
 }
 
 # More than the pods can do, whatever the callers' patience, is a third replica. What they can do is measured, and changes
-# where others use the machine: a load that was answered after all is doubled.
+# where others use the machine: a load that was no overload after all is doubled.
 step_scale() {
   local rate deadline capacity
   say "what two pods can do"
@@ -258,6 +259,7 @@ step_scale() {
     until scale_up "$rate" "$deadline"; do
       ! was_too_much scale || fail "no third replica"
       rate=$((2 * rate))
+      python3 -c "import sys; sys.exit($rate > 16 * $capacity)" || fail "no load was too much"
     done
     watch_replicas 2 600 || fail "still more than two replicas"
   done
@@ -276,5 +278,7 @@ scale_up() {
   [[ -n $scaled ]]
 }
 
+# What Python needs is fetched now: the pods' network may have no way out.
+tests/bench/python.sh tests/deploy/requirements.txt -c ""
 for step in $steps; do "step_$step"; done
 say "all steps passed: $steps"

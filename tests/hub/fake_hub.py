@@ -27,6 +27,7 @@ import http.server
 import json
 import pathlib
 import re
+import ssl
 import sys
 import threading
 import urllib.parse
@@ -35,18 +36,27 @@ TOKEN = "Bearer good"
 
 
 class FakeHub:
-    def __init__(self, folder):
+    def __init__(self, folder, certificate=None):
+        """`certificate`: a PEM file of it and its key, to speak TLS."""
         self.folder = pathlib.Path(folder)
+        self.certificate = certificate
         self.lock = threading.Lock()
         self.faults = []
         self.log = []
         self.over = threading.Event()
         self.servers = [self._serve(HubRequest), self._serve(StorageRequest)]
-        self.url, self.storage_url = (f"http://127.0.0.1:{server.server_port}" for server in self.servers)
+        self.url, self.storage_url = (
+            f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}" for server in self.servers
+        )
 
     def _serve(self, handler):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
+        server.handle_error = lambda *_: None  # clients go away, and don't believe certificates
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         server.hub = self
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server

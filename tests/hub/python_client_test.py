@@ -214,6 +214,26 @@ class HubTest(unittest.TestCase):
         self.serve()
         self.assertEqual([entry[2] for entry in self.asked_for("signature")], ["", "bytes=5000-"])
 
+    def test_over_tls_the_hubs_authority_must_be_known(self):
+        pem = self.folder / "hub.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", pem, "-out", self.folder / "ca.pem"]
+            + ["-subj", "/CN=hub", "-addext", "subjectAltName=IP:127.0.0.1"],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
+        pem.write_text(pem.read_text() + (self.folder / "ca.pem").read_text())
+        hub = FakeHub(self.folder / "hub", certificate=pem)
+        self.addCleanup(hub.close)
+        self.serve(expect="SSL_CERT_FILE can name a file", HF_ENDPOINT=hub.url)
+        self.serve(HF_ENDPOINT=hub.url, SSL_CERT_FILE=str(self.folder / "ca.pem"))
+        self.assertEqual(len([entry for entry in hub.log if "signature" in entry[1]]), 1)
+
+    def test_a_proxy_is_used_but_for_the_hosts_that_need_none(self):
+        self.serve(HF_ENDPOINT="http://hub.invalid", http_proxy=self.hub.url, no_proxy="127.0.0.1")
+        self.assertTrue(self.asked_for("http://hub.invalid/org/name/resolve/main/config.json"))
+        self.assertEqual([entry[1][0] for entry in self.asked_for("signature")], ["/"])
+
     def test_the_servers_token_comes_from_its_file_and_is_not_logged(self):
         (self.hub.folder / MODEL / "private").touch()
         token = self.folder / "token"

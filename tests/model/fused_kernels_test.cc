@@ -5,7 +5,9 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
 
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -163,6 +165,26 @@ TEST_F(FusedLinearTest, AShapeIsTimedOnceAndEachShapeOnItsOwn) {
   linear.Activated(Activation::kRelu, Bits16(x_));
   EXPECT_EQ(fake_.timings, 9);
   EXPECT_EQ(fake_.gemms.back().tile, 1);
+}
+
+TEST_F(FusedLinearTest, WhileAShapeIsTimedOthersThatAreKnownRun) {
+  std::function<void()> meanwhile = [] {};
+  const FusedKernels kernels(fake_.table(),
+                             [&](const at::Device&, absl::FunctionRef<void()> run) -> double {
+                               run();
+                               std::thread(meanwhile).join();
+                               return 1;
+                             });
+  const Linear linear(at::kBFloat16, weight_, bias_, &kernels);
+  const at::Tensor x = Bits16(x_), shorter = Bits16(x_.narrow(1, 0, 2));
+  linear(x);
+  int ran = 0;
+  meanwhile = [&] {
+    linear(x);
+    ++ran;
+  };
+  linear(shorter);
+  EXPECT_EQ(ran, 2);  // once as the steps were timed, once as the tile was
 }
 
 TEST_F(FusedLinearTest, ATileShapeThatGivesAWrongNumberIsLeftOutWithAWarning) {

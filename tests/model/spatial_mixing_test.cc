@@ -81,5 +81,29 @@ TEST_F(SpatialMixingTest, WhatNoKernelTakesRunsWithoutOne) {
   EXPECT_THAT(fake_.depthwises, IsEmpty());
 }
 
+TEST(DepthwiseLayoutTest, ImagesAreInPlanesForKernelsBeyond7x7) {
+  for (int64_t kernel : {3, 5, 7}) {
+    EXPECT_EQ(DepthwiseLayout(kernel), at::MemoryFormat::ChannelsLast) << kernel;
+  }
+  for (int64_t kernel : {8, 9, 15}) {
+    EXPECT_EQ(DepthwiseLayout(kernel), at::MemoryFormat::Contiguous) << kernel;
+  }
+}
+
+TEST_F(SpatialMixingTest, StepsGiveTheSameInBothLayouts) {
+  for (at::MemoryFormat layout : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
+    for (int64_t kernel : {4, 9}) {
+      weight_ = at::randn({kChannels, 1, kernel, kernel}) / kernel;
+      const DepthwiseSteps steps = {.layout = layout,
+                                    .weight = weight_.contiguous(layout),
+                                    .bias = bias_,
+                                    .scale = after_.scale.view({1, -1, 1, 1})};
+      const at::Tensor got = steps(Activation::kGelu, input_);
+      EXPECT_TRUE(got.is_contiguous());
+      EXPECT_LT(LargestError(got, Expected(Activation::kGelu, input_)), 1e-5);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace patchserve

@@ -1,11 +1,7 @@
 // What the classifier refuses for want of room or time, and what that leaves behind.
 #include "server/pipeline/admission.h"
 
-#include <pthread.h>
-
 #include <atomic>
-#include <future>
-#include <latch>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -81,41 +77,6 @@ TEST_F(AdmissionTest, ARefusalSaysWhenToTryAgainUnlessThatWouldBeTooLate) {
   EXPECT_EQ(RetryAfter(Refused(request)), absl::Milliseconds(10));  // the shortest pause
   request.deadline = now + absl::Milliseconds(10);
   EXPECT_EQ(RetryAfter(Refused(request)), absl::InfiniteDuration());
-}
-
-TEST_F(AdmissionTest, WhoFindsNoRoomIsToldByAThreadThatLeavesTheCoreToTheImages) {
-  Start([](ServedModel& served) { served.max_queue = 1; });
-  Busy(1);
-  std::promise<std::string> thread;
-  classifier->Classify(RequestFor(red), [&](const absl::StatusOr<Answer>& answer) {
-    EXPECT_EQ(answer.status().code(), absl::StatusCode::kResourceExhausted);
-    char name[16] = "";
-    pthread_getname_np(pthread_self(), name, sizeof(name));
-    thread.set_value(name);
-  });
-  EXPECT_EQ(thread.get_future().get(), "refusal-0");
-}
-
-TEST_F(AdmissionTest, AsManyAsMayWaitForARefusalDoAndTheOthersGetItAtOnce) {
-  Start([](ServedModel& served) { served.max_queue = 1; });
-  Busy(1);
-  constexpr int kCallers = 3000;
-  std::latch first_told(1), go_on(1), told(kCallers);
-  std::atomic<bool> first = true;
-  for (int i = 0; i < kCallers; ++i) {
-    classifier->Classify(RequestFor(red), [&](const absl::StatusOr<Answer>& answer) {
-      EXPECT_EQ(answer.status().code(), absl::StatusCode::kResourceExhausted);
-      if (first.exchange(false)) {
-        first_told.count_down();
-        go_on.wait();
-      }
-      told.count_down();
-    });
-    if (i == 0) first_told.wait();
-  }
-  EXPECT_FALSE(told.try_wait());
-  go_on.count_down();
-  told.wait();
 }
 
 TEST_F(AdmissionTest, WhoWouldBeLateIsRefusedBeforeItIsDecoded) {

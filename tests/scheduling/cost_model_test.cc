@@ -38,6 +38,13 @@ TEST(CostModelTest, ABatchRunsInALargerBucketIfThatIsFaster) {
   EXPECT_EQ(cost.Expected(2), 20 * ms);
 }
 
+TEST(CostModelTest, WhereEverySizeIsABucketNoneIsPaddedHoweverLongItTook) {
+  CostModel cost = Known({1, 2, 3}, Linear(10 * ms));
+  for (int i = 0; i < 2; ++i) cost.Observe(1, 35 * ms, t0);
+  EXPECT_EQ(cost.BucketFor(1), 1);
+  EXPECT_EQ(cost.Expected(1), 20 * ms);
+}
+
 TEST(CostModelTest, ABucketLearnsFromItsOwnRunsAlone) {
   CostModel cost = Known({1, 2, 4}, Linear(10 * ms));
   for (int i = 0; i < 300; ++i) cost.Observe(2, 22 * ms, t0);

@@ -160,6 +160,13 @@ TEST_F(SchedulerTest, AFullQueueHasNoPlaceUntilOneLeaves) {
   EXPECT_EQ(Ask(absl::Seconds(1)).answer, Answer::kAdmitted);
 }
 
+TEST_F(SchedulerTest, ADeadlineThatNoIdleDeviceKeepsIsHopelessAlsoWhereTheQueueIsFull) {
+  Add(Known(kEight, Flat(10 * ms)), /*max_queued=*/1);
+  Push(absl::Seconds(1));
+  EXPECT_EQ(Ask(absl::Seconds(1)).answer, Answer::kNoPlace);
+  EXPECT_EQ(Ask(9 * ms).answer, Answer::kHopeless);
+}
+
 TEST_F(SchedulerTest, EachLevelOfCriticalityFillsItsPartOfTheQueue) {
   Add(Known(kEight, Flat(10 * ms)), /*max_queued=*/10);
   const absl::Time deadline = now + absl::Seconds(1);
@@ -255,9 +262,12 @@ TEST_F(SchedulerTest, ARequestThatCanNotBeInTimeInItsBatchLeavesItToTheOthers) {
   for (int i = 0; i < 6; ++i) Push(60 * ms);
   now += 17 * ms;  // the runner was kept for longer than was said
   scheduler->Ended(run, now);
+  const double margin = queue(0).margin.share();
   const Scheduler::Batch batch = scheduler->Next(now);
   EXPECT_THAT(batch.late, ElementsAre(urgent));  // 13 ms are left, and seven take 18
   EXPECT_THAT(batch.requests, SizeIs(6));
+  scheduler->Answered(0, /*requests=*/6, /*late=*/0);
+  EXPECT_GT(queue(0).margin.share(), margin);  // alone it would have been in time, and yet is lost
 }
 
 TEST_F(SchedulerTest, BatchesDoNotMixModelsAndTheOneThatIsDueFirstRuns) {

@@ -74,8 +74,8 @@ TEST_F(HubSystemTest, AModelIsFetchedAndServedAndItsCommitIsShown) {
   EXPECT_THAT(HttpGet(server->process.metrics_address(), "/metrics"),
               HasSubstr("commit=\"" + kFirstCommit + "\""));
   EXPECT_THAT(server->process.log(),
-              AllOf(HasSubstr("org/name@main: fetching model.safetensors: "), HasSubstr("(100 %)"),
-                    HasSubstr("is commit " + kFirstCommit)));
+              AllOf(HasSubstr("org/name@" + kFirstCommit + ": fetching model.safetensors: "),
+                    HasSubstr("(100 %)"), HasSubstr("is commit " + kFirstCommit)));
 }
 
 TEST_F(HubSystemTest, TheConfigFileMayNameAModelOfAHub) {

@@ -37,9 +37,10 @@ constexpr ActivationCurve CurveOf(Activation activation) {
   return {Curve::kGelu, 0, 0};
 }
 
+// What isn't a number stays that; beyond 2^63, kSigmoid gives none.
 template <typename Gpu, Curve kCurve>
 PATCHSERVE_GPU float Activated(float x, float linear, float cubic) {
-  const float positive = fmaxf(x, 0.0f);
+  const float positive = Gpu::NotBelowZero(x);
   if constexpr (kCurve == Curve::kRelu) return positive;
   if constexpr (kCurve == Curve::kGelu) {
     // gelu(x) = max(x, 0) - |x| * Q(|x|), with the normal distribution's tail Q = 2^p: p fitted by

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "server/model/cuda/card.h"
 #include "server/model/cuda/depthwise_choice.h"
 #include "server/model/cuda/launch.h"
 
@@ -26,20 +27,10 @@ int Attribute(cudaDeviceAttr attribute) {
   return value;
 }
 
-// Code for compute capability 8.x runs on no 9.x, nor the other way round.
-bool HasCode() {
-  const int major = Attribute(cudaDevAttrComputeCapabilityMajor);
-#ifdef PATCHSERVE_CUDA_QUICK
-  return major == 9;
-#else
-  return major == 8 || major == 9;
-#endif
-}
-
 int SharedBytes() { return Attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin); }
 
 int GroupsFor(const DepthwiseShape& shape) {
-  if (!HasCode()) return 0;
+  if (!HasCode(Attribute(cudaDevAttrComputeCapabilityMajor))) return 0;
   return ChooseDepthwiseGroups(shape, {.multiprocessors = Attribute(cudaDevAttrMultiProcessorCount),
                                        .shared_bytes = SharedBytes()});
 }

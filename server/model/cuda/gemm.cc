@@ -1,9 +1,9 @@
 #include <cuda_runtime_api.h>
 
 #include <array>
-#include <limits>
 #include <utility>
 
+#include "server/model/cuda/gemm_choice.h"
 #include "server/model/cuda/gemm_tile.h"
 #include "server/model/cuda/launch.h"
 
@@ -23,16 +23,6 @@ int OfCurrentDevice(cudaDeviceAttr what) {
   return cudaDeviceGetAttribute(&value, what, device) == cudaSuccess ? value : 0;
 }
 
-bool Takes(const GemmShape& shape) {
-  constexpr int64_t kLargest = std::numeric_limits<int>::max();
-  if (shape.m < 1 || shape.n < 1 || shape.k < 1 || shape.n % 8 != 0 || shape.k % 8 != 0 ||
-      shape.m > kLargest || shape.n > kLargest || shape.k > kLargest) {
-    return false;
-  }
-  return shape.then != GemmThen::kActivationNorm || shape.activation == Activation::kGelu ||
-         shape.activation == Activation::kRelu;
-}
-
 using RunTile = int (*)(const Gemm& gemm, int processors, cudaStream_t stream);
 
 template <int... tile>
@@ -44,10 +34,9 @@ constexpr auto kRunTile = AllTiles(std::make_integer_sequence<int, kTiles>());
 }  // namespace
 
 int GemmTiles(const GemmShape& shape) {
-  // The kernels' instructions are those of 9.0, which later cards don't have either.
-  const bool hopper = OfCurrentDevice(cudaDevAttrComputeCapabilityMajor) == 9 &&
-                      OfCurrentDevice(cudaDevAttrComputeCapabilityMinor) == 0;
-  return hopper && Takes(shape) ? kTiles : 0;
+  const GemmDevice device = {.major = OfCurrentDevice(cudaDevAttrComputeCapabilityMajor),
+                             .minor = OfCurrentDevice(cudaDevAttrComputeCapabilityMinor)};
+  return TakesGemm(shape, device) ? kTiles : 0;
 }
 
 int RunGemm(const Gemm& gemm, int tile, Stream stream) {

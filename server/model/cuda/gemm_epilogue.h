@@ -15,8 +15,8 @@ namespace patchserve::cuda {
 namespace fusion = cutlass::epilogue::fusion;
 using Number = cutlass::bfloat16_t;
 
-// An activation, for the vectors of sums that a node takes.
-template <Activation kActivation>
+// An activation, for the vectors of sums that a node takes. Gpu: as a kernel's (gpu.h).
+template <typename Gpu, Activation kActivation>
 struct Activate {
   template <typename T>
   struct Function {};
@@ -28,7 +28,7 @@ struct Activate {
       cutlass::Array<float, count> y;
       CUTLASS_PRAGMA_UNROLL
       for (int i = 0; i < count; ++i) {
-        y[i] = Activated<Ptx, kCurve.curve>(x[i], kCurve.linear, kCurve.cubic);
+        y[i] = Activated<Gpu, kCurve.curve>(x[i], kCurve.linear, kCurve.cubic);
       }
       return y;
     }
@@ -55,24 +55,25 @@ struct ThenNothing {
   }
 };
 
-template <Activation kActivation>
+template <typename Gpu, Activation kActivation>
 struct ThenActivation {
   using Source = void;
   template <typename Tile, typename Output = Number>
   using Tree =
-      Node<Activate<kActivation>::template Function, Output, ThenNothing::Tree<Tile, float>>;
+      Node<Activate<Gpu, kActivation>::template Function, Output, ThenNothing::Tree<Tile, float>>;
   template <typename Arguments>
   static void Set(const Gemm& gemm, Arguments& tree) {
     tree = {{{}, {gemm.bias, 0, {}}, {}}, {}};
   }
 };
 
-template <Activation kActivation>
+template <typename Gpu, Activation kActivation>
 struct ThenActivationNorm {
   using Source = void;
   template <typename Tile>
-  using Tree = Node<cutlass::homogeneous_multiply_add, Number, Column<Tile>,
-                    typename ThenActivation<kActivation>::template Tree<Tile, float>, Column<Tile>>;
+  using Tree =
+      Node<cutlass::homogeneous_multiply_add, Number, Column<Tile>,
+           typename ThenActivation<Gpu, kActivation>::template Tree<Tile, float>, Column<Tile>>;
   template <typename Arguments>
   static void Set(const Gemm& gemm, Arguments& tree) {
     tree = {{gemm.scale, 1, {}}, {{{}, {gemm.bias, 0, {}}, {}}, {}}, {gemm.shift, 0, {}}, {}};

@@ -127,22 +127,22 @@ int RunGemmTile<GEMM_TILE>(const Gemm& gemm, int processors, cudaStream_t stream
       return run(Kernel<ThenResidual>());
     case GemmThen::kActivationNorm:
       return gemm.shape.activation == Activation::kRelu
-                 ? run(Kernel<ThenActivationNorm<Activation::kRelu>>())
-                 : run(Kernel<ThenActivationNorm<Activation::kGelu>>());
+                 ? run(Kernel<ThenActivationNorm<Ptx, Activation::kRelu>>())
+                 : run(Kernel<ThenActivationNorm<Ptx, Activation::kGelu>>());
     case GemmThen::kActivation:
       break;
   }
   switch (gemm.shape.activation) {
     case Activation::kGelu:
-      return run(Kernel<ThenActivation<Activation::kGelu>>());
+      return run(Kernel<ThenActivation<Ptx, Activation::kGelu>>());
     case Activation::kGeluTanh:
-      return run(Kernel<ThenActivation<Activation::kGeluTanh>>());
+      return run(Kernel<ThenActivation<Ptx, Activation::kGeluTanh>>());
     case Activation::kQuickGelu:
-      return run(Kernel<ThenActivation<Activation::kQuickGelu>>());
+      return run(Kernel<ThenActivation<Ptx, Activation::kQuickGelu>>());
     case Activation::kRelu:
-      return run(Kernel<ThenActivation<Activation::kRelu>>());
+      return run(Kernel<ThenActivation<Ptx, Activation::kRelu>>());
     case Activation::kSilu:
-      return run(Kernel<ThenActivation<Activation::kSilu>>());
+      return run(Kernel<ThenActivation<Ptx, Activation::kSilu>>());
   }
   return cudaErrorInvalidValue;
 }

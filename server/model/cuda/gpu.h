@@ -129,6 +129,13 @@ struct Ptx {
     return inverse;
   }
 
+  // 0 for what is below; no number for no number, which fmaxf would make 0.
+  static PATCHSERVE_GPU float NotBelowZero(float x) {
+    float larger;
+    asm("max.NaN.f32 %0, %1, 0f00000000;" : "=f"(larger) : "f"(x));
+    return larger;
+  }
+
   // Keeps the compiler from computing ahead, in more registers, what depends on `value`.
   static PATCHSERVE_GPU void Forget(int& value) { asm volatile("" : "+r"(value)); }
 

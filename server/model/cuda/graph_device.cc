@@ -7,6 +7,7 @@
 #include <c10/cuda/CUDAEvent.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
+#include <c10/util/Exception.h>
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <new>
 
 #include "server/base/mutex.h"
+#include "server/model/cuda/card.h"
 #include "server/model/cuda/launch.h"
 
 // Of ATen/cuda/CUDAContextLight.h, which wants headers of all of CUDA's libraries.
@@ -138,6 +140,10 @@ class CudaGraphDevice : public GraphDevice {
 
 std::unique_ptr<GraphDevice> OpenGraphDevice(int index, int64_t memory) {
   at::globalContext().lazyInitDevice(at::kCUDA);
+  int major = 0;
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index));
+  TORCH_CHECK(HasCode(major), "there are no kernels of ours for cards of compute capability ",
+              major, ".x");
   return std::make_unique<CudaGraphDevice>(index, memory);
 }
 

@@ -37,7 +37,7 @@ def _series(bench, server, flags, alone, models, photo):
     for callers in (1, 64, 512) if bench.quick else CALLERS:
         cell = measure(server, bench.bin, bench.photos[photo], seconds=bench.seconds, models=models,
                        concurrency=callers, deadline="10s")
-        cell["limit"], cell["limited_by"] = limit(models, callers, cell["decode_us"])
+        cell["limit"], cell["limited_by"] = limit(models, callers, cell["cpu_us"], cell["decode_us"])
         cells[callers] = cell
         share = cell["answers"] / cell["limit"]
         rows.add(callers, f"{cell['answers']:.0f}{' (loadgen)' if cell['loadgen']['loadgen']['is_limit'] else ''}",
@@ -51,10 +51,10 @@ def _series(bench, server, flags, alone, models, photo):
         {"flags": flags, "alone": bool(alone), "models": models, "photo": photo, "cells": cells})
 
 
-def limit(models, callers, decode_us):
-    """Answers a second with RPCs that cost what they may, and whose limit that is."""
-    device = Device(models)
-    with_callers, core = device.limit(callers, CPU_US * 1e-6), 1e6 / (CPU_US + decode_us)
+def limit(models, callers, cpu_us, decode_us):
+    """Answers a second with RPCs that cost what they did, but no more than they may, and whose limit that is."""
+    device, cpu_us = Device(models), min(cpu_us, CPU_US)
+    with_callers, core = device.limit(callers, cpu_us * 1e-6), 1e6 / (cpu_us + decode_us)
     if core < with_callers:
         return core, "the core's"
     return with_callers, "the device's" if with_callers > 0.98 * device.peak() else "the callers'"

@@ -88,7 +88,18 @@ def main():
             date=datetime.date.today(), others=others, models=", ".join(MODELS), tables=bench.markdown(),
             before=(HERE / "before.md").read_text())
         args.markdown.write_text(page)
+    return _batches(bench.data["closed"])
+
+
+def _batches(closed_loops):
+    """0 if many callers share batches, as they do on the slowest machine."""
+    for series in closed_loops:
+        cells = series["cells"]
+        if cells[max(cells)]["batch"] < 8:
+            print(f"{series['models']}: batches of {cells[max(cells)]['batch']:.1f} images beside {max(cells)} callers")
+            return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,6 +10,7 @@ from live_server import SERVER_CORE, LiveServer, read_metrics
 FOLDER = pathlib.Path(__file__).resolve().parent
 # As they are loaded: by name. On the H100 too one server had several models.
 MODELS = ("convmixer_768_32", "vit_base_patch16_224", "vit_tiny_patch16_224")
+BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)  # of a GPU: server/pipeline/batch_buckets.h
 MAX_BATCH = 128
 SMALL, FULL = 32, 224  # pixels of the models' input
 
@@ -48,8 +49,9 @@ class Device:
         self._curves = [{int(size): ms / 1e3 for size, ms in measured[model][curve].items()} for model in models]
 
     def seconds(self, size):
-        """One batch of that size, on average over the models."""
-        return sum(_at(curve, size) for curve in self._curves) / len(self._curves)
+        """So many images in the bucket that is quickest for them, on average over the models."""
+        buckets = [bucket for bucket in BUCKETS if bucket >= size]
+        return sum(min(_at(curve, bucket) for bucket in buckets) for curve in self._curves) / len(self._curves)
 
     def peak(self):
         """Answers a second, with as much to do as it could want."""

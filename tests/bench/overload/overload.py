@@ -103,11 +103,12 @@ def _goal(bench, what, share, goal):
 
 
 def run_refusals(bench):
-    """What a refusal costs: a device kept busy by callers with time, beside an open loop that never has enough."""
+    """What a refusal costs: a device kept busy by callers with time, beside an open loop that has enough for an idle
+    device, and not for this one."""
     bench.heading("Refusals alone")
     with bench.server() as server:
         for rate in (250, 500, 1000, 2000, 4000, 8000):
-            busy = bench.load(server, concurrency=4, deadline=60, warm_up=0, seconds=bench.seconds / 2 + 2)
+            busy = bench.load(server, concurrency=32, deadline=60, warm_up=0, seconds=bench.seconds / 2 + 2)
             cell = _measure_refusals(bench, server, rate)
             busy.report()
             bench.data.setdefault("refusals", {})[str(rate)] = cell
@@ -118,7 +119,7 @@ def run_refusals(bench):
 
 def _measure_refusals(bench, server, rate):
     seconds = bench.seconds / 2
-    open_loop = bench.load(server, rate=rate, deadline=bench.deadline / 20, seconds=seconds, warm_up=0, connections=4)
+    open_loop = bench.load(server, rate=rate, deadline=bench.deadline / 5, seconds=seconds, warm_up=0, connections=4)
     before, (cpu, working) = server.metrics(), server.cpu()
     report = open_loop.report()
     after, (cpu_after, working_after) = server.metrics(), server.cpu()

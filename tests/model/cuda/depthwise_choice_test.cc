@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "server/model/cuda/card.h"
+
 namespace patchserve::cuda {
 namespace {
 
@@ -40,6 +42,11 @@ TEST(CudaDepthwiseChoiceTest, ThereIsNoKernelForOtherShapes) {
   EXPECT_EQ(ChooseDepthwiseGroups(Shape(65536, 16, 16, 8), kH100), 0);
   EXPECT_EQ(ChooseDepthwiseGroups(Shape(1, 16, 16, 8, 2), kH100), 0);
   EXPECT_EQ(ChooseDepthwiseGroups(Shape(1, 16, 16, 8, 10), kH100), 0);
+}
+
+TEST(CudaCardTest, ThereIsCodeForAmpereAdaAndHopper) {
+  for (int major : {8, 9}) EXPECT_TRUE(HasCode(major)) << major;
+  for (int major : {0, 7, 10, 12}) EXPECT_FALSE(HasCode(major)) << major;
 }
 
 }  // namespace

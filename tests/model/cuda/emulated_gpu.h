@@ -56,6 +56,7 @@ class EmulatedGpu {
   static float Second(Float16, uint32_t word);
   static float Exp2(float x);
   static float Reciprocal(float x) { return 1 / x; }
+  static float NotBelowZero(float x) { return x < 0 ? 0 : x; }
   static void Forget(int&) {}
 
  private:
