@@ -23,7 +23,7 @@ Url Parse(const std::string& text) {
 std::string Part(const Url& url, CURLUPart part) {
   char* text = nullptr;
   if (curl_url_get(url.get(), part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return "";
-  const std::string copy = text;
+  std::string copy = text;
   curl_free(text);
   return copy;
 }
