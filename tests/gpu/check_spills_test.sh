@@ -2,7 +2,8 @@
 # cmake/check_spills.sh over a compiler that only says what ptxas would say.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-readonly folder=$(mktemp -d)
+folder=$(mktemp -d)
+readonly folder
 trap 'rm -r "$folder"' EXIT
 echo "small_blocks sm_90 68" >"$folder/list"
 
