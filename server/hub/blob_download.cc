@@ -35,7 +35,7 @@ absl::StatusOr<FileDescriptor> Lock(const HubCache& cache, const HubFile& file,
   if (lock.get() < 0) return CannotWrite(path, errno);
   bool waits = false;
   while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return lock;  // no locks here
+    if (errno != EWOULDBLOCK && errno != EACCES && errno != EINTR) return lock;  // no locks here
     if (!waits) spdlog::info("another process fetches {}: waiting for it", file.name);
     waits = true;
     RETURN_IF_ERROR(wait(kAskForLockEvery));
@@ -113,7 +113,8 @@ class Incomplete {
     return absl::OkStatus();
   }
 
-  // Makes it the blob. DATA_LOSS: it isn't what it should be, and is gone.
+  // Makes it the blob. DATA_LOSS: it isn't what it should be, and is gone. UNAVAILABLE: the name is
+  // another file's by now.
   absl::Status Finish(const fs::path& blob) {
     if (const std::string got = digest_->Finish(); got != expected_.digest) {
       unlink(path_.c_str());
@@ -121,14 +122,24 @@ class Incomplete {
                                               " came damaged: its hash is ", got, ", not ",
                                               expected_.digest, " (does a proxy change it?)"));
     }
-    if (ftruncate(file_.get(), size_) != 0 || fsync(file_.get()) != 0 ||
-        rename(path_.c_str(), blob.c_str()) != 0) {
-      return CannotWrite(blob, errno);
+    if (ftruncate(file_.get(), size_) != 0 || fsync(file_.get()) != 0) {
+      return CannotWrite(path_, errno);
     }
+    if (!IsStillThere()) {
+      return absl::UnavailableError(absl::StrCat("another process took ", path_.string(), " away"));
+    }
+    if (rename(path_.c_str(), blob.c_str()) != 0) return CannotWrite(blob, errno);
     return absl::OkStatus();
   }
 
  private:
+  // Not so where locks don't work, and another process has finished or begun anew.
+  bool IsStillThere() const {
+    struct stat opened, named;
+    return fstat(file_.get(), &opened) == 0 && lstat(path_.c_str(), &named) == 0 &&
+           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+  }
+
   const fs::path path_;
   const HubFile& expected_;
   const FileDescriptor file_;
@@ -164,18 +175,18 @@ absl::Status DownloadBlob(const HubCache& cache, const HubFile& file, const Blob
   if (IsWhole(blob, file)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const FileDescriptor lock, Lock(cache, file, how.wait));
   absl::Status status;
-  for (int whole_tries = 0; whole_tries < 2; ++whole_tries) {
+  for (int whole_tries = 0;; ++whole_tries) {
     if (IsWhole(blob, file)) return absl::OkStatus();  // another process was first
+    if (whole_tries == 2) return status;
     Incomplete incomplete(absl::StrCat(blob.string(), ".incomplete"), file);
     RETURN_IF_ERROR(incomplete.opened());
     RETURN_IF_ERROR(incomplete.Resume());
     RETURN_IF_ERROR(CheckSpace(blob.parent_path(), file.size - incomplete.size()));
     RETURN_IF_ERROR(ReadAll(file, how, incomplete));
     status = incomplete.Finish(blob);
-    if (!absl::IsDataLoss(status)) return status;
+    if (!absl::IsDataLoss(status) && !absl::IsUnavailable(status)) return status;
     spdlog::warn("{}; fetching it once more", std::string(status.message()));
   }
-  return status;
 }
 
 }  // namespace patchserve

@@ -8,6 +8,7 @@
 
 #include <thread>
 
+#include "server/hub/digest.h"
 #include "server/net/file_descriptor.h"
 #include "tests/hub/snapshot_fixture.h"
 
@@ -130,6 +131,57 @@ TEST_F(BlobDownloadTest, AnotherProcessThatFetchesIsWaitedFor) {
   const auto snapshot = Fetch();
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
   EXPECT_EQ(Count("GET /" + digest), before);
+}
+
+// As on file systems where each process gets the lock.
+class WithoutLocksTest : public BlobDownloadTest {
+ protected:
+  // Fetches "bytes"; `after_first` happens after its first read.
+  absl::Status Download(std::function<void()> after_first) {
+    EXPECT_TRUE(cache_.Prepare(kFirstCommit).ok());
+    return DownloadBlob(cache_, file_,
+                        {.read =
+                             [&](int64_t from, auto body) {
+                               absl::Status status = body(from, std::string("bytes").substr(from));
+                               if (++reads_ == 1) after_first();
+                               return status;
+                             },
+                         .progress = [](int64_t) {},
+                         .wait = wait_});
+  }
+  void Replace(const std::string& end, const std::string& contents) {
+    fs::remove(blob_ + ".incomplete");
+    folder_.Write(fs::relative(blob_ + end, folder_.path()), contents);
+  }
+  std::string Blob() {
+    std::ifstream in(blob_);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  const HubCache cache_{folder_.path("cache"), {kModel}};
+  const HubFile file_ = {.name = "model.safetensors",
+                         .commit = kFirstCommit,
+                         .digest =
+                             [] {  // git's hash
+                               Digest digest(std::string(40, '0'), 5);
+                               digest.Add("bytes");
+                               return digest.Finish();
+                             }(),
+                         .size = 5};
+  const std::string blob_ = cache_.Blob(file_.digest);
+  int reads_ = 0;
+};
+
+TEST_F(WithoutLocksTest, WhatAnotherProcessHasBegunDoesntBecomeTheBlob) {
+  EXPECT_TRUE(Download([&] { Replace(".incomplete", "by"); }).ok());
+  EXPECT_EQ(Blob(), "bytes");
+  EXPECT_EQ(reads_, 2);
+}
+
+TEST_F(WithoutLocksTest, WhatAnotherProcessHasFinishedIsTaken) {
+  EXPECT_TRUE(Download([&] { Replace("", "bytes"); }).ok());
+  EXPECT_EQ(Blob(), "bytes");
+  EXPECT_EQ(reads_, 1);
 }
 
 TEST_F(BlobDownloadTest, SeveralAtOnceFetchEachFileOnce) {
