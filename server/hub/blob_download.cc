@@ -31,7 +31,7 @@ constexpr absl::Duration kAskForLockEvery = absl::Milliseconds(200);
 absl::StatusOr<FileDescriptor> Lock(const HubCache& cache, const HubFile& file,
                                     const WaitFunction& wait) {
   const fs::path path = cache.Lock(file.digest);
-  FileDescriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0664));
+  FileDescriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0664));
   if (lock.get() < 0) return CannotWrite(path, errno);
   bool waits = false;
   while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -56,7 +56,9 @@ absl::Status CheckSpace(const fs::path& folder, int64_t needed) {
                    " MB are needed: make room, or name another folder by HF_HUB_CACHE"));
 }
 
-bool IsWhole(const fs::path& blob, const HubFile& file) {
+absl::StatusOr<bool> IsWhole(const HubCache& cache, const HubFile& file) {
+  const fs::path blob = cache.Blob(file.digest);
+  RETURN_IF_ERROR(cache.CheckInside(blob));
   std::error_code error;
   return fs::file_size(blob, error) == static_cast<uintmax_t>(file.size) && !error;
 }
@@ -172,11 +174,13 @@ absl::Status ReadAll(const HubFile& file, const BlobDownload& how, Incomplete& i
 
 absl::Status DownloadBlob(const HubCache& cache, const HubFile& file, const BlobDownload& how) {
   const fs::path blob = cache.Blob(file.digest);
-  if (IsWhole(blob, file)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(bool whole, IsWhole(cache, file));
+  if (whole) return absl::OkStatus();
   ASSIGN_OR_RETURN(const FileDescriptor lock, Lock(cache, file, how.wait));
   absl::Status status;
   for (int whole_tries = 0;; ++whole_tries) {
-    if (IsWhole(blob, file)) return absl::OkStatus();  // another process was first
+    ASSIGN_OR_RETURN(whole, IsWhole(cache, file));
+    if (whole) return absl::OkStatus();  // another process was first
     if (whole_tries == 2) return status;
     Incomplete incomplete(absl::StrCat(blob.string(), ".incomplete"), file);
     RETURN_IF_ERROR(incomplete.opened());

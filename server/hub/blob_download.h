@@ -30,7 +30,7 @@ struct BlobDownload {
 // knows no locks each does, and writes the same bytes to the same places; the first to finish makes
 // the blob. Errors: those of `read`, which is tried up to 5 times after its last byte.
 // RESOURCE_EXHAUSTED: the disk is full, or would be. DATA_LOSS: the hash is another, twice.
-// CANCELLED, as `wait` says.
+// FAILED_PRECONDITION: the blob is a link out of the cache. CANCELLED, as `wait` says.
 absl::Status DownloadBlob(const HubCache& cache, const HubFile& file, const BlobDownload& how);
 
 }  // namespace patchserve

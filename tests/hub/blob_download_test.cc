@@ -115,6 +115,27 @@ TEST_F(BlobDownloadTest, AnIncompleteFileThatIsALinkIsntWrittenThrough) {
   EXPECT_EQ(fs::file_size(outside), 4);
 }
 
+TEST_F(BlobDownloadTest, ABlobThatIsALinkOutOfTheCacheIsNotServed) {
+  ASSERT_TRUE(Fetch().ok());
+  const fs::path blob = BlobOfWeights();
+  fs::rename(blob, folder_.path("outside"));
+  fs::create_symlink(folder_.path("outside"), blob);
+  fs::remove_all(HubCache(environment_.cache, {kModel}).Snapshot(""));  // the first start
+  EXPECT_THAT(Fetch(),
+              IsError(absl::StatusCode::kFailedPrecondition, HasSubstr("leads out of the cache")));
+}
+
+TEST_F(BlobDownloadTest, ALockThatIsALinkIsNotFollowed) {
+  ASSERT_TRUE(Fetch().ok());
+  const fs::path blob = BlobOfWeights();
+  const fs::path lock = HubCache(environment_.cache, {kModel}).Lock(blob.filename());
+  fs::remove(blob);
+  fs::remove(lock);
+  fs::create_symlink(folder_.path("outside"), lock);
+  EXPECT_FALSE(Fetch().ok());
+  EXPECT_FALSE(fs::exists(folder_.path("outside")));
+}
+
 TEST_F(BlobDownloadTest, AnotherProcessThatFetchesIsWaitedFor) {
   const HubCache cache(environment_.cache, {kModel});
   ASSERT_TRUE(Fetch().ok());
