@@ -55,8 +55,8 @@ void KeepFirst(const HttpResponse& from, HttpResponse& to) {
   }
 }
 
-absl::StatusOr<HubFile> Described(const HttpResponse& response, const std::string& name,
-                                  const HubEnvironment& hub) {
+absl::StatusOr<HubFile> Described(const HttpResponse& response, const HubModelId& id,
+                                  const std::string& name, const HubEnvironment& hub) {
   const auto or_else = [&](const char* first, const char* second) {
     const std::string value = response.Header(first);
     return value.empty() ? response.Header(second) : value;
@@ -73,6 +73,10 @@ absl::StatusOr<HubFile> Described(const HttpResponse& response, const std::strin
   if (!IsCommit(file.commit)) return odd("commit", file.commit);
   if (!IsDigest(file.digest)) return odd("hash", file.digest);
   if (!absl::SimpleAtoi(size, &file.size) || file.size < 0) return odd("size", size);
+  if (IsCommit(id.revision) && file.commit != id.revision) {
+    return absl::FailedPreconditionError(absl::StrCat(hub.endpoint, " gives commit ", file.commit,
+                                                      " of ", name, " for ", id.text()));
+  }
   return file;
 }
 
@@ -112,7 +116,7 @@ absl::StatusOr<std::optional<HubFile>> HubClient::Find(const HubModelId& id,
   while (true) {
     auto response = Send(FileUrl(hub_, id, id.revision, file), /*head=*/true, 0, IgnoreBody);
     if (response.ok() && IsFileMissing(*response)) return std::nullopt;
-    if (response.ok() && response->status < 400) return Described(*response, file, hub_);
+    if (response.ok() && response->status < 400) return Described(*response, id, file, hub_);
     RETURN_IF_ERROR(
         retries.Again(response.ok() ? ErrorOfHub(*response, id, hub_) : response.status()));
   }
