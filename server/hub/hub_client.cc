@@ -38,6 +38,16 @@ absl::Status StorageError(const std::string& url, const HttpResponse& response) 
 
 absl::Status IgnoreBody(const HttpResponse&, absl::string_view) { return absl::OkStatus(); }
 
+// Of a question, maybe answered by where the hub redirects to.
+absl::Status Refusal(const HttpResponse& response, const HubModelId& id,
+                     const HubEnvironment& hub) {
+  absl::Status status = ErrorOfHub(response, id, hub);
+  if (response.elsewhere.empty() || absl::IsUnavailable(status)) return status;
+  return absl::Status(status.code(), absl::StrCat(status.message(), " (HF_ENDPOINT, ", hub.endpoint,
+                                                  ", redirects to ", response.elsewhere,
+                                                  ", where the token isn't sent)"));
+}
+
 // `W/"abc"` is abc.
 std::string BareTag(absl::string_view etag) {
   absl::ConsumePrefix(&etag, "W/");
@@ -93,7 +103,10 @@ absl::StatusOr<HttpResponse> HubClient::Send(std::string url, bool head, int64_t
                                                       .token = at_home ? hub_.token : "",
                                                       .authorities = hub_.authorities},
                                                      cancelled_, body));
-    if (!at_home && response.status >= 400) return StorageError(url, response);
+    if (!at_home && response.status >= 400) {
+      if (!head) return StorageError(url, response);
+      response.elsewhere = Origin(url);
+    }
     KeepFirst(response, first);
     // The head of a large file is the redirect's to where it is stored.
     const bool known = head && first.headers.contains("x-linked-etag");
@@ -118,7 +131,7 @@ absl::StatusOr<std::optional<HubFile>> HubClient::Find(const HubModelId& id,
     if (response.ok() && IsFileMissing(*response)) return std::nullopt;
     if (response.ok() && response->status < 400) return Described(*response, id, file, hub_);
     RETURN_IF_ERROR(
-        retries.Again(response.ok() ? ErrorOfHub(*response, id, hub_) : response.status()));
+        retries.Again(response.ok() ? Refusal(*response, id, hub_) : response.status()));
   }
 }
 

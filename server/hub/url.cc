@@ -65,6 +65,15 @@ bool IsSameOrigin(const std::string& a, const std::string& b) {
   return true;
 }
 
+std::string Origin(const std::string& text) {
+  const Url url = Parse(text);
+  if (url == nullptr) return "";
+  const std::string scheme = Part(url, CURLUPART_SCHEME), port = Part(url, CURLUPART_PORT);
+  const bool usual = port == (scheme == "https" ? "443" : "80");
+  return absl::StrCat(scheme, "://", Part(url, CURLUPART_HOST), usual ? "" : ":",
+                      usual ? "" : port);
+}
+
 std::string EscapeUrlComponent(const std::string& text) {
   char* const escaped = curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size()));
   std::string copy = escaped;
