@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <optional>
@@ -76,13 +77,14 @@ class Incomplete {
   }
   int64_t size() const { return size_; }
 
-  // Takes what an earlier process left, if it can be the start of the file.
-  absl::Status Resume() {
+  // Takes what an earlier process left, if it can be the start of the file. CANCELLED.
+  absl::Status Resume(const std::atomic<bool>& cancelled) {
     Restart();
     struct stat info;
     if (fstat(file_.get(), &info) != 0 || info.st_size > expected_.size) return absl::OkStatus();
     std::vector<char> buffer(1 << 20);
     while (size_ < info.st_size) {
+      if (cancelled) return absl::CancelledError("stopped while fetching");
       const ssize_t got = pread(file_.get(), buffer.data(), buffer.size(), size_);
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) break;
@@ -152,6 +154,7 @@ class Incomplete {
 // From where it is to its end, try by try.
 absl::Status ReadAll(const HubFile& file, const BlobDownload& how, Incomplete& incomplete) {
   Retries retries(kMostTries, how.wait);
+  int64_t furthest = incomplete.size();
   while (incomplete.size() < file.size) {
     const int64_t before = incomplete.size();
     absl::Status read = how.read(before, [&](int64_t offset, absl::string_view piece) {
@@ -164,7 +167,9 @@ absl::Status ReadAll(const HubFile& file, const BlobDownload& how, Incomplete& i
           absl::StrCat(file.name, " ended after ", incomplete.size(), " of ", file.size, " bytes"));
     }
     if (read.ok()) break;
-    if (incomplete.size() > before) retries.Reset();
+    // Not by bytes that came before: a server may send the file from its start each time.
+    if (incomplete.size() > furthest) retries.Reset();
+    furthest = std::max(furthest, incomplete.size());
     RETURN_IF_ERROR(retries.Again(read));
   }
   return absl::OkStatus();
@@ -184,7 +189,7 @@ absl::Status DownloadBlob(const HubCache& cache, const HubFile& file, const Blob
     if (whole_tries == 2) return status;
     Incomplete incomplete(absl::StrCat(blob.string(), ".incomplete"), file);
     RETURN_IF_ERROR(incomplete.opened());
-    RETURN_IF_ERROR(incomplete.Resume());
+    RETURN_IF_ERROR(incomplete.Resume(how.cancelled));
     RETURN_IF_ERROR(CheckSpace(blob.parent_path(), file.size - incomplete.size()));
     RETURN_IF_ERROR(ReadAll(file, how, incomplete));
     status = incomplete.Finish(blob);

@@ -47,6 +47,16 @@ TEST_F(BlobDownloadTest, AServerThatSendsNoPartsIsReadFromTheStart) {
   EXPECT_EQ(Read(*snapshot, "model.safetensors"), kWeights);
 }
 
+TEST_F(BlobDownloadTest, AServerThatBeginsAnewAndNeverGetsFurtherIsGivenUp) {
+  hub_.Fault("kind=whole&file=model.safetensors&times=100");
+  for (int i = 0; i < 20; ++i) {
+    hub_.Fault("kind=cut&file=model.safetensors&bytes=40000");
+    hub_.Fault("kind=cut&file=model.safetensors&bytes=60000");
+  }
+  EXPECT_THAT(Fetch(), IsError(absl::StatusCode::kUnavailable, _));
+  EXPECT_EQ(pauses_.size(), 5);
+}
+
 TEST_F(BlobDownloadTest, ABodyThatNeverComesEndsAfterFiveTries) {
   hub_.Fault("kind=cut&file=model.safetensors&bytes=0&times=1000");
   EXPECT_THAT(Fetch(), IsError(absl::StatusCode::kUnavailable, HasSubstr("nothing of it")));
@@ -158,7 +168,7 @@ TEST_F(BlobDownloadTest, AnotherProcessThatFetchesIsWaitedFor) {
 class WithoutLocksTest : public BlobDownloadTest {
  protected:
   // Fetches "bytes"; `after_first` happens after its first read.
-  absl::Status Download(std::function<void()> after_first) {
+  absl::Status Download(std::function<void()> after_first = [] {}) {
     EXPECT_TRUE(cache_.Prepare(kFirstCommit).ok());
     return DownloadBlob(cache_, file_,
                         {.read =
@@ -168,7 +178,8 @@ class WithoutLocksTest : public BlobDownloadTest {
                                return status;
                              },
                          .progress = [](int64_t) {},
-                         .wait = wait_});
+                         .wait = wait_,
+                         .cancelled = cancelled_});
   }
   void Replace(const std::string& end, const std::string& contents) {
     fs::remove(blob_ + ".incomplete");
@@ -203,6 +214,14 @@ TEST_F(WithoutLocksTest, WhatAnotherProcessHasFinishedIsTaken) {
   EXPECT_TRUE(Download([&] { Replace("", "bytes"); }).ok());
   EXPECT_EQ(Blob(), "bytes");
   EXPECT_EQ(reads_, 1);
+}
+
+// It may be gigabytes that are read.
+TEST_F(WithoutLocksTest, AServerThatStopsDoesntReadWhatHasCome) {
+  Replace(".incomplete", "by");
+  cancelled_ = true;
+  EXPECT_THAT(Download(), IsError(absl::StatusCode::kCancelled, _));
+  EXPECT_EQ(reads_, 0);
 }
 
 TEST_F(BlobDownloadTest, SeveralAtOnceFetchEachFileOnce) {
