@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <optional>
@@ -31,11 +32,11 @@ constexpr absl::Duration kAskForLockEvery = absl::Milliseconds(200);
 absl::StatusOr<FileDescriptor> Lock(const HubCache& cache, const HubFile& file,
                                     const WaitFunction& wait) {
   const fs::path path = cache.Lock(file.digest);
-  FileDescriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0664));
+  FileDescriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0664));
   if (lock.get() < 0) return CannotWrite(path, errno);
   bool waits = false;
   while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return lock;  // no locks here
+    if (errno != EWOULDBLOCK && errno != EACCES && errno != EINTR) return lock;  // no locks here
     if (!waits) spdlog::info("another process fetches {}: waiting for it", file.name);
     waits = true;
     RETURN_IF_ERROR(wait(kAskForLockEvery));
@@ -56,7 +57,9 @@ absl::Status CheckSpace(const fs::path& folder, int64_t needed) {
                    " MB are needed: make room, or name another folder by HF_HUB_CACHE"));
 }
 
-bool IsWhole(const fs::path& blob, const HubFile& file) {
+absl::StatusOr<bool> IsWhole(const HubCache& cache, const HubFile& file) {
+  const fs::path blob = cache.Blob(file.digest);
+  RETURN_IF_ERROR(cache.CheckInside(blob));
   std::error_code error;
   return fs::file_size(blob, error) == static_cast<uintmax_t>(file.size) && !error;
 }
@@ -74,13 +77,14 @@ class Incomplete {
   }
   int64_t size() const { return size_; }
 
-  // Takes what an earlier process left, if it can be the start of the file.
-  absl::Status Resume() {
+  // Takes what an earlier process left, if it can be the start of the file. CANCELLED.
+  absl::Status Resume(const std::atomic<bool>& cancelled) {
     Restart();
     struct stat info;
     if (fstat(file_.get(), &info) != 0 || info.st_size > expected_.size) return absl::OkStatus();
     std::vector<char> buffer(1 << 20);
     while (size_ < info.st_size) {
+      if (cancelled) return absl::CancelledError("stopped while fetching");
       const ssize_t got = pread(file_.get(), buffer.data(), buffer.size(), size_);
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) break;
@@ -113,7 +117,8 @@ class Incomplete {
     return absl::OkStatus();
   }
 
-  // Makes it the blob. DATA_LOSS: it isn't what it should be, and is gone.
+  // Makes it the blob. DATA_LOSS: it isn't what it should be, and is gone. UNAVAILABLE: the name is
+  // another file's by now.
   absl::Status Finish(const fs::path& blob) {
     if (const std::string got = digest_->Finish(); got != expected_.digest) {
       unlink(path_.c_str());
@@ -121,14 +126,24 @@ class Incomplete {
                                               " came damaged: its hash is ", got, ", not ",
                                               expected_.digest, " (does a proxy change it?)"));
     }
-    if (ftruncate(file_.get(), size_) != 0 || fsync(file_.get()) != 0 ||
-        rename(path_.c_str(), blob.c_str()) != 0) {
-      return CannotWrite(blob, errno);
+    if (ftruncate(file_.get(), size_) != 0 || fsync(file_.get()) != 0) {
+      return CannotWrite(path_, errno);
     }
+    if (!IsStillThere()) {
+      return absl::UnavailableError(absl::StrCat("another process took ", path_.string(), " away"));
+    }
+    if (rename(path_.c_str(), blob.c_str()) != 0) return CannotWrite(blob, errno);
     return absl::OkStatus();
   }
 
  private:
+  // Not so where locks don't work, and another process has finished or begun anew.
+  bool IsStillThere() const {
+    struct stat opened, named;
+    return fstat(file_.get(), &opened) == 0 && lstat(path_.c_str(), &named) == 0 &&
+           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+  }
+
   const fs::path path_;
   const HubFile& expected_;
   const FileDescriptor file_;
@@ -139,6 +154,7 @@ class Incomplete {
 // From where it is to its end, try by try.
 absl::Status ReadAll(const HubFile& file, const BlobDownload& how, Incomplete& incomplete) {
   Retries retries(kMostTries, how.wait);
+  int64_t furthest = incomplete.size();
   while (incomplete.size() < file.size) {
     const int64_t before = incomplete.size();
     absl::Status read = how.read(before, [&](int64_t offset, absl::string_view piece) {
@@ -151,7 +167,9 @@ absl::Status ReadAll(const HubFile& file, const BlobDownload& how, Incomplete& i
           absl::StrCat(file.name, " ended after ", incomplete.size(), " of ", file.size, " bytes"));
     }
     if (read.ok()) break;
-    if (incomplete.size() > before) retries.Reset();
+    // Not by bytes that came before: a server may send the file from its start each time.
+    if (incomplete.size() > furthest) retries.Reset();
+    furthest = std::max(furthest, incomplete.size());
     RETURN_IF_ERROR(retries.Again(read));
   }
   return absl::OkStatus();
@@ -161,21 +179,23 @@ absl::Status ReadAll(const HubFile& file, const BlobDownload& how, Incomplete& i
 
 absl::Status DownloadBlob(const HubCache& cache, const HubFile& file, const BlobDownload& how) {
   const fs::path blob = cache.Blob(file.digest);
-  if (IsWhole(blob, file)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(bool whole, IsWhole(cache, file));
+  if (whole) return absl::OkStatus();
   ASSIGN_OR_RETURN(const FileDescriptor lock, Lock(cache, file, how.wait));
   absl::Status status;
-  for (int whole_tries = 0; whole_tries < 2; ++whole_tries) {
-    if (IsWhole(blob, file)) return absl::OkStatus();  // another process was first
+  for (int whole_tries = 0;; ++whole_tries) {
+    ASSIGN_OR_RETURN(whole, IsWhole(cache, file));
+    if (whole) return absl::OkStatus();  // another process was first
+    if (whole_tries == 2) return status;
     Incomplete incomplete(absl::StrCat(blob.string(), ".incomplete"), file);
     RETURN_IF_ERROR(incomplete.opened());
-    RETURN_IF_ERROR(incomplete.Resume());
+    RETURN_IF_ERROR(incomplete.Resume(how.cancelled));
     RETURN_IF_ERROR(CheckSpace(blob.parent_path(), file.size - incomplete.size()));
     RETURN_IF_ERROR(ReadAll(file, how, incomplete));
     status = incomplete.Finish(blob);
-    if (!absl::IsDataLoss(status)) return status;
+    if (!absl::IsDataLoss(status) && !absl::IsUnavailable(status)) return status;
     spdlog::warn("{}; fetching it once more", std::string(status.message()));
   }
-  return status;
 }
 
 }  // namespace patchserve

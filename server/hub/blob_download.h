@@ -22,14 +22,16 @@ struct BlobDownload {
       read;
   std::function<void(int64_t bytes)> progress;  // how many are there, of file.size
   WaitFunction wait;
+  const std::atomic<bool>& cancelled;
 };
 
 // Fetches the bytes unless they are there. They are written to DIGEST.incomplete, from where a
 // later call goes on that was killed, and become the blob by a rename once their size and hash are
 // right. Of several processes that fetch the same blob one does, by a lock; where a file system
-// knows no locks each does, and writes the same bytes to the same places. Errors: those of `read`,
-// which is tried up to 5 times after its last byte. RESOURCE_EXHAUSTED: the disk is full, or would
-// be. DATA_LOSS: the hash is another, twice. CANCELLED, as `wait` says.
+// knows no locks each does, and writes the same bytes to the same places; the first to finish makes
+// the blob. Errors: those of `read`, which is tried up to 5 times after a byte that never came
+// before. RESOURCE_EXHAUSTED: the disk is full, or would be. DATA_LOSS: the hash is another, twice.
+// FAILED_PRECONDITION: the blob is a link out of the cache. CANCELLED.
 absl::Status DownloadBlob(const HubCache& cache, const HubFile& file, const BlobDownload& how);
 
 }  // namespace patchserve

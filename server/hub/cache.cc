@@ -1,31 +1,40 @@
 #include "server/hub/cache.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
-#include <fstream>
+#include <random>
 #include <system_error>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "server/base/quote.h"
 #include "server/base/read_file.h"
 #include "server/base/status.h"
+#include "server/net/file_descriptor.h"
 
 namespace patchserve {
 namespace {
 
 namespace fs = std::filesystem;
 
-// A name beside `path` that no other thread or process uses.
-fs::path Beside(const fs::path& path) {
-  static std::atomic<int> count = 0;
-  fs::path other = path;
-  return other += absl::StrCat(".", getpid(), ".", ++count, ".tmp");
+// What `make` made beside `path`, under a name that was free; `make` is false, with errno, where it
+// failed. By chance, not by process: in containers every server may be process 1.
+absl::StatusOr<fs::path> MakeBeside(const fs::path& path,
+                                    absl::FunctionRef<bool(const char* name)> make) {
+  std::random_device random;
+  while (true) {
+    fs::path other = path;
+    other += absl::StrCat(".", uint64_t{random()} << 32 | random(), ".tmp");
+    if (make(other.c_str())) return other;
+    if (errno != EEXIST) return CannotWrite(other, errno);
+  }
 }
 
 absl::Status Rename(const fs::path& from, const fs::path& to) {
@@ -129,19 +138,27 @@ absl::Status HubCache::Prepare(const std::string& commit) const {
 absl::Status HubCache::Link(const std::string& commit, const std::string& file,
                             const std::string& digest) const {
   const fs::path link = Snapshot(commit) / file;
-  const fs::path next = Beside(link);
-  if (symlink(absl::StrCat("../../blobs/", digest).c_str(), next.c_str()) != 0) {
-    return CannotWrite(next, errno);
-  }
+  const std::string target = absl::StrCat("../../blobs/", digest);
+  ASSIGN_OR_RETURN(const fs::path next, MakeBeside(link, [&](const char* name) {
+                     return symlink(target.c_str(), name) == 0;
+                   }));
   return Rename(next, link);
 }
 
 absl::Status HubCache::WriteRef(const std::string& commit) const {
   if (const auto now = Commit(); now.ok() && *now == commit) return absl::OkStatus();
   RETURN_IF_ERROR(Make(Ref().parent_path()));
-  const fs::path next = Beside(Ref());
-  errno = 0;
-  if (!(std::ofstream(next) << commit << std::flush)) return CannotWrite(next, errno);
+  FileDescriptor file(-1);
+  ASSIGN_OR_RETURN(const fs::path next, MakeBeside(Ref(), [&](const char* name) {
+                     file =
+                         FileDescriptor(open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+                     return file.get() >= 0;
+                   }));
+  if (write(file.get(), commit.data(), commit.size()) != static_cast<ssize_t>(commit.size())) {
+    const int error = errno;
+    unlink(next.c_str());
+    return CannotWrite(next, error);
+  }
   return Rename(next, Ref());
 }
 

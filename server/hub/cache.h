@@ -38,6 +38,8 @@ class HubCache {
   std::filesystem::path Blob(const std::string& digest) const;
   std::filesystem::path Lock(const std::string& digest) const;
   std::filesystem::path Ref() const;
+  // Errors: FAILED_PRECONDITION: links of the path lead out of the cache.
+  absl::Status CheckInside(const std::filesystem::path& path) const;
 
   // Both are atomic; the first needs Prepare.
   absl::Status Link(const std::string& commit, const std::string& file,
@@ -46,7 +48,6 @@ class HubCache {
   absl::Status WriteRef(const std::string& commit) const;
 
  private:
-  absl::Status CheckInside(const std::filesystem::path& path) const;
   absl::Status Make(const std::filesystem::path& folder) const;
 
   const std::filesystem::path root_;

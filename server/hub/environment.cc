@@ -42,7 +42,7 @@ class Variables {
 
 // $HF_HOME; empty where not even a home folder is known.
 std::filesystem::path HubHome(const Variables& variables) {
-  if (const auto home = variables.Path({"HF_HOME"}); !home.empty()) return home;
+  if (auto home = variables.Path({"HF_HOME"}); !home.empty()) return home;
   if (const auto cache = variables.Path({"XDG_CACHE_HOME"}); !cache.empty()) {
     return cache / "huggingface";
   }

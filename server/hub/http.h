@@ -24,6 +24,7 @@ struct HttpRequest {
 struct HttpResponse {
   int status = 0;                              // such as 200
   std::map<std::string, std::string> headers;  // by their names in lower case
+  std::string elsewhere;  // HubClient: "https://host", of an error of where the hub redirects to
 
   std::string Header(const std::string& name) const;  // empty where it isn't there
 };

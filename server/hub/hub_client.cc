@@ -38,6 +38,16 @@ absl::Status StorageError(const std::string& url, const HttpResponse& response) 
 
 absl::Status IgnoreBody(const HttpResponse&, absl::string_view) { return absl::OkStatus(); }
 
+// Of a question, maybe answered by where the hub redirects to.
+absl::Status Refusal(const HttpResponse& response, const HubModelId& id,
+                     const HubEnvironment& hub) {
+  absl::Status status = ErrorOfHub(response, id, hub);
+  if (response.elsewhere.empty() || absl::IsUnavailable(status)) return status;
+  return absl::Status(status.code(), absl::StrCat(status.message(), " (HF_ENDPOINT, ", hub.endpoint,
+                                                  ", redirects to ", response.elsewhere,
+                                                  ", where the token isn't sent)"));
+}
+
 // `W/"abc"` is abc.
 std::string BareTag(absl::string_view etag) {
   absl::ConsumePrefix(&etag, "W/");
@@ -55,8 +65,8 @@ void KeepFirst(const HttpResponse& from, HttpResponse& to) {
   }
 }
 
-absl::StatusOr<HubFile> Described(const HttpResponse& response, const std::string& name,
-                                  const HubEnvironment& hub) {
+absl::StatusOr<HubFile> Described(const HttpResponse& response, const HubModelId& id,
+                                  const std::string& name, const HubEnvironment& hub) {
   const auto or_else = [&](const char* first, const char* second) {
     const std::string value = response.Header(first);
     return value.empty() ? response.Header(second) : value;
@@ -73,6 +83,10 @@ absl::StatusOr<HubFile> Described(const HttpResponse& response, const std::strin
   if (!IsCommit(file.commit)) return odd("commit", file.commit);
   if (!IsDigest(file.digest)) return odd("hash", file.digest);
   if (!absl::SimpleAtoi(size, &file.size) || file.size < 0) return odd("size", size);
+  if (IsCommit(id.revision) && file.commit != id.revision) {
+    return absl::FailedPreconditionError(absl::StrCat(hub.endpoint, " gives commit ", file.commit,
+                                                      " of ", name, " for ", id.text()));
+  }
   return file;
 }
 
@@ -89,7 +103,10 @@ absl::StatusOr<HttpResponse> HubClient::Send(std::string url, bool head, int64_t
                                                       .token = at_home ? hub_.token : "",
                                                       .authorities = hub_.authorities},
                                                      cancelled_, body));
-    if (!at_home && response.status >= 400) return StorageError(url, response);
+    if (!at_home && response.status >= 400) {
+      if (!head) return StorageError(url, response);
+      response.elsewhere = Origin(url);
+    }
     KeepFirst(response, first);
     // The head of a large file is the redirect's to where it is stored.
     const bool known = head && first.headers.contains("x-linked-etag");
@@ -112,9 +129,9 @@ absl::StatusOr<std::optional<HubFile>> HubClient::Find(const HubModelId& id,
   while (true) {
     auto response = Send(FileUrl(hub_, id, id.revision, file), /*head=*/true, 0, IgnoreBody);
     if (response.ok() && IsFileMissing(*response)) return std::nullopt;
-    if (response.ok() && response->status < 400) return Described(*response, file, hub_);
+    if (response.ok() && response->status < 400) return Described(*response, id, file, hub_);
     RETURN_IF_ERROR(
-        retries.Again(response.ok() ? ErrorOfHub(*response, id, hub_) : response.status()));
+        retries.Again(response.ok() ? Refusal(*response, id, hub_) : response.status()));
   }
 }
 

@@ -26,7 +26,7 @@ struct HubFile {
 // Not thread-safe. The token goes to the endpoint alone, never to where that redirects to.
 // Errors of all: CANCELLED. UNAVAILABLE: no answer, or 429 or 5xx. PERMISSION_DENIED: 401 or 403;
 // says whether a token is missing or a gated model's terms. NOT_FOUND: no such model or revision.
-// FAILED_PRECONDITION: an answer that no hub gives.
+// FAILED_PRECONDITION: an answer that no hub gives, or of another commit than the one asked for.
 class HubClient {
  public:
   // All must outlive this.

@@ -27,7 +27,7 @@ absl::Status NotAllowed(const HttpResponse& response, const HubModelId& id,
 }
 
 absl::Status Later(const HttpResponse& response, const HubEnvironment& hub) {
-  const absl::Status status =
+  absl::Status status =
       absl::UnavailableError(absl::StrCat(hub.endpoint, " answers ", response.status,
                                           response.status == 429 ? ", too many requests" : ""));
   int seconds = 0;

@@ -109,7 +109,8 @@ class Fetch {
     const BlobDownload how{
         .read = [&](int64_t from, auto body) { return client_.Read(id, file, from, body); },
         .progress = [&](int64_t bytes) { progress.Update(bytes, SteadyNow()); },
-        .wait = hooks_.wait};
+        .wait = hooks_.wait,
+        .cancelled = hooks_.cancelled};
     RETURN_IF_ERROR(DownloadBlob(cache_, file, how));
     return cache_.Link(file.commit, file.name, file.digest);
   }

@@ -23,7 +23,7 @@ Url Parse(const std::string& text) {
 std::string Part(const Url& url, CURLUPart part) {
   char* text = nullptr;
   if (curl_url_get(url.get(), part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return "";
-  const std::string copy = text;
+  std::string copy = text;
   curl_free(text);
   return copy;
 }
@@ -63,6 +63,15 @@ bool IsSameOrigin(const std::string& a, const std::string& b) {
     }
   }
   return true;
+}
+
+std::string Origin(const std::string& text) {
+  const Url url = Parse(text);
+  if (url == nullptr) return "";
+  const std::string scheme = Part(url, CURLUPART_SCHEME), port = Part(url, CURLUPART_PORT);
+  const bool usual = port == (scheme == "https" ? "443" : "80");
+  return absl::StrCat(scheme, "://", Part(url, CURLUPART_HOST), usual ? "" : ":",
+                      usual ? "" : port);
 }
 
 std::string EscapeUrlComponent(const std::string& text) {

@@ -14,6 +14,9 @@ absl::StatusOr<std::string> ResolveUrl(const std::string& base, const std::strin
 // Whether scheme, host and port are the same: who gets the token.
 bool IsSameOrigin(const std::string& a, const std::string& b);
 
+// "https://host:port" of a URL, for messages: no user, path or query.
+std::string Origin(const std::string& url);
+
 // For one component of a path: all but letters, digits, '-', '.', '_' and '~' as %XX.
 std::string EscapeUrlComponent(const std::string& text);
 

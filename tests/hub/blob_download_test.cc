@@ -8,6 +8,7 @@
 
 #include <thread>
 
+#include "server/hub/digest.h"
 #include "server/net/file_descriptor.h"
 #include "tests/hub/snapshot_fixture.h"
 
@@ -44,6 +45,16 @@ TEST_F(BlobDownloadTest, AServerThatSendsNoPartsIsReadFromTheStart) {
   const auto snapshot = Fetch();
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
   EXPECT_EQ(Read(*snapshot, "model.safetensors"), kWeights);
+}
+
+TEST_F(BlobDownloadTest, AServerThatBeginsAnewAndNeverGetsFurtherIsGivenUp) {
+  hub_.Fault("kind=whole&file=model.safetensors&times=100");
+  for (int i = 0; i < 20; ++i) {
+    hub_.Fault("kind=cut&file=model.safetensors&bytes=40000");
+    hub_.Fault("kind=cut&file=model.safetensors&bytes=60000");
+  }
+  EXPECT_THAT(Fetch(), IsError(absl::StatusCode::kUnavailable, _));
+  EXPECT_EQ(pauses_.size(), 5);
 }
 
 TEST_F(BlobDownloadTest, ABodyThatNeverComesEndsAfterFiveTries) {
@@ -114,6 +125,27 @@ TEST_F(BlobDownloadTest, AnIncompleteFileThatIsALinkIsntWrittenThrough) {
   EXPECT_EQ(fs::file_size(outside), 4);
 }
 
+TEST_F(BlobDownloadTest, ABlobThatIsALinkOutOfTheCacheIsNotServed) {
+  ASSERT_TRUE(Fetch().ok());
+  const fs::path blob = BlobOfWeights();
+  fs::rename(blob, folder_.path("outside"));
+  fs::create_symlink(folder_.path("outside"), blob);
+  fs::remove_all(HubCache(environment_.cache, {kModel}).Snapshot(""));  // the first start
+  EXPECT_THAT(Fetch(),
+              IsError(absl::StatusCode::kFailedPrecondition, HasSubstr("leads out of the cache")));
+}
+
+TEST_F(BlobDownloadTest, ALockThatIsALinkIsNotFollowed) {
+  ASSERT_TRUE(Fetch().ok());
+  const fs::path blob = BlobOfWeights();
+  const fs::path lock = HubCache(environment_.cache, {kModel}).Lock(blob.filename());
+  fs::remove(blob);
+  fs::remove(lock);
+  fs::create_symlink(folder_.path("outside"), lock);
+  EXPECT_FALSE(Fetch().ok());
+  EXPECT_FALSE(fs::exists(folder_.path("outside")));
+}
+
 TEST_F(BlobDownloadTest, AnotherProcessThatFetchesIsWaitedFor) {
   const HubCache cache(environment_.cache, {kModel});
   ASSERT_TRUE(Fetch().ok());
@@ -130,6 +162,66 @@ TEST_F(BlobDownloadTest, AnotherProcessThatFetchesIsWaitedFor) {
   const auto snapshot = Fetch();
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
   EXPECT_EQ(Count("GET /" + digest), before);
+}
+
+// As on file systems where each process gets the lock.
+class WithoutLocksTest : public BlobDownloadTest {
+ protected:
+  // Fetches "bytes"; `after_first` happens after its first read.
+  absl::Status Download(std::function<void()> after_first = [] {}) {
+    EXPECT_TRUE(cache_.Prepare(kFirstCommit).ok());
+    return DownloadBlob(cache_, file_,
+                        {.read =
+                             [&](int64_t from, auto body) {
+                               absl::Status status = body(from, std::string("bytes").substr(from));
+                               if (++reads_ == 1) after_first();
+                               return status;
+                             },
+                         .progress = [](int64_t) {},
+                         .wait = wait_,
+                         .cancelled = cancelled_});
+  }
+  void Replace(const std::string& end, const std::string& contents) {
+    fs::remove(blob_ + ".incomplete");
+    folder_.Write(fs::relative(blob_ + end, folder_.path()), contents);
+  }
+  std::string Blob() {
+    std::ifstream in(blob_);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  const HubCache cache_{folder_.path("cache"), {kModel}};
+  const HubFile file_ = {.name = "model.safetensors",
+                         .commit = kFirstCommit,
+                         .digest =
+                             [] {  // git's hash
+                               Digest digest(std::string(40, '0'), 5);
+                               digest.Add("bytes");
+                               return digest.Finish();
+                             }(),
+                         .size = 5};
+  const std::string blob_ = cache_.Blob(file_.digest);
+  int reads_ = 0;
+};
+
+TEST_F(WithoutLocksTest, WhatAnotherProcessHasBegunDoesntBecomeTheBlob) {
+  EXPECT_TRUE(Download([&] { Replace(".incomplete", "by"); }).ok());
+  EXPECT_EQ(Blob(), "bytes");
+  EXPECT_EQ(reads_, 2);
+}
+
+TEST_F(WithoutLocksTest, WhatAnotherProcessHasFinishedIsTaken) {
+  EXPECT_TRUE(Download([&] { Replace("", "bytes"); }).ok());
+  EXPECT_EQ(Blob(), "bytes");
+  EXPECT_EQ(reads_, 1);
+}
+
+// It may be gigabytes that are read.
+TEST_F(WithoutLocksTest, AServerThatStopsDoesntReadWhatHasCome) {
+  Replace(".incomplete", "by");
+  cancelled_ = true;
+  EXPECT_THAT(Download(), IsError(absl::StatusCode::kCancelled, _));
+  EXPECT_EQ(reads_, 0);
 }
 
 TEST_F(BlobDownloadTest, SeveralAtOnceFetchEachFileOnce) {

@@ -65,6 +65,23 @@ TEST_F(HubCacheTest, ACommitNeedsNoRef) {
   EXPECT_FALSE(fs::exists(model_ + "/refs"));
 }
 
+// Of a server with the same process id: in containers each may be process 1.
+TEST_F(HubCacheTest, WhatAServerLeftBehindThatWasKilledIsNotInTheWay) {
+  ASSERT_TRUE(At().Prepare(kCommit).ok());
+  const std::string link = "cache/models--org--name/snapshots/" + kCommit + "/config.json";
+  for (int i = 1; i <= 50; ++i) {
+    const std::string end = "." + std::to_string(getpid()) + "." + std::to_string(i) + ".tmp";
+    folder_.Write(link + end, "left");
+    folder_.Write("cache/models--org--name/refs/main" + end, "left");
+  }
+  EXPECT_TRUE(At().Link(kCommit, "config.json", kDigest).ok());
+  ASSERT_TRUE(At().WriteRef(kCommit).ok());
+  EXPECT_EQ(*At().Commit(), kCommit);
+  for (const auto& entry : fs::directory_iterator(model_ + "/refs")) {
+    EXPECT_TRUE(entry.path().filename() == "main" || fs::file_size(entry) == 4) << entry.path();
+  }
+}
+
 // It would become a part of a path.
 TEST_F(HubCacheTest, ARefThatIsNoCommitIsRefused) {
   folder_.Write("cache/models--org--name/refs/main", "../../../etc");

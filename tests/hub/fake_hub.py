@@ -5,7 +5,7 @@ usage: fake_hub.py FOLDER
     FOLDER/ORG/NAME/COMMIT/FILE        the files of a commit (40 hexadecimal digits)
     FOLDER/ORG/NAME/refs/REVISION      the commit that a branch or a tag means
     FOLDER/ORG/NAME/{gated,private}    if there: wants "Bearer good", else 403 or 401
-    FOLDER/ORG/NAME/moved_to           if there: the ORG/NAME that requests are redirected to
+    FOLDER/ORG/NAME/moved_to           if there: the ORG/NAME, or http://HOST/ORG/NAME, that requests are redirected to
 
 Prints its URL once it serves, and ends when its standard input does. What it answers is what the
 public hub does, as of 2026-11, and what python_client_test.py has the real client agree with:
@@ -210,7 +210,7 @@ class HubRequest(Request):
         allowed = self.headers.get("Authorization") == TOKEN
         if (folder / "moved_to").is_file():
             new = (folder / "moved_to").read_text().strip()
-            self.answer(307, Location=self.path.replace(repository, new, 1))
+            self.answer(307, Location=self.path.replace(f"/{repository}", new if "://" in new else f"/{new}", 1))
         elif not folder.is_dir() or ((folder / "private").is_file() and not allowed):
             # As the public hub does: who isn't known learns nothing.
             if self.headers.get("Authorization"):

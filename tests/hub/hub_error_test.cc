@@ -86,6 +86,28 @@ TEST_F(HubErrorTest, ARevisionThatIsntThereIsNamed) {
               IsError(absl::StatusCode::kNotFound, HasSubstr("model org/name has no revision v9")));
 }
 
+TEST_F(HubErrorTest, AnotherCommitThanTheOneAskedForIsRefused) {
+  const std::string pinned(40, '3');
+  hub_.Write(kModel, "refs/" + pinned, kFirstCommit);
+  EXPECT_THAT(Fetch(pinned), IsError(absl::StatusCode::kFailedPrecondition,
+                                     HasSubstr("gives commit " + kFirstCommit)));
+  EXPECT_THAT(FilesOfCache(), IsEmpty());
+}
+
+TEST_F(HubErrorTest, WhereTheHubRedirectsToRefusesAsTheHubDoes) {
+  FakeHub other;
+  other.Commit(kModel, kFirstCommit, {{"config.json", "{}"}});
+  other.Write(kModel, "gated", "");
+  hub_.Write(kModel, "moved_to", other.url() + "/" + kModel);
+  environment_.token = "good";
+  EXPECT_THAT(
+      Fetch(),
+      IsError(absl::StatusCode::kPermissionDenied,
+              AllOf(HasSubstr("the model is gated"),
+                    HasSubstr("redirects to " + other.url() + ", where the token isn't sent"))));
+  EXPECT_THAT(pauses_, IsEmpty());
+}
+
 TEST_F(HubErrorTest, OtherWeightsAreNamed) {
   hub_.Commit(kModel, kSecondCommit,
               {{"config.json", "{}"}, {"pytorch_model.bin", "pickle"}, {"README.md", "#"}});

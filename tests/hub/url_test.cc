@@ -36,5 +36,10 @@ TEST(UrlTest, AComponentIsEscaped) {
   EXPECT_EQ(EscapeUrlComponent("refs/pr/1+2.x-y_z"), "refs%2Fpr%2F1%2B2.x-y_z");
 }
 
+TEST(UrlTest, TheOriginHasNeitherUserNorPath) {
+  EXPECT_EQ(Origin("https://me:secret@hub/models?signature=secret"), "https://hub");
+  EXPECT_EQ(Origin("http://hub:81/models"), "http://hub:81");
+}
+
 }  // namespace
 }  // namespace patchserve
