@@ -27,12 +27,12 @@ from server import Server  # noqa: E402
 # Chapter: (what runs it, the seconds that it takes on an H100).
 CHAPTERS = {
     "kernels": (kernels.run, 25),
+    "sanitizer": (kernels.sanitized, 30),
     "parity": (parity.run, 55),
     "speed": (speed.run, 60),
     "served": (served.run, 55),
     "failures": (failures.run, 25),
     "compile": (speed.compiled, 40),
-    "sanitizer": (kernels.sanitized, 30),
 }
 
 
