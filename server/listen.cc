@@ -38,11 +38,20 @@ ConnectionLimits Limits(const Transport& transport, int64_t max_message_bytes) {
 }
 
 void ShowTls(const std::string& certificate, Metrics& metrics) {
-  metrics.ShowCertificateEnd([certificate]() -> std::optional<absl::Time> {
-    const auto end = CertificateEnd(certificate);
-    if (!end.ok()) return std::nullopt;
-    return *end;
-  });
+  // gRPC doesn't say when it has read a new one: a scrape finds out. One at a time.
+  metrics.ShowCertificateEnd(
+      [certificate, known = CertificateEnd(certificate)]() mutable -> std::optional<absl::Time> {
+        const auto end = CertificateEnd(certificate);
+        if (end != known && end.ok()) {
+          spdlog::info("{} is a new certificate, which ends at {}", certificate,
+                       absl::FormatTime(*end, absl::UTCTimeZone()));
+        } else if (end != known) {
+          spdlog::error("the certificate can't be read: {}", std::string(end.status().message()));
+        }
+        known = end;
+        if (!end.ok()) return std::nullopt;
+        return *end;
+      });
   CountHandshakeFailures(
       [&metrics](const std::string& reason) { metrics.HandshakeFailed(reason); });
 }

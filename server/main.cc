@@ -3,7 +3,4 @@
 #include "server/serve.h"
 #include "server/torch_backend.h"
 
-int main(int argc, char** argv) {
-  patchserve::LetIdleThreadsSleep(argv);
-  patchserve::Serve(argc, argv, patchserve::OpenTorch);
-}
+int main(int argc, char** argv) { patchserve::Serve(argc, argv, patchserve::OpenTorch); }

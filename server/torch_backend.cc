@@ -88,14 +88,6 @@ std::shared_ptr<GraphDevice> OpenGraphs(const std::string& device, const Config&
 
 }  // namespace
 
-void LetIdleThreadsSleep(char** argv) {
-  if (std::getenv(kWaitPolicy) != nullptr) return;
-  setenv(kWaitPolicy, "PASSIVE", /*overwrite=*/0);
-  std::error_code error;  // where there is no /proc
-  execv(std::filesystem::read_symlink("/proc/self/exe", error).c_str(), argv);
-  unsetenv(kWaitPolicy);
-}
-
 absl::StatusOr<Backend> OpenTorch(const Config& config) {
   SendTorchWarnings(LogTorch);
   ASSIGN_OR_RETURN(const std::string device, ResolveDevice(config.device));

@@ -26,7 +26,7 @@ cuda_compiler_version=$(pinned_version cuda-compiler nvidia-cuda-nvcc)
 readonly torch_version opencv_version cuda_compiler_version
 readonly deps="${PATCHSERVE_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/patchserve}"
 packages=(
-  g++ make cmake ninja-build ccache pkg-config clang-format git python3 python3-pip
+  g++ make cmake ninja-build ccache pkg-config clang-format git python3 python3-pip python3-venv
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libabsl-dev prometheus-cpp-dev libcpp-httplib-dev nlohmann-json3-dev libspdlog-dev
   libgtest-dev libgmock-dev libbenchmark-dev

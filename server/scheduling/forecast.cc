@@ -7,10 +7,6 @@
 namespace patchserve {
 namespace {
 
-// Under overload a model may be ahead of another by so many rounds of all models' batches: within
-// that the earlier deadline decides, which serves more in time than strict turns.
-constexpr int kRoundsAhead = 3;
-
 // Batches that a newcomer might make late: so many are looked at, and if that doesn't settle it, it
 // is refused.
 constexpr int kMostLooked = 16;
@@ -33,9 +29,6 @@ bool AnyLate(int first, int last, const Due& due, const End& end, int& looks) {
 Forecast::Forecast(const DeviceQueues& device, Times free, absl::Time now)
     : device_(device), free_(std::move(free)), now_(now) {
   std::sort(free_.begin(), free_.end());
-  for (const ModelQueue& queue : device.models) {
-    if (queue.max_queued > 0) lag_ += kRoundsAhead * queue.cost.Expected(queue.batch);
-  }
 }
 
 absl::Duration Forecast::NextFree(absl::Duration start, absl::Duration run) const {
@@ -60,16 +53,16 @@ absl::Duration Forecast::OthersBefore(const ModelQueue& own, const ModelQueue& o
   // A batch that goes before holds requests that are due later, too.
   const double filled = std::ceil(std::round(due) / other.batch) * other.batch;
   absl::Duration work = other.TimeOf(static_cast<int>(std::min(filled, std::round(all))));
-  if (device_.overloaded) {
+  if (device_.overloaded) {  // then models take turns
     const absl::Duration behind = own.used + before - other.used;
     absl::Duration least;
-    if (behind >= lag_) {
+    if (behind >= absl::ZeroDuration()) {
       const double turns =
-          std::min(std::floor(absl::FDivDuration(behind - lag_, each)) + 1, std::round(all));
+          std::min(std::floor(absl::FDivDuration(behind, each)) + 1, std::round(all));
       const int images = turns < 1 ? 1 : static_cast<int>(std::ceil(all / turns));
       least = turns * other.cost.Expected(std::clamp(images, 1, other.batch));
     }
-    work = std::clamp(work, least, std::max(least, behind + lag_));
+    work = std::clamp(work, least, std::max(least, behind));
   }
   return work;
 }

@@ -65,17 +65,12 @@ class Forecast {
   absl::Duration FirstFree() const { return free_.front(); }
   absl::Duration NextFree(absl::Duration start, absl::Duration run) const;
 
-  // By how much one model may have used an overloaded device more than another before it is the
-  // other's turn.
-  absl::Duration lag() const { return lag_; }
-
  private:
   absl::Duration OthersBefore(const ModelQueue& own, const ModelQueue& other,
                               const Place& place) const;
 
   const DeviceQueues& device_;
   Times free_;  // sorted
-  absl::Duration lag_;
   const absl::Time now_;
 };
 

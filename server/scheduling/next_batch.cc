@@ -95,8 +95,8 @@ Scheduler::Choice Scheduler::Choose(const Forecast& forecast, absl::Time now) {
     const ModelQueue& queue = device_.models[model];
     if (queue.ready.empty()) continue;
     const Choice front = Front(model, start, now);
-    // Under overload a model that is far ahead waits for the others' turn.
-    const bool waits = device_.overloaded && queue.used > least + forecast.lag();
+    // Under overload it is the turn of the model that has used the device least.
+    const bool waits = device_.overloaded && queue.used > least;
     if (choice.model < 0 ||
         std::tie(waits, front.deadline) < std::tie(chosen_waits, choice.deadline)) {
       choice = front;

@@ -114,14 +114,6 @@ TEST_F(StartupSystemTest, AFolderWithACommaServesAndANameOfAnotherModelsInputIsW
   EXPECT_THAT(server.process.log(), HasSubstr("model a.tensor: the Open Inference Protocol"));
 }
 
-TEST_F(StartupSystemTest, ThreadsOfABatchSleepWhileTheyWait) {
-  ServingProcess server({"--models=" + kTestModels + "/vit"});
-  ASSERT_TRUE(server.serving);
-  std::stringstream environment;
-  environment << std::ifstream(absl::StrCat("/proc/", server.process.pid(), "/environ")).rdbuf();
-  EXPECT_THAT(environment.str(), HasSubstr("OMP_WAIT_POLICY=PASSIVE"));
-}
-
 TEST_F(StartupSystemTest, Float16OnACpuIsRefused) {
   EXPECT_THAT(LogOfFailure({"--models=" + Checkpoint("m"), "--device=cpu", "--precision=float16"}),
               HasSubstr("float16"));

@@ -141,6 +141,20 @@ TEST_F(SecuredServerTest, RefusedCallersAreCountedAndLoggedAndAcceptedOnesNamed)
   EXPECT_EQ(Call(channel, kReflection, kToken), grpc::StatusCode::UNIMPLEMENTED);
 }
 
+TEST_F(SecuredServerTest, ANewCertificateIsLoggedWhenAScrapeSeesIt) {
+  Start({});
+  HttpGet(server->metrics_address(), "/metrics");
+  EXPECT_THAT(server->log(), ::testing::Not(HasSubstr("certificate")));
+  const CertificateAndKey next = ca.Issue(absl::Hours(48));
+  folder.Write("crt", next.certificate);
+  folder.Write("key", next.key);
+  HttpGet(server->metrics_address(), "/metrics");
+  EXPECT_TRUE(server->WaitForLog("crt is a new certificate, which ends at "));
+  folder.Write("crt", "");
+  HttpGet(server->metrics_address(), "/metrics");
+  EXPECT_TRUE(server->WaitForLog("the certificate can't be read: "));
+}
+
 TEST_F(SecuredServerTest, MessagesAndMetadataAreLimitedForTheOpenInferenceProtocolToo) {
   Start({"--max_image_bytes=300000"});
   EXPECT_EQ(Infer(kToken, std::string(2'000'000, 'x')), grpc::StatusCode::RESOURCE_EXHAUSTED);
