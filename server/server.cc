@@ -108,7 +108,10 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),
       changes_(
-          registry_, [this](const std::string& name) { return Load(name); },
+          registry_,
+          [this](const std::string& name, ModelChanges::Reason reason) {
+            return Load(name, reason);
+          },
           [this](const std::string& name) { ShowState(name); }),
       access_log_(config_.access_log, LogAccess, config_.default_model, std::move(tokens)),
       services_{classifier_, registry_, open_calls_, access_log_, config_.stream_window},
@@ -175,17 +178,18 @@ absl::Status Server::LoadModels() {
       return loaded;
     }
   }
-  starting_ = false;
   return ready > 0 ? absl::OkStatus() : absl::NotFoundError("no model could be loaded");
 }
 
-absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::string& name) {
+absl::StatusOr<std::shared_ptr<const ServedModel>> Server::Load(const std::string& name,
+                                                                ModelChanges::Reason reason) {
   if (cancel_loading_) return absl::CancelledError("stopped while loading");
   ModelSettings settings = *std::find_if(config_.models.begin(), config_.models.end(),
                                          [&](const auto& model) { return model.name == name; });
-  RETURN_IF_ERROR(
-      FetchModel(settings, starting_ || config_.hub_on_demand, cancel_loading_,
-                 [&](const std::string& progress) { registry_.SetProgress(name, progress); }));
+  const bool ask_hub = reason == ModelChanges::Reason::kStart || config_.hub_on_demand;
+  RETURN_IF_ERROR(FetchModel(settings, ask_hub, cancel_loading_, [&](const std::string& progress) {
+    registry_.SetProgress(name, progress);
+  }));
   const std::vector<ModelEntry> models = registry_.List();
   const bool others_serve = std::any_of(
       models.begin(), models.end(), [](const ModelEntry& entry) { return entry.model != nullptr; });

@@ -59,7 +59,8 @@ class Server {
   // `tokens`: null where none are wanted.
   Server(const Config& config, Backend backend, std::shared_ptr<TokenFile> tokens,
          std::function<void(const absl::Status&)> device_lost);
-  absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name);
+  absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name,
+                                                          ModelChanges::Reason reason);
   // Of the model's three names in the Open Inference Protocol.
   void SetHealth(const std::string& model, bool serving);
   // By what the models were seen to take: the budgets of admission. To be called after each model
@@ -77,7 +78,6 @@ class Server {
   const Backend backend_;
   const std::function<void(const absl::Status&)> device_lost_;
   std::atomic<bool> cancel_loading_ = false;
-  std::atomic<bool> starting_ = true;  // until LoadModels has returned
   // Bytes. Of the models that were loaded, the most that running one takes for the moment, and that
   // one keeps; and what process and models are expected to take.
   std::atomic<int64_t> most_running_ = 0, most_kept_ = 0, expected_ = 0;

@@ -14,7 +14,9 @@ namespace patchserve {
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
-  std::string contents(std::istreambuf_iterator<char>(file), {});
+  file.peek();  // of a folder it makes the file bad, where the iterator would throw
+  std::string contents;
+  if (!file.bad()) contents.assign(std::istreambuf_iterator<char>(file), {});
   if (file.is_open() && !file.bad()) return contents;
   if (errno == EACCES) {
     return absl::PermissionDeniedError(

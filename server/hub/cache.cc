@@ -59,7 +59,8 @@ absl::Status CannotWrite(const fs::path& path, int error) {
       return absl::ResourceExhaustedError(
           absl::StrCat(what, " (HF_HUB_CACHE names a folder on another disk)"));
     default:
-      return absl::InternalError(what);
+      return absl::InternalError(
+          absl::StrCat(what, " (HF_HUB_CACHE names another folder for models of a hub)"));
   }
 }
 

@@ -10,6 +10,8 @@
 #include "server/base/quote.h"
 #include "server/base/read_file.h"
 #include "server/base/status.h"
+#include "server/hub/url.h"
+#include "spdlog/spdlog.h"
 
 namespace patchserve {
 namespace {
@@ -61,11 +63,20 @@ absl::StatusOr<std::string> ReadToken(const Variables& variables,
   std::string from = "HF_TOKEN";
   if (token.empty()) {
     std::filesystem::path file = variables.Path({"HF_TOKEN_PATH"});
-    if (file.empty() && !home.empty()) file = home / "token";
+    const bool named = !file.empty();
+    if (!named && !home.empty()) file = home / "token";
     if (file.empty()) return token;
     auto contents = ReadWholeFile(file);
     if (absl::IsNotFound(contents.status())) return token;
-    if (!contents.ok()) return contents.status();
+    if (!contents.ok() && named) {
+      return absl::Status(contents.status().code(),
+                          absl::StrCat("HF_TOKEN_PATH: ", contents.status().message()));
+    }
+    if (!contents.ok()) {  // models that are public need none
+      spdlog::warn("{}; going without a token (HF_TOKEN_PATH can name another file)",
+                   std::string(contents.status().message()));
+      return token;
+    }
     token = *std::move(contents);
     from = file;
   }
@@ -86,6 +97,7 @@ absl::StatusOr<HubEnvironment> ReadHubEnvironment(
   HubEnvironment hub;
   hub.endpoint = variables.Get("HF_ENDPOINT");
   if (hub.endpoint.empty()) hub.endpoint = kPublicHub;
+  hub.login = TakeLogin(hub.endpoint);
   while (absl::EndsWith(hub.endpoint, "/")) hub.endpoint.pop_back();
   if (!absl::StartsWith(hub.endpoint, "https://") && !absl::StartsWith(hub.endpoint, "http://")) {
     return absl::InvalidArgumentError(

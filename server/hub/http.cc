@@ -120,6 +120,7 @@ absl::StatusOr<HttpResponse> SendHttp(const HttpRequest& request,
   if (!request.authorities.empty()) {
     curl_easy_setopt(curl, CURLOPT_CAINFO, request.authorities.c_str());
   }
+  if (!request.login.empty()) curl_easy_setopt(curl, CURLOPT_USERPWD, request.login.c_str());
   if (request.from > 0) {
     curl_easy_setopt(curl, CURLOPT_RANGE, absl::StrCat(request.from, "-").c_str());
   }

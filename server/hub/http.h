@@ -18,6 +18,7 @@ struct HttpRequest {
   bool head = false;        // HEAD, not GET
   int64_t from = 0;         // bytes to leave out at the start (Range); the server may not heed it
   std::string token;        // sent as a bearer's; empty: none
+  std::string login;        // "user:password", sent where there is no token; empty: none
   std::string authorities;  // a file of certificates to believe; empty: the system's
 };
 

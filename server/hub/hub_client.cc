@@ -101,6 +101,7 @@ absl::StatusOr<HttpResponse> HubClient::Send(std::string url, bool head, int64_t
                                                       .head = head,
                                                       .from = from,
                                                       .token = at_home ? hub_.token : "",
+                                                      .login = at_home ? hub_.login : "",
                                                       .authorities = hub_.authorities},
                                                      cancelled_, body));
     if (!at_home && response.status >= 400) {

@@ -2,8 +2,11 @@
 
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "server/base/quote.h"
 #include "server/base/retry_after.h"
 
@@ -26,12 +29,24 @@ absl::Status NotAllowed(const HttpResponse& response, const HubModelId& id,
                                   "such model"));
 }
 
+// In how many seconds, of `"api";r=0;t=55` (draft-ietf-httpapi-ratelimit-headers).
+bool RateLimitEnds(const std::string& header, int& seconds) {
+  for (absl::string_view part : absl::StrSplit(header, ';')) {
+    part = absl::StripAsciiWhitespace(part);
+    if (absl::ConsumePrefix(&part, "t=")) return absl::SimpleAtoi(part, &seconds);
+  }
+  return false;
+}
+
 absl::Status Later(const HttpResponse& response, const HubEnvironment& hub) {
   absl::Status status =
       absl::UnavailableError(absl::StrCat(hub.endpoint, " answers ", response.status,
                                           response.status == 429 ? ", too many requests" : ""));
   int seconds = 0;
-  if (!absl::SimpleAtoi(response.Header("retry-after"), &seconds)) return status;
+  if (!absl::SimpleAtoi(response.Header("retry-after"), &seconds) &&
+      !(response.status == 429 && RateLimitEnds(response.Header("ratelimit"), seconds))) {
+    return status;
+  }
   return WithRetryAfter(status, absl::Seconds(seconds));
 }
 

@@ -74,6 +74,20 @@ std::string Origin(const std::string& text) {
                       usual ? "" : port);
 }
 
+std::string TakeLogin(std::string& url) {
+  const size_t scheme = url.find("://");
+  const size_t start = scheme == url.npos ? 0 : scheme + 3;
+  const size_t at = url.rfind('@', url.find_first_of("/?#", start));
+  if (at == url.npos || at < start) return "";
+  int size = 0;
+  char* const decoded =
+      curl_easy_unescape(nullptr, &url[start], static_cast<int>(at - start), &size);
+  std::string login(decoded, size);
+  curl_free(decoded);
+  url.erase(start, at + 1 - start);
+  return login;
+}
+
 std::string EscapeUrlComponent(const std::string& text) {
   char* const escaped = curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size()));
   std::string copy = escaped;

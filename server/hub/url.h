@@ -17,6 +17,10 @@ bool IsSameOrigin(const std::string& a, const std::string& b);
 // "https://host:port" of a URL, for messages: no user, path or query.
 std::string Origin(const std::string& url);
 
+// Takes "user:password@" out of a URL: it must not be in messages. Returns it, decoded, without the
+// '@'; empty: there is none.
+std::string TakeLogin(std::string& url);
+
 // For one component of a path: all but letters, digits, '-', '.', '_' and '~' as %XX.
 std::string EscapeUrlComponent(const std::string& text);
 

@@ -32,9 +32,9 @@ void ModelChanges::Stop() {
   thread_->Stop();
 }
 
-absl::Status ModelChanges::LoadNow(const std::string& name) {
+absl::Status ModelChanges::LoadNow(const std::string& name, Reason reason) {
   Lock lock(changing_);
-  auto model = load_(name);
+  auto model = load_(name, reason);
   if (absl::IsCancelled(model.status())) return model.status();
   if (model.ok()) {
     registry_.SetReady(FreedByTheThread(*std::move(model)));
@@ -51,7 +51,7 @@ void ModelChanges::Load(const std::string& name, Done done) {
   Later(
       name,
       [this, name] {
-        absl::Status loaded = LoadNow(name);
+        absl::Status loaded = LoadNow(name, Reason::kRequest);
         return absl::IsCancelled(loaded) ? Stopping() : loaded;
       },
       std::move(done));

@@ -17,10 +17,11 @@ namespace patchserve {
 // Makes one change at a time. Thread-safe.
 class ModelChanges {
  public:
+  enum class Reason { kStart, kRequest };  // the server's own start, or somebody's wish
   // Makes a model of this name, tested and scheduled; takes seconds. CANCELLED: the server
   // is about to stop.
-  using LoadFunction =
-      std::function<absl::StatusOr<std::shared_ptr<const ServedModel>>(const std::string& name)>;
+  using LoadFunction = std::function<absl::StatusOr<std::shared_ptr<const ServedModel>>(
+      const std::string& name, Reason reason)>;
   using Done = std::function<void(const absl::Status&)>;
 
   // `changed` is called after each change, before `done`. `registry` must outlive this.
@@ -31,12 +32,12 @@ class ModelChanges {
   // Loads a model of the registry, and puts it in the place of the one that is there. On
   // the calling thread.
   // Errors: those of loading; the model that is there serves on.
-  absl::Status LoadNow(const std::string& name);
+  absl::Status LoadNow(const std::string& name, Reason reason = Reason::kStart);
 
-  // LoadNow on a thread of the lowest priority, so that reading weights takes only time
-  // that is left. `done` is called once, there or here.
-  // Errors, beside LoadNow's: NOT_FOUND: the registry has no such name. RESOURCE_EXHAUSTED:
-  // too many changes wait. UNAVAILABLE: the server stops.
+  // LoadNow, by request, on a thread of the lowest priority, so that reading weights takes only
+  // time that is left. `done` is called once, there or here. Errors, beside LoadNow's: NOT_FOUND:
+  // the registry has no such name. RESOURCE_EXHAUSTED: too many changes wait. UNAVAILABLE: the
+  // server stops.
   void Load(const std::string& name, Done done);
 
   // Takes the model out of service; what it has accepted is answered. Otherwise as Load.

@@ -127,7 +127,8 @@ TEST_F(HubCacheTest, TheCacheItselfMayBeALinkAndABlobOneIntoAnotherPartOfIt) {
 TEST_F(HubCacheTest, ACacheThatCantBeWrittenSaysWhatToDo) {
   folder_.Write("cache", "a file");
   EXPECT_THAT(At().Prepare(kCommit),
-              IsError(absl::StatusCode::kInternal, HasSubstr("can't be written")));
+              IsError(absl::StatusCode::kInternal,
+                      testing::AllOf(HasSubstr("can't be written"), HasSubstr("HF_HUB_CACHE"))));
   EXPECT_THAT(CannotWrite("/c", EROFS), IsError(absl::StatusCode::kPermissionDenied,
                                                 HasSubstr("HF_HUB_CACHE names another")));
   EXPECT_THAT(CannotWrite("/c", ENOSPC),

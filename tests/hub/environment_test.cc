@@ -1,5 +1,8 @@
 #include "server/hub/environment.h"
 
+#include <sys/fsuid.h>
+
+#include <filesystem>
 #include <map>
 
 #include "tests/model/status_matchers.h"
@@ -62,6 +65,33 @@ TEST(HubEnvironmentTest, AnEndpointIsAUrlOfHttp) {
             "http://mirror:80/hf");
   EXPECT_THAT(Read({{"HOME", "/"}, {"HF_ENDPOINT", "file:///etc"}}),
               IsError(absl::StatusCode::kInvalidArgument, HasSubstr("HF_ENDPOINT is")));
+}
+
+TEST(HubEnvironmentTest, TheEndpointsLoginIsKeptOutOfMessages) {
+  const auto hub = Read({{"HOME", "/"}, {"HF_ENDPOINT", "http://me:s%40cret@mirror/hf/"}});
+  EXPECT_EQ(hub->endpoint, "http://mirror/hf");
+  EXPECT_EQ(hub->login, "me:s@cret");
+  EXPECT_THAT(Read({{"HOME", "/"}, {"HF_ENDPOINT", "me:secret@mirror"}}).status().ToString(),
+              testing::Not(HasSubstr("secret")));
+}
+
+TEST(HubEnvironmentTest, ATokenFileThatCantBeReadIsGoneWithoutUnlessItWasNamed) {
+  TemporaryFolder folder;
+  folder.Write("token", "hf_file");
+  std::filesystem::permissions(folder.path("token"), std::filesystem::perms::none);
+  const int user = setfsuid(65534);  // root reads what it likes
+  const auto found = Read({{"HF_HOME", folder.path()}});
+  const auto named = Read({{"HF_HOME", "/"}, {"HF_TOKEN_PATH", folder.path("token")}});
+  setfsuid(user);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->token, "");
+  EXPECT_THAT(named, IsError(absl::StatusCode::kPermissionDenied, HasSubstr("HF_TOKEN_PATH")));
+}
+
+TEST(HubEnvironmentTest, AFolderIsNoTokenFile) {
+  TemporaryFolder folder;
+  folder.Write("token/is", "a folder");
+  EXPECT_EQ(Read({{"HF_HOME", folder.path()}})->token, "");
 }
 
 TEST(HubEnvironmentTest, WithoutAHomeTheCacheMustBeNamed) {

@@ -13,7 +13,7 @@ public hub does, as of 2026-11, and what python_client_test.py has the real clie
 tokens; other files come from this host after a relative redirect.
 
 GET /control/fault?kind=KIND&file=NAME[&times=1][&bytes=0][&retry_after=...] breaks what comes next:
-    429, 500 ...   this status in place of the file's head or redirect
+    429, 500 ...   this status in place of the file's head or redirect; retry_after is a number, or a RateLimit
     cut            the body ends after so many bytes, the connection with it
     hold           the same, but the connection stays open, and silent
     wrong          so many bytes, at the start, are others
@@ -249,7 +249,8 @@ class HubRequest(Request):
 
     def resolve(self, repository, revision, name):
         if fault := self.hub.take_fault(name, r"\d+"):
-            more = {"Retry_After": fault["retry_after"]} if fault["retry_after"] else {}
+            after = fault["retry_after"] or ""
+            more = {"RateLimit" if "=" in after else "Retry_After": after} if after else {}
             self.answer(int(fault["kind"]), b"an error", **more)
             return
         commit = self.commit_of(repository, revision)

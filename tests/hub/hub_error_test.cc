@@ -20,6 +20,12 @@ TEST_F(HubErrorTest, ABusyHubIsAskedAgainWhenItSays) {
   EXPECT_THAT(pauses_, ElementsAre(absl::Seconds(7), absl::Seconds(2)));
 }
 
+TEST_F(HubErrorTest, ARateLimitSaysWhenItEnds) {
+  hub_.Fault("kind=429&file=config.json&retry_after=%22api%22%3Br%3D0%3Bt%3D55");
+  EXPECT_TRUE(Fetch().ok());
+  EXPECT_THAT(pauses_, ElementsAre(absl::Seconds(55)));
+}
+
 TEST_F(HubErrorTest, ABusyHubIsAskedFiveTimes) {
   hub_.Fault("kind=429&file=config.json&times=1000");
   EXPECT_THAT(Fetch(), IsError(absl::StatusCode::kUnavailable,

@@ -101,6 +101,14 @@ TEST_F(SnapshotTest, TheTokenGoesToTheHubAndNotToWhereItRedirects) {
   EXPECT_THAT(log, HasSubstr("signature=secret\", \"\", \"\""));  // neither a range nor a token
 }
 
+TEST_F(SnapshotTest, TheEndpointsLoginGoesToTheHubAlone) {
+  environment_.login = "me:secret";
+  ASSERT_TRUE(Fetch().ok());
+  const std::string log = hub_.Log();
+  EXPECT_THAT(log, HasSubstr("Basic bWU6c2VjcmV0"));
+  EXPECT_THAT(log, HasSubstr("signature=secret\", \"\", \"\""));
+}
+
 TEST_F(SnapshotTest, AModelThatWasRenamedIsFound) {
   hub_.Write("old/name", "moved_to", kModel);
   const auto snapshot =

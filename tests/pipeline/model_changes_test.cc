@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <functional>
 #include <latch>
 #include <thread>
 #include <vector>
@@ -52,10 +53,24 @@ class ModelChangesTest : public ::testing::Test {
   ModelRegistry registry{{"a", "b"}, "a"};
   std::vector<std::string> changed;
   // What loading is; a test may replace it.
-  ModelChanges::LoadFunction load = [this](const std::string& name) { return fake.Served(name); };
-  ModelChanges changes{registry, [this](const std::string& name) { return load(name); },
+  std::function<absl::StatusOr<std::shared_ptr<const ServedModel>>(const std::string& name)> load =
+      [this](const std::string& name) { return fake.Served(name); };
+  std::vector<ModelChanges::Reason> reasons;
+  ModelChanges changes{registry,
+                       [this](const std::string& name, ModelChanges::Reason reason) {
+                         reasons.push_back(reason);
+                         return load(name);
+                       },
                        [this](const std::string& name) { changed.push_back(name); }};
 };
+
+// What is fetched from a hub at start may not be what is fetched for whoever asks meanwhile.
+TEST_F(ModelChangesTest, LoadingKnowsWhetherTheStartOrARequestWantsIt) {
+  EXPECT_TRUE(changes.LoadNow("a").ok());
+  EXPECT_EQ(Load("b"), absl::StatusCode::kOk);
+  EXPECT_THAT(reasons,
+              testing::ElementsAre(ModelChanges::Reason::kStart, ModelChanges::Reason::kRequest));
+}
 
 TEST_F(ModelChangesTest, AModelIsLoadedReplacedAndUnloaded) {
   EXPECT_TRUE(changes.LoadNow("a").ok());

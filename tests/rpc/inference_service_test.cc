@@ -202,7 +202,8 @@ TEST(InferOptionsTest, PriorityOneIsTheHighest) {
 class RepositoryTest : public InferenceServiceTest {
  protected:
   void SetUp() override {
-    auto load = [this](const std::string& name) -> decltype(registry.Find("")) {
+    auto load = [this](const std::string& name,
+                       ModelChanges::Reason) -> decltype(registry.Find("")) {
       asked.push_back(name);
       if (name == "slow") return absl::InvalidArgumentError("no such tensor");
       const std::shared_ptr<ServedModel> served = model.Served(name);
