@@ -69,10 +69,7 @@ std::string WhatCacheHas(const HubEnvironment& hub, const HubCache& cache) {
 class Fetch {
  public:
   Fetch(const HubEnvironment& hub, const HubModelId& id, const FetchHooks& hooks)
-      : hub_(hub),
-        hooks_(hooks),
-        cache_(hub.cache, id),
-        client_(hub, hooks.cancelled, hooks.wait) {}
+      : hooks_(hooks), cache_(hub.cache, id), client_(hub, hooks.cancelled, hooks.wait) {}
 
   // All files of the commit. `config`: what the hub says of it.
   absl::Status Files(HubModelId id, const HubFile& config) {
@@ -130,7 +127,6 @@ class Fetch {
                      names.empty() ? "no weights" : Quote(absl::StrJoin(names, ", "))));
   }
 
-  const HubEnvironment& hub_;
   const FetchHooks& hooks_;
   const HubCache cache_;
   const HubClient client_;
