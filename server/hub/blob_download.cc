@@ -25,7 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMostTries = 5;
 constexpr absl::Duration kAskForLockEvery = absl::Milliseconds(200);
 
 // Held as long as the file is open.

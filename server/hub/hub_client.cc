@@ -17,7 +17,6 @@ namespace patchserve {
 namespace {
 
 constexpr int kMostHops = 5;
-constexpr int kMostTries = 5;
 constexpr size_t kLongestList = 16 << 20;  // bytes
 
 bool IsRedirect(const HttpResponse& response) {

@@ -11,6 +11,8 @@ namespace patchserve {
 // Waits so long; CANCELLED where the wait was ended.
 using WaitFunction = std::function<absl::Status(absl::Duration)>;
 
+constexpr int kMostTries = 5;
+
 // Counts the tries of one thing.
 class Retries {
  public:

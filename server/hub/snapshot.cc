@@ -25,7 +25,6 @@ namespace {
 
 constexpr char kConfig[] = "config.json";
 constexpr char kWeights[] = "model.safetensors";
-constexpr int kMostTries = 5;
 constexpr int64_t kMaxSmallFile = 16 << 20;  // bytes; what the engine takes
 constexpr int64_t kMaxWeights = int64_t{16} << 30;
 
@@ -71,6 +70,22 @@ class Fetch {
   Fetch(const HubEnvironment& hub, const HubModelId& id, const FetchHooks& hooks)
       : hooks_(hooks), cache_(hub.cache, id), client_(hub, hooks.cancelled, hooks.wait) {}
 
+  // Asks the hub what the revision means, and fetches what of that the cache lacks. `cached`:
+  // whether there is something to serve meanwhile.
+  absl::StatusOr<HubSnapshot> Newest(const HubModelId& id, bool cached) {
+    // Where there is, nobody waits for a hub that is away.
+    ASSIGN_OR_RETURN(const auto config, client_.Find(id, kConfig, cached ? 1 : kMostTries));
+    if (!config) {
+      return absl::NotFoundError(absl::StrCat("model ", id.text(), " has no ", kConfig));
+    }
+    ASSIGN_OR_RETURN(const auto missing, Missing(cache_, config->commit));
+    if (missing) RETURN_IF_ERROR(Files(id, *config));
+    // Last: what a ref says is there whole. A cache that can't be written to may serve on.
+    if (const absl::Status ref = cache_.WriteRef(config->commit); !ref.ok() && missing) return ref;
+    return HubSnapshot{cache_.Snapshot(config->commit), config->commit};
+  }
+
+ private:
   // All files of the commit. `config`: what the hub says of it.
   absl::Status Files(HubModelId id, const HubFile& config) {
     id.revision = config.commit;  // from here on: a branch may move meanwhile
@@ -93,7 +108,6 @@ class Fetch {
     return absl::OkStatus();
   }
 
- private:
   absl::Status File(const HubModelId& id, const HubFile& file, int64_t most) {
     if (file.size > most) {
       return absl::InvalidArgumentError(absl::StrCat(file.name, " of ", id.text(), " has ",
@@ -132,22 +146,6 @@ class Fetch {
   const HubClient client_;
 };
 
-absl::StatusOr<HubSnapshot> Ask(const HubEnvironment& hub, const HubModelId& id,
-                                const FetchHooks& hooks, bool cached) {
-  const HubClient client(hub, hooks.cancelled, hooks.wait);
-  // Where there is something to serve, nobody waits for a hub that is away.
-  ASSIGN_OR_RETURN(const auto config, client.Find(id, kConfig, cached ? 1 : kMostTries));
-  if (!config) {
-    return absl::NotFoundError(absl::StrCat("model ", id.text(), " has no ", kConfig));
-  }
-  const HubCache cache(hub.cache, id);
-  ASSIGN_OR_RETURN(const auto missing, Missing(cache, config->commit));
-  if (missing) RETURN_IF_ERROR(Fetch(hub, id, hooks).Files(id, *config));
-  // Last: what a ref says is there whole. A cache that can't be written to may serve on.
-  if (const absl::Status ref = cache.WriteRef(config->commit); !ref.ok() && missing) return ref;
-  return HubSnapshot{cache.Snapshot(config->commit), config->commit};
-}
-
 }  // namespace
 
 absl::StatusOr<HubSnapshot> CachedSnapshot(const HubEnvironment& hub, const HubModelId& id) {
@@ -169,7 +167,7 @@ absl::StatusOr<HubSnapshot> FetchSnapshot(const HubEnvironment& hub, const HubMo
                                           const FetchHooks& hooks) {
   absl::StatusOr<HubSnapshot> cached = CachedSnapshot(hub, id);
   if (hub.offline || (cached.ok() && IsCommit(id.revision))) return cached;
-  absl::StatusOr<HubSnapshot> asked = Ask(hub, id, hooks, cached.ok());
+  absl::StatusOr<HubSnapshot> asked = Fetch(hub, id, hooks).Newest(id, cached.ok());
   if (asked.ok() || absl::IsCancelled(asked.status())) return asked;
   const absl::Status& why = asked.status();
   const bool refused = absl::IsUnavailable(why) || absl::IsPermissionDenied(why);
