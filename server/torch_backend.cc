@@ -1,9 +1,6 @@
 #include "server/torch_backend.h"
 
-#include <unistd.h>
-
 #include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <memory>
 
@@ -22,10 +19,9 @@ namespace {
 // On a CPU each core has a runner of its own.
 void PrepareThread(int = 0) { PrepareRunnerThread(/*intra_op_threads=*/1); }
 
-constexpr char kWaitPolicy[] = "OMP_WAIT_POLICY";
-
+// Those of libgomp: else they keep their cores busy.
 bool IdleThreadsSleep() {
-  const char* const policy = std::getenv(kWaitPolicy);
+  const char* const policy = std::getenv("OMP_WAIT_POLICY");
   return policy != nullptr && absl::EqualsIgnoreCase(policy, "passive");
 }
 

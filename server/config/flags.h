@@ -56,8 +56,7 @@ bool IsOurs(const absl::CommandLineFlag& flag);
 
 // Sets the flags from the environment (config/environment.h) and, over that, from the command line.
 // Ends the process with a message for an unknown flag, a bad value, or an argument that is no flag,
-// and for
-// --help and --version.
+// and for --help and --version.
 void ParseFlags(int argc, char** argv);
 
 }  // namespace patchserve

@@ -11,7 +11,7 @@ namespace patchserve {
 // not a URL of http or https, or one that leaves https for http.
 absl::StatusOr<std::string> ResolveUrl(const std::string& base, const std::string& reference);
 
-// Whether scheme, host and port are the same: who gets the token.
+// Whether scheme, host and port are the same: only there the token is sent.
 bool IsSameOrigin(const std::string& a, const std::string& b);
 
 // "https://host:port" of a URL, for messages: no user, path or query.

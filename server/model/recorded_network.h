@@ -59,7 +59,7 @@ class RecordedNetwork {
   Mutex mutex_;
   std::condition_variable given_back_;
   std::set<int> recorded_ ABSL_GUARDED_BY(mutex_);  // buckets
-  std::vector<Slot> slots_;  // kInFlight; each is used by the one who took it
+  std::vector<Slot> slots_;  // kInFlight; each is used by the run that took it
   std::vector<Slot*> free_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -212,7 +212,7 @@ class HubRequest(Request):
             new = (folder / "moved_to").read_text().strip()
             self.answer(307, Location=self.path.replace(f"/{repository}", new if "://" in new else f"/{new}", 1))
         elif not folder.is_dir() or ((folder / "private").is_file() and not allowed):
-            # As the public hub does: who isn't known learns nothing.
+            # As the public hub does: without a token a missing model and a private one look alike.
             if self.headers.get("Authorization"):
                 self.refuse(404, "RepoNotFound", "Repository not found")
             else:
