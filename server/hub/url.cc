@@ -20,12 +20,17 @@ Url Parse(const std::string& text) {
   return url;
 }
 
-std::string Part(const Url& url, CURLUPart part) {
-  char* text = nullptr;
-  if (curl_url_get(url.get(), part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return "";
+// What libcurl gives away; frees it.
+std::string Taken(char* text) {
   std::string copy = text;
   curl_free(text);
   return copy;
+}
+
+std::string Part(const Url& url, CURLUPart part) {
+  char* text = nullptr;
+  if (curl_url_get(url.get(), part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return "";
+  return Taken(text);
 }
 
 }  // namespace
@@ -49,29 +54,22 @@ absl::StatusOr<std::string> ResolveUrl(const std::string& base, const std::strin
   if (curl_url_get(url.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) {
     return refused("which isn't a URL");
   }
-  std::string resolved = text;
-  curl_free(text);
-  return resolved;
-}
-
-bool IsSameOrigin(const std::string& a, const std::string& b) {
-  const Url first = Parse(a), second = Parse(b);
-  if (first == nullptr || second == nullptr) return false;
-  for (const CURLUPart part : {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT}) {
-    if (absl::AsciiStrToLower(Part(first, part)) != absl::AsciiStrToLower(Part(second, part))) {
-      return false;
-    }
-  }
-  return true;
+  return Taken(text);
 }
 
 std::string Origin(const std::string& text) {
   const Url url = Parse(text);
   if (url == nullptr) return "";
-  const std::string scheme = Part(url, CURLUPART_SCHEME), port = Part(url, CURLUPART_PORT);
+  const std::string scheme = absl::AsciiStrToLower(Part(url, CURLUPART_SCHEME));
+  const std::string port = Part(url, CURLUPART_PORT);
+  const std::string host = absl::AsciiStrToLower(Part(url, CURLUPART_HOST));
   const bool usual = port == (scheme == "https" ? "443" : "80");
-  return absl::StrCat(scheme, "://", Part(url, CURLUPART_HOST), usual ? "" : ":",
-                      usual ? "" : port);
+  return absl::StrCat(scheme, "://", host, usual ? "" : ":", usual ? "" : port);
+}
+
+bool IsSameOrigin(const std::string& a, const std::string& b) {
+  const std::string origin = Origin(a);
+  return !origin.empty() && origin == Origin(b);
 }
 
 std::string TakeLogin(std::string& url) {
@@ -89,10 +87,7 @@ std::string TakeLogin(std::string& url) {
 }
 
 std::string EscapeUrlComponent(const std::string& text) {
-  char* const escaped = curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size()));
-  std::string copy = escaped;
-  curl_free(escaped);
-  return copy;
+  return Taken(curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size())));
 }
 
 }  // namespace patchserve
