@@ -21,9 +21,7 @@ template <typename T>
 void RunHeads(InstructionSet set, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
               const at::Tensor& out) {
   const int64_t heads = q.size(1), queries = q.size(2), tokens = k.size(2), dim = q.size(3);
-  const auto run =
-      CopyFor<void(const AttentionStep<T>&)>(set, avx512bf16::RunAttention, avx512::RunAttention,
-                                             avx2::RunAttention, baseline::RunAttention);
+  const auto run = KERNEL_FOR(set, RunAttention, AttentionStep<T>);
   const int64_t scratch_floats = AttentionScratchFloats(tokens, dim);
   at::parallel_for(0, q.size(0) * heads, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
     const Scratch scratch = MakeScratch(scratch_floats);

@@ -3,9 +3,10 @@
 
 #include <cstdint>
 
+#include "server/model/kernels/instruction_set.h"
+
 namespace patchserve {
 
-// uint16_t is a bfloat16; numbers are float32 in between.
 template <typename T>
 struct AttentionStep {
   int64_t queries, tokens, dim;          // dim is a multiple of 16
@@ -26,21 +27,6 @@ constexpr int64_t AttentionScratchFloats(int64_t tokens, int64_t dim) {
   return 2 * padded * dim + kAttentionRows * (padded + 2 * dim);
 }
 
-namespace avx512bf16 {
-void RunAttention(const AttentionStep<float>& step);
-void RunAttention(const AttentionStep<uint16_t>& step);
-}  // namespace avx512bf16
-namespace avx512 {
-void RunAttention(const AttentionStep<float>& step);
-void RunAttention(const AttentionStep<uint16_t>& step);
-}  // namespace avx512
-namespace avx2 {
-void RunAttention(const AttentionStep<float>& step);
-void RunAttention(const AttentionStep<uint16_t>& step);
-}  // namespace avx2
-namespace baseline {
-void RunAttention(const AttentionStep<float>& step);
-void RunAttention(const AttentionStep<uint16_t>& step);
-}  // namespace baseline
+DECLARE_KERNEL(RunAttention, AttentionStep)
 
 }  // namespace patchserve

@@ -48,9 +48,7 @@ DepthwiseKernel::DepthwiseKernel(const Parameters& p)
 template <typename T>
 void DepthwiseKernel::Run(Activation activation, const T* in, T* out, int64_t images,
                           int64_t height, int64_t width, InstructionSet set) const {
-  const auto run =
-      CopyFor<void(const DepthwiseStep<T>&)>(set, avx512bf16::RunDepthwise, avx512::RunDepthwise,
-                                             avx2::RunDepthwise, baseline::RunDepthwise);
+  const auto run = KERNEL_FOR(set, RunDepthwise, DepthwiseStep<T>);
   const int64_t units = RoundUp(channels_, kDepthwiseUnit<T>) / kDepthwiseUnit<T>;
   const int64_t row_floats = kernel_ * DepthwiseRowWidth(kernel_, width) * kDepthwiseUnit<T>;
   at::parallel_for(0, images * units, /*grain_size=*/1, [&](int64_t begin, int64_t end) {

@@ -74,21 +74,6 @@ constexpr int64_t DepthwiseRowWidth(int64_t kernel, int64_t width) {
   return (width + 15) / 16 * 16 + kernel - 1;
 }
 
-namespace avx512bf16 {
-void RunDepthwise(const DepthwiseStep<float>& step);
-void RunDepthwise(const DepthwiseStep<uint16_t>& step);
-}  // namespace avx512bf16
-namespace avx512 {
-void RunDepthwise(const DepthwiseStep<float>& step);
-void RunDepthwise(const DepthwiseStep<uint16_t>& step);
-}  // namespace avx512
-namespace avx2 {
-void RunDepthwise(const DepthwiseStep<float>& step);
-void RunDepthwise(const DepthwiseStep<uint16_t>& step);
-}  // namespace avx2
-namespace baseline {
-void RunDepthwise(const DepthwiseStep<float>& step);
-void RunDepthwise(const DepthwiseStep<uint16_t>& step);
-}  // namespace baseline
+DECLARE_KERNEL(RunDepthwise, DepthwiseStep)
 
 }  // namespace patchserve

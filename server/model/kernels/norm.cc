@@ -18,8 +18,7 @@ const T* DataOf(const at::Tensor& x) {
 template <typename T>
 void RunRows(InstructionSet set, const at::Tensor& x, const at::Tensor& weight,
              const at::Tensor& bias, double epsilon, const at::Tensor& out) {
-  const auto run = CopyFor<void(const NormStep<T>&)>(set, avx512bf16::RunNorm, avx512::RunNorm,
-                                                     avx2::RunNorm, baseline::RunNorm);
+  const auto run = KERNEL_FOR(set, RunNorm, NormStep<T>);
   const int64_t dim = weight.numel();
   T* const to = static_cast<T*>(out.mutable_data_ptr());
   at::parallel_for(0, x.numel() / dim, /*grain_size=*/64, [&](int64_t begin, int64_t end) {

@@ -3,9 +3,10 @@
 
 #include <cstdint>
 
+#include "server/model/kernels/instruction_set.h"
+
 namespace patchserve {
 
-// uint16_t is a bfloat16; numbers are float32 in between.
 template <typename T>
 struct NormStep {
   int64_t rows, dim;           // dim is a multiple of 16
@@ -14,21 +15,6 @@ struct NormStep {
   T* out;
 };
 
-namespace avx512bf16 {
-void RunNorm(const NormStep<float>& step);
-void RunNorm(const NormStep<uint16_t>& step);
-}  // namespace avx512bf16
-namespace avx512 {
-void RunNorm(const NormStep<float>& step);
-void RunNorm(const NormStep<uint16_t>& step);
-}  // namespace avx512
-namespace avx2 {
-void RunNorm(const NormStep<float>& step);
-void RunNorm(const NormStep<uint16_t>& step);
-}  // namespace avx2
-namespace baseline {
-void RunNorm(const NormStep<float>& step);
-void RunNorm(const NormStep<uint16_t>& step);
-}  // namespace baseline
+DECLARE_KERNEL(RunNorm, NormStep)
 
 }  // namespace patchserve
