@@ -1,6 +1,5 @@
 // What the scheduler runs next, one decision a test.
 #include "server/scheduling/scheduler.h"
-
 #include "tests/scheduling/scheduler_fixture.h"
 
 namespace patchserve {
