@@ -28,7 +28,7 @@ SHELL := /bin/bash
 BUILD ?= build
 DEPS := $(or $(PATCHSERVE_DEPS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchserve)
 JOBS ?= $(shell nproc)
-SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'server/*.cu' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc')
+SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'server/*.cu' 'client/*.h' 'client/*.cc' 'tests/*.h' 'tests/*.cc' 'bench/*.h' 'bench/*.cc' 'conformance/*.cc')
 
 .PHONY: run test test-deploy test-hub image build deps test-deps cuda bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all flaky format check-format check-scripts check-clang check-proto help clean
 
@@ -44,7 +44,7 @@ test-deploy: test-deps build
 	tests/deploy/run.sh $(BUILD)/bin
 
 test-hub: build
-	tests/bench/python.sh tests/hub/requirements.txt tests/hub/python_client_test.py $(BUILD)/bin
+	bench/python.sh tests/hub/requirements.txt tests/hub/python_client_test.py $(BUILD)/bin
 
 VERSION = $(shell sed -n 's/^project.patchserve VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 # IMAGE_FLAGS: further flags of `docker build`; SOURCE: where this repository can be read.
@@ -73,25 +73,25 @@ cuda:
 	$(BUILD)-cuda/bin/cuda_epilogue_tests --gtest_brief=1
 
 bench: build
-	tests/bench/run.sh $(BUILD)/bin
+	bench/run.sh $(BUILD)/bin
 
 performance: build
-	tests/bench/python.sh tests/bench/requirements.txt tests/bench/performance_page.py
+	bench/python.sh bench/requirements.txt bench/performance_page.py
 
 # BENCH_FLAGS=--quick: 3 minutes, to see that it works.
 bench-overload: build
-	tests/bench/python.sh tests/bench/overload/requirements.txt tests/bench/overload/run.py \
+	bench/python.sh bench/overload/requirements.txt bench/overload/run.py \
 	  --bin=$(BUILD)/bin --json=$(BUILD)/overload.json --markdown=docs/scheduling-live.md \
 	  --svg=docs/scheduling-overload.svg $(BENCH_FLAGS)
 
 # BENCH_FLAGS=--quick: a minute, to see that it works; leaves the page alone.
 bench-device: build
-	tests/bench/device/run.py --bin=$(BUILD)/bin --json=$(BUILD)/device.json \
+	bench/device/run.py --bin=$(BUILD)/bin --json=$(BUILD)/device.json \
 	  --markdown=docs/scheduling-device.md $(BENCH_FLAGS)
 
 # BENCH_FLAGS=--quick: a minute, to see that it works; leaves the page alone.
 bench-robustness: build $(if $(findstring --quick,$(BENCH_FLAGS)),,fuzzers)
-	tests/bench/python.sh tests/bench/overload/requirements.txt tests/bench/robustness/run.py \
+	bench/python.sh bench/overload/requirements.txt bench/robustness/run.py \
 	  --bin=$(BUILD)/bin --fuzz_bin=$(BUILD)-fuzz/bin \
 	  $(if $(findstring --quick,$(BENCH_FLAGS)),,--json=$(BUILD)/robustness.json --markdown=docs/robustness.md) $(BENCH_FLAGS)
 
@@ -100,7 +100,7 @@ simulate: build
 
 # From what `make simulate` left.
 simulate-plots:
-	tests/bench/python.sh tests/bench/simulate/requirements.txt tests/bench/simulate/plots.py \
+	bench/python.sh bench/simulate/requirements.txt bench/simulate/plots.py \
 	  $(BUILD)/simulate.csv docs
 
 fuzzers:
@@ -117,11 +117,11 @@ fuzz: fuzzers
 # About an hour of two cores, and 7 GB in $(DEPS) for a Python with PyTorch. CIFAR10=FOLDER, of
 # <class>/*.jpg, compares the bundled models' precisions too.
 conformance: build
-	PATCHSERVE_DEPS=$(DEPS) tests/conformance/run.sh $(BUILD)
+	PATCHSERVE_DEPS=$(DEPS) conformance/run.sh $(BUILD)
 
 # Wants Go. TRITON_CLIENT=FOLDER, a checkout of triton-inference-server/client, runs its examples too.
 conformance-oip: build
-	PATCHSERVE_DEPS=$(DEPS) tests/conformance/oip/run.sh $(BUILD)
+	PATCHSERVE_DEPS=$(DEPS) conformance/oip/run.sh $(BUILD)
 
 # Each sanitizer sees what it can: the thread sanitizer the parts without gRPC and LibTorch, which
 # aren't built for it (of the client it reports 1,760 races, in gRPC and in what gRPC hands over). A report
@@ -159,7 +159,7 @@ check-format:
 check-scripts:
 	tools/lint/scripts.sh
 	tools/version.py --check
-	tests/bench/python.sh tests/tools/requirements.txt tests/tools/cifar10_test.py
+	bench/python.sh tests/tools/requirements.txt tests/tools/cifar10_test.py
 
 # FILES='server/a.cc ...': clang-tidy on these, in place of what differs from where this left main.
 check-clang: build

@@ -14,7 +14,7 @@ A small {family}, trained from scratch on CIFAR-10 by `tools/train_cifar10.py`, 
 something true to serve.
 
 - **Top-1 accuracy**: {top1:.2%} of the {test_photos:,} CIFAR-10 test photos, float32, measured by PyTorch
-  {when}; `tests/bench/measure_accuracy.py` measures it through the server.
+  {when}; `bench/measure_accuracy.py` measures it through the server.
 - **Architecture**: {architecture}, `{model_args}`; {parameters:,} parameters, {precision}.
 - **Data**: the 50,000 CIFAR-10 training photos (Krizhevsky, 2009; 32x32), {data}.
   Other files, or another order of them, give other weights.

@@ -37,7 +37,7 @@ pods() { k get pods -l app.kubernetes.io/name=patchserve -o jsonpath='{range .it
 addresses() {
   k get pods -l app.kubernetes.io/name=patchserve --field-selector=status.phase=Running -o jsonpath='{range .items[*]}{.status.podIP}{"\n"}{end}'
 }
-python() { "${network[@]}" tests/bench/python.sh tests/deploy/requirements.txt "$@"; }
+python() { "${network[@]}" bench/python.sh tests/deploy/requirements.txt "$@"; }
 service() { k get service patchserve -o jsonpath='{.spec.clusterIP}'; }
 
 # start_load NAME FLAGS...: load in the background of $file, or the usual photo, on $target or through the Service;
@@ -279,6 +279,6 @@ scale_up() {
 }
 
 # What Python needs is fetched now: the pods' network may have no way out.
-tests/bench/python.sh tests/deploy/requirements.txt -c ""
+bench/python.sh tests/deploy/requirements.txt -c ""
 for step in $steps; do "step_$step"; done
 say "all steps passed: $steps"

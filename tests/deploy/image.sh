@@ -46,7 +46,7 @@ wait_until_healthy() {
   done
   fail "not healthy after $try s"
 }
-python() { tests/bench/python.sh tests/deploy/requirements.txt "$@"; }
+python() { bench/python.sh tests/deploy/requirements.txt "$@"; }
 # results FILE CODE...: prints how many of loadgen's requests had which code; OK must be there, and no other than these.
 results() {
   python3 -c '

@@ -16,7 +16,7 @@ import time
 import grpc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests/bench/overload"))
+sys.path.append(str(ROOT / "bench/overload"))
 from protos import messages, services  # noqa: E402
 
 REFUSED = "the server is shutting down"

@@ -24,7 +24,7 @@ step "Grafana: every query has data"
 python3 tests/deploy/dashboard_test.py "$programs" "$tools/prometheus/usr/bin/prometheus"
 
 step "Server: calls at its end are answered and counted alike, a broken checkpoint leaves the others ready"
-tests/bench/python.sh tests/deploy/requirements.txt tests/deploy/server_test.py "$programs"
+bench/python.sh tests/deploy/requirements.txt tests/deploy/server_test.py "$programs"
 
 step "Envoy: balances, and loses nothing when a server stops"
 python3 tests/deploy/envoy_test.py "$programs" "$tools/venv/bin/envoy"

@@ -15,7 +15,7 @@ import unittest
 
 from raw_load import ROOT, RawLoad
 
-sys.path.append(str(ROOT / "tests/bench"))
+sys.path.append(str(ROOT / "bench"))
 from live_server import Metrics, read_metrics  # noqa: E402
 from server import Server  # noqa: E402
 

@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 to=$1 build=${2:-build}
 
-mkdir -p "$to"/{bin,lib,photos,tests/gpu,tests/bench/overload}
+mkdir -p "$to"/{bin,lib,photos,tests/gpu,bench/overload}
 for program in patchserve loadgen classify engine_bench kernel_check; do
   [ -e "$build/bin/$program" ] || continue
   strip -o "$to/bin/$program" "$build/bin/$program"
@@ -23,6 +23,6 @@ ldd "$to"/bin/* | awk '$3 ~ /^\// { print $3 }' | sort -u |
 cp -r models "$to"
 cp tests/data/images/{500x375,420,astronaut,chelsea,coffee,rocket}.jpg tests/data/images/rgb.png "$to/photos"
 cp tests/gpu/* "$to/tests/gpu"
-cp tests/bench/server.py "$to/tests/bench"
-cp tests/bench/overload/live_server.py "$to/tests/bench/overload"
+cp bench/server.py "$to/bench"
+cp bench/overload/live_server.py "$to/bench/overload"
 du -sh "$to"

@@ -14,7 +14,7 @@ import time
 import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path += [str(HERE.parent / "bench"), str(HERE.parent / "bench" / "overload")]
+sys.path += [str(HERE.parents[1] / "bench"), str(HERE.parents[1] / "bench" / "overload")]
 
 import failures  # noqa: E402
 import kernels  # noqa: E402

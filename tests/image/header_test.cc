@@ -141,7 +141,7 @@ TEST(HeaderTest, ExifAfterTheJpegFrameHeaderIsFound) {
   EXPECT_EQ(ReadHeader(file, {})->orientation, 6);
 }
 
-// Of what codecs hold, the worst case is what counts: tests/conformance/robustness.py measures it.
+// Of what codecs hold, the worst case is what counts: conformance/robustness.py measures it.
 TEST(HeaderTest, TheMemoryThatDecodingTakesIsKnownBefore) {
   const auto bytes = [](const char* file) {
     return ReadHeader(ReadTestImage(file), {}).value().decoding_bytes_a_pixel;

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 run() {  # a program of the virtual environment
-  tests/bench/python.sh tools/lint/requirements.txt -c \
+  bench/python.sh tools/lint/requirements.txt -c \
     'import os, sys; program = os.path.join(os.path.dirname(sys.executable), sys.argv[1]); os.execv(program, sys.argv[1:])' "$@"
 }
 mapfile -t shell < <(git grep -lE '^#!.*(ba)?sh$')
