@@ -10,6 +10,9 @@
 
 #include "server/model/engine.h"
 
+// Of omp.h, which Clang doesn't find beside GCC's headers.
+extern "C" void omp_set_num_threads(int threads);
+
 namespace patchserve {
 namespace {
 
@@ -40,14 +43,22 @@ std::unique_ptr<ThreadTeam> ThreadTeam::Start(int threads) {
 
 ThreadTeam::ThreadTeam(int threads)
     : threads_(threads), first_("all-cores", 1, std::numeric_limits<int>::max()) {
-  Run([] { PrepareRunnerThread(at::get_num_threads()); });
-  Run([&] { at::parallel_for(0, threads_, /*grain_size=*/1, [](int64_t, int64_t) {}); });
+  Run([] { PrepareRunnerThread(/*intra_op_threads=*/1); });
+  // At its first use on a thread LibTorch sets the number anew: so the second round starts them.
+  for (int round = 0; round < 2; ++round) {
+    Run([&] {
+      static_cast<void>(at::get_num_threads());
+      at::parallel_for(0, threads_, /*grain_size=*/1, [](int64_t, int64_t) {});
+    });
+  }
 }
 
 void ThreadTeam::Run(const std::function<void()>& work) {
   std::latch done(1);
   static_cast<void>(first_.TryRun([&] {
-    UseIntraOpThreads(threads_);  // a deterministic model has set it to one
+    // A deterministic network has set it to one. LibTorch's own function would start threads for
+    // parts of it that aren't used here.
+    omp_set_num_threads(threads_);
     work();
     done.count_down();
   }));
