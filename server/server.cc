@@ -51,12 +51,6 @@ int Runners(const Config& config, const Backend& backend) {
   return backend.runners_share ? 2 : Cores();
 }
 
-// Of a batch that has all runners' cores to itself. Each thread more gains less.
-int MostThreads(const Config& config, const Backend& backend) {
-  if (backend.use_threads == nullptr) return 1;
-  return std::min({Runners(config, backend), Cores(), 8});
-}
-
 // A GPU may answer 50,000 images a second, each of which is 20 us of a core. On a CPU the runners
 // have all cores already.
 int AnswerThreads(const Backend& backend) {
@@ -108,8 +102,8 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
            .answer_threads = AnswerThreads(backend_),
            .shared_device = backend_.runners_share,
            .prepare_runner = backend_.prepare_runner,
-           .most_threads = MostThreads(config_, backend_),
-           .use_threads = backend_.use_threads,
+           .cores_of_lone = backend_.cores_of_lone,
+           .run_alone = backend_.run_alone,
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),
       changes_(
