@@ -37,7 +37,12 @@ absl::Status CheckParts(const ClassifyRequest& request, const ServedModel& model
 absl::StatusOr<ImageInfo> CheckImage(const ClassifyRequest& request, const ImageLimits& limits,
                                      const Preprocessing& how) {
   if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&request.image)) {
-    ASSIGN_OR_RETURN(ImageInfo info, ReadHeader(*file, limits));
+    ImageInfo info;
+    if (request.header != nullptr) {
+      info = *request.header;
+    } else {
+      ASSIGN_OR_RETURN(info, ReadHeader(*file, limits));
+    }
     info.shrink = JpegShrink(info, how);
     return info;
   }
