@@ -10,7 +10,6 @@
 #include "server/image/bmp.h"
 #include "server/image/cmyk_jpeg.h"
 #include "server/image/jpeg_header.h"
-#include "server/image/limits.h"
 #include "server/image/png_header.h"
 #include "server/image/quiet_codecs.h"
 

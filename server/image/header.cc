@@ -10,7 +10,6 @@
 #include "server/image/bytes.h"
 #include "server/image/file_kind.h"
 #include "server/image/jpeg_header.h"
-#include "server/image/limits.h"
 #include "server/image/png_header.h"
 #include "server/image/webp_header.h"
 

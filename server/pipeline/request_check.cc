@@ -7,6 +7,7 @@
 #include "server/base/quote.h"
 #include "server/base/status.h"
 #include "server/image/decode.h"
+#include "server/image/header.h"
 #include "server/image/preprocess.h"
 #include "server/pipeline/tensor_input.h"
 
