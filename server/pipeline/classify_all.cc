@@ -126,13 +126,13 @@ class Joint {
 
 }  // namespace
 
-void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> model,
+void ClassifyAll(Classifier& classifier, const std::shared_ptr<const ServedModel>& model,
                  std::vector<ClassifyRequest> images, AllAnswered done) {
   const std::vector<std::optional<ImageInfo>> headers =
       ReadHeaders(images, classifier.options().limits);
   if (const absl::Status fits = CheckFits(classifier, *model, images, headers); !fits.ok()) {
     classifier.Refuse({.model = model->name, .arrival = images[0].arrival}, fits,
-                      [done = std::move(done)](absl::StatusOr<Answer> refusal) mutable {
+                      [done = std::move(done)](const absl::StatusOr<Answer>& refusal) mutable {
                         std::move(done)(refusal.status());
                       });
     return;
