@@ -171,7 +171,7 @@ void Server::WatchPort() {
 absl::Status Server::LoadModels() {
   int ready = 0;
   for (const ModelSettings& settings : config_.models) {
-    const absl::Status loaded = changes_.LoadNow(settings.name);
+    absl::Status loaded = changes_.LoadNow(settings.name);
     if (absl::IsCancelled(loaded)) return loaded;
     if (loaded.ok()) {
       ++ready;

@@ -86,7 +86,7 @@ absl::Status KeepIfRight(Network& network, const std::vector<TensorView>& tensor
     ASSIGN_OR_RETURN(Network steps, TakeNetwork(weights, config));
     return std::move(steps.run);
   };
-  const absl::Status checked = CheckFused(network.run, in_steps, target, config.preprocessing);
+  absl::Status checked = CheckFused(network.run, in_steps, target, config.preprocessing);
   if (checked.ok() || absl::IsUnavailable(checked)) return checked;
   TORCH_WARN(folder.string(), ": served without our own kernels: ", checked.ToString());
   ASSIGN_OR_RETURN(network.run, in_steps(target));

@@ -28,10 +28,6 @@ using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr Activation kActivations[] = {Activation::kGelu, Activation::kGeluTanh,
-                                       Activation::kQuickGelu, Activation::kRelu,
-                                       Activation::kSilu};
-
 // Values that are the same in bfloat16.
 at::Tensor Random(at::IntArrayRef shape) {
   return at::randn(shape).to(at::kBFloat16).to(at::kFloat);
@@ -63,7 +59,7 @@ TEST_F(FusedLinearTest, IsOneKernelWithWhatFollows) {
   EXPECT_LT(LargestError(linear(Bits16(x_)), Product()), kRounding);
   EXPECT_LT(LargestError(linear.PlusResidual(Bits16(x_), Bits16(residual_)), Product() + residual_),
             kRounding);
-  for (Activation activation : kActivations) {
+  for (const auto& [name, activation] : kActivations) {
     at::Tensor expected = Product();
     Activate(activation, expected);
     EXPECT_LT(LargestError(linear.Activated(activation, Bits16(x_)), expected), kRounding);
