@@ -200,6 +200,7 @@ TEST_F(EngineTest, RunsByKernelsThatAreRight) {
     const EngineOptions steps = {.device = "cpu", .precision = Precision::kBFloat16};
     EngineOptions fused = steps;
     fused.kernels = &fake.kernels();
+    fused.photo = PixelsAsPhoto;
     const auto [alone, batch] = AloneAndTogether(name, fused);
     EXPECT_THAT(warnings.texts(), IsEmpty());
     EXPECT_THAT(batch.logits,
@@ -215,6 +216,7 @@ TEST_F(EngineTest, ANetworkThatIsWrongByItsKernelsIsServedWithoutThem) {
   EngineOptions options = {.device = "cpu", .precision = Precision::kBFloat16};
   const BatchOutput expected = AloneAndTogether("convmixer_small", options).second;
   options.kernels = &fake.kernels();
+  options.photo = PixelsAsPhoto;
   const BatchOutput got = AloneAndTogether("convmixer_small", options).second;
   EXPECT_EQ(got.logits, expected.logits);
   EXPECT_THAT(
