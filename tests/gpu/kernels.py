@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 # CUTLASS's main loop isn't ours, and racecheck doesn't follow its asynchronous copies.
-SANITIZERS = {"memcheck": (), "racecheck": ("depthwise", "gather")}
+SANITIZERS = {"memcheck": (), "racecheck": ("depthwise", "norm", "gather")}
 
 
 def run(check):

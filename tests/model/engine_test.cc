@@ -225,6 +225,18 @@ TEST_F(EngineTest, ANetworkThatIsWrongByItsKernelsIsServedWithoutThem) {
                         HasSubstr("served without our own kernels: INTERNAL: a batch of"))));
 }
 
+TEST_F(EngineTest, ANormThatIsWrongByItsKernelIsFoundToo) {
+  const KeptWarnings warnings;
+  FakeKernels fake;
+  fake.wrong_norm = true;
+  ASSERT_TRUE(Load("vit_small_patch8_32", {.device = "cpu",
+                                           .precision = Precision::kBFloat16,
+                                           .kernels = &fake.kernels(),
+                                           .photo = PixelsAsPhoto})
+                  .ok());
+  EXPECT_THAT(warnings.texts(), ElementsAre(HasSubstr("served without our own kernels")));
+}
+
 TEST_F(EngineTest, Float32RunsWithoutKernels) {
   FakeKernels fake;
   EngineOptions options = kFloat32OnCpu;
