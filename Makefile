@@ -160,6 +160,7 @@ check-scripts:
 	tools/lint/scripts.sh
 	tools/version.py --check
 	bench/python.sh tests/tools/requirements.txt tests/tools/cifar10_test.py
+	/usr/bin/python3 tests/gpu/goals_test.py
 
 # FILES='server/a.cc ...': clang-tidy on these, in place of what differs from where this left main.
 check-clang: build

@@ -30,6 +30,11 @@ constexpr char kLiveness[] = "liveness";
 constexpr const char* kReadinessNames[] = {"", "readiness", "patchserve.v1.ImageClassification",
                                            "inference.GRPCInferenceService"};
 
+// What reflection tells of.
+constexpr const char* kServices[] = {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+                                     "inference.GRPCInferenceService",
+                                     "patchserve.v1.ImageClassification"};
+
 std::vector<std::string> ModelNames(const Config& config) {
   std::vector<std::string> names;
   for (const ModelSettings& model : config.models) names.push_back(model.name);
@@ -111,7 +116,9 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
       services_{classifier_, registry_, open_calls_, access_log_, config_.stream_window},
       classification_(services_),
       inference_(services_, health_, config_.repository_control ? &changes_ : nullptr,
-                 config_.server_name, PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
+                 config_.server_name, PATCHSERVE_VERSION, MaxMessageBytes(config_)),
+      reflection_("v1", {std::begin(kServices), std::end(kServices)}, open_calls_),
+      reflection_alpha_("v1alpha", {std::begin(kServices), std::end(kServices)}, open_calls_) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
   for (const char* name : kReadinessNames) health_.Set(name, false);
@@ -135,9 +142,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   const DescriptorLimit descriptors = RaiseDescriptorLimit();
   server->expected_ = ReadResidentMemory().now;
   spdlog::info("at most {} file descriptors, raised from {}", descriptors.now, descriptors.before);
-  ASSIGN_OR_RETURN(server->ports_,
-                   Listen(config, {&server->classification_, &server->inference_}, server->health_,
-                          server->other_methods_, tokens, descriptors.now, *server->metrics_));
+  std::vector<grpc::Service*> services = {&server->classification_, &server->inference_};
+  if (config.reflection) {
+    services.insert(services.end(), {&server->reflection_, &server->reflection_alpha_});
+  }
+  ASSIGN_OR_RETURN(server->ports_, Listen(config, services, server->health_, server->other_methods_,
+                                          tokens, descriptors.now, *server->metrics_));
   server->WatchPort();
   return server;
 }
@@ -161,7 +171,7 @@ void Server::WatchPort() {
 absl::Status Server::LoadModels() {
   int ready = 0;
   for (const ModelSettings& settings : config_.models) {
-    const absl::Status loaded = changes_.LoadNow(settings.name);
+    absl::Status loaded = changes_.LoadNow(settings.name);
     if (absl::IsCancelled(loaded)) return loaded;
     if (loaded.ok()) {
       ++ready;

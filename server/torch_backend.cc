@@ -14,6 +14,7 @@
 #include "server/model/graph_device.h"
 #include "server/model/thread_team.h"
 #include "server/model/torch_warnings.h"
+#include "server/pipeline/self_test.h"
 #include "spdlog/spdlog.h"
 
 namespace patchserve {
@@ -83,7 +84,10 @@ absl::StatusOr<LoadedModel> Load(const ModelSettings& settings, const std::strin
                                                   .deterministic = settings.deterministic,
                                                   .graphs = graphs.get(),
                                                   .max_batch = settings.max_batch,
-                                                  .kernels = KernelsFor(settings, device)}));
+                                                  .kernels = KernelsFor(settings, device),
+                                                  .photo = [](const Preprocessing& how) {
+                                                    return SelfTestPhoto(how, AllocateOnHeap);
+                                                  }}));
   return LoadedModel{engine->description(), [graphs, engine](absl::Span<const ModelInput> images,
                                                              int bucket, bool embeddings) {
                        return engine->Forward(images, bucket, embeddings);

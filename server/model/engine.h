@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -10,13 +11,12 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "server/model/model.h"
+#include "server/model/precision.h"
 
 namespace patchserve {
 
 class FusedKernels;  // fused_kernels.h
 class GraphDevice;   // graph_device.h
-
-enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
 
 struct EngineOptions {
   std::string device = "auto";  // "auto", "cpu", "cuda" or "cuda:N"
@@ -30,6 +30,8 @@ struct EngineOptions {
   int max_batch = 1;  // with graphs: the largest bucket
   // For what runs in bfloat16 or float16; must outlive the engine. Null: none.
   const FusedKernels* kernels = nullptr;
+  // With kernels: gives a photo of how.bytes() RGB bytes, to check the network with.
+  std::function<absl::StatusOr<std::shared_ptr<const uint8_t>>(const Preprocessing& how)> photo;
 };
 
 // "cpu" or "cuda:N": what "auto" stands for here, and a check of the others.

@@ -72,7 +72,9 @@ void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
   model->metrics = &metrics_.Model(model->name);
   model->scheduled_as = executor_->AddModel(
       model->max_queue, CostModel(model->buckets, model->measured),
-      [this](std::vector<CallPtr> batch, int bucket, const auto& device_done, auto answered) {
+      [this](std::vector<CallPtr> batch, int bucket,
+             const Executor<CallPtr>::DeviceDone& device_done,
+             Executor<CallPtr>::Answered answered) {
         batch_runner_.Run(std::move(batch), bucket, device_done, std::move(answered));
       });
   model->queue = Hold([executor = std::weak_ptr(executor_), number = model->scheduled_as] {
@@ -110,11 +112,11 @@ absl::Status Classifier::Check(Call& call) {
 }
 
 void Classifier::Classify(ClassifyRequest request, AnswerCallback done) {
-  if (CallPtr call = Admit(request, std::move(done))) Start(std::move(call));
+  if (CallPtr call = Admit(std::move(request), std::move(done))) Start(std::move(call));
 }
 
 CallPtr Classifier::Admit(ClassifyRequest request, AnswerCallback done) {
-  auto call = std::make_unique<Call>(request, metrics_, std::move(done));
+  auto call = std::make_unique<Call>(std::move(request), metrics_, std::move(done));
   absl::Status checked = Check(*call);
   if (checked.ok()) return call;
   if (call->model == nullptr) call->figures = FiguresOf(call->request.model);
@@ -139,8 +141,8 @@ void Classifier::Start(CallPtr admitted) {
 }
 
 void Classifier::Refuse(ClassifyRequest request, const absl::Status& why, AnswerCallback done) {
-  Call call(request, metrics_, std::move(done));
-  call.figures = FiguresOf(request.model);
+  Call call(std::move(request), metrics_, std::move(done));
+  call.figures = FiguresOf(call.request.model);
   call.Finish(why);
 }
 

@@ -13,7 +13,7 @@
 #include "absl/types/span.h"
 #include "server/base/steady_clock.h"
 #include "server/base/thread_pool.h"
-#include "server/image/header.h"
+#include "server/image/limits.h"
 #include "server/metrics/metrics.h"
 #include "server/pipeline/admission.h"
 #include "server/pipeline/answer.h"

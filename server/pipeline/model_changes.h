@@ -38,16 +38,16 @@ class ModelChanges {
   // time that is left. `done` is called once, there or here. Errors, beside LoadNow's: NOT_FOUND:
   // the registry has no such name. RESOURCE_EXHAUSTED: too many changes wait. UNAVAILABLE: the
   // server stops.
-  void Load(const std::string& name, Done done);
+  void Load(const std::string& name, const Done& done);
 
   // Takes the model out of service; what it has accepted is answered. Otherwise as Load.
-  void Unload(const std::string& name, Done done);
+  void Unload(const std::string& name, const Done& done);
 
   // Ends the thread; changes that wait are UNAVAILABLE. A second call does nothing.
   void Stop();
 
  private:
-  void Later(const std::string& name, std::function<absl::Status()> change, Done done);
+  void Later(const std::string& name, std::function<absl::Status()> change, const Done& done);
   std::shared_ptr<const ServedModel> FreedByTheThread(
       std::shared_ptr<const ServedModel> model) const;
 

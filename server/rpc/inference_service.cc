@@ -49,7 +49,7 @@ std::string NameIn(const ModelRegistry& registry, const Request& request) {
 template <typename Response>
 class ChangeCall final : public UnaryCall {
  public:
-  using Change = void (ModelChanges::*)(const std::string&, ModelChanges::Done);
+  using Change = void (ModelChanges::*)(const std::string&, const ModelChanges::Done&);
 
   ChangeCall(ModelChanges& changes, Change change, void (Response::*show)(bool), std::string name,
              Response& response, const Services& services, grpc::CallbackServerContext& context)
