@@ -14,7 +14,7 @@ from resample_ratios import compare
 from server import BIN, Server
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-HERE = ROOT / "tests" / "bench"
+HERE = ROOT / "bench"
 PHOTO = ROOT / "tests" / "data" / "images" / "500x375.jpg"
 PRECISIONS = ("float32", "bfloat16")
 BUNDLED = ("convmixer_cifar10", "vit_cifar10")
@@ -31,7 +31,7 @@ def machine():
                                                                env=dict(os.environ, LC_ALL="C")).stdout, re.M))
     flags = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in cpu["Flags"].split()]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    changed = run("git", "status", "--porcelain", "--", "server", "client", "proto", "tests", "models").strip()
+    changed = run("git", "status", "--porcelain", "--", "server", "client", "proto", "bench", "tests", "models").strip()
     return {"cpu": cpu["Model name"], "cores": len(os.sched_getaffinity(0)), "flags": flags,
             "virtual": "Hypervisor vendor" in cpu, "memory_gib": round(memory), "kernel": platform.release(),
             "date": f"{datetime.date.today()}", "pillow": PIL.__version__,

@@ -122,7 +122,7 @@ void StreamClassifier::ClassifyAsync(std::string image, const ClassifyOptions& o
     Lock lock(mutex_);
     if (closing_) {
       refusal = absl::CancelledError("the stream was closed");
-    } else if (pending_.size() >= options_.max_unanswered) {
+    } else if (std::cmp_greater_equal(pending_.size(), options_.max_unanswered)) {
       refusal = absl::ResourceExhaustedError(absl::StrCat(
           options_.max_unanswered, " requests of this stream are unanswered, as many as may be"));
     } else {

@@ -3,7 +3,7 @@
 # patchserve_test(NAME SOURCES ... DEPS ...):         a GoogleTest program known to ctest.
 #
 # Includes are written from the top of the tree: "server/image/decode.h".
-set(PATCHSERVE_WARNINGS -Wall -Wextra -Werror -Wno-missing-field-initializers -Wno-sign-compare)
+set(PATCHSERVE_WARNINGS -Wall -Wextra -Werror -Wno-missing-field-initializers)
 
 function(patchserve_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})

@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path += [str(ROOT / "proto"), str(ROOT / "tests" / "bench")]
+sys.path += [str(ROOT / "proto"), str(ROOT / "bench")]
 messages, services = grpc.protos_and_services("patchserve/v1/classification.proto")
 
 from server import Server  # noqa: E402: found by the path above

@@ -16,7 +16,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT / "tests" / "bench"), str(ROOT / "tests" / "bench" / "overload")]
+sys.path += [str(ROOT / "bench"), str(ROOT / "bench" / "overload")]
 
 import closed  # noqa: E402
 import lone  # noqa: E402

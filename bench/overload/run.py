@@ -17,7 +17,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests" / "bench"))
+sys.path.append(str(ROOT / "bench"))
 
 import memory  # noqa: E402
 import neighbours  # noqa: E402

@@ -15,6 +15,7 @@ def run(attacks):
     count = attacks.size(1_000_000, 50_000)
     calls = attacks.size(200_000, 10_000)
     call = frame(HEADERS, END_HEADERS, 1, http2.request_headers(http2.CLASSIFY))
+    reflection = frame(HEADERS, END_HEADERS, 1, http2.request_headers(http2.REFLECTION))
     ended = frame(HEADERS, END_HEADERS | END_STREAM, 1, http2.request_headers("/no/such"))
     reset = frame(RST_STREAM, 0, 1, struct.pack(">I", 8))
     empty = frame(HEADERS, END_HEADERS, 1, http2.request_headers(http2.CLASSIFY) + b"\0\1a\0" * 200)
@@ -22,6 +23,7 @@ def run(attacks):
     floods = {
         "calls that are reset at once (CVE-2023-44487)": (calls, call + reset, True),
         "whole calls that are reset at once": (calls, call + frame(DATA, END_STREAM, 1, b"\0\0\0\0\3\x0a\1x") + reset, True),
+        "calls of reflection that are reset at once": (calls, reflection + reset, True),
         "calls of a method that isn't there": (calls, ended, True),
         "calls with 200 headers, reset at once": (calls // 4, empty + reset, True),
         "calls that the server must reset": (calls, call + frame(WINDOW_UPDATE, 0, 1, bytes(4)), True),
@@ -37,6 +39,7 @@ def run(attacks):
     attacks.attack("empty CONTINUATION frames", lambda: _in_a_call(
         attacks, count, frame(HEADERS, 0, 1, http2.request_headers(http2.CLASSIFY)), frame(CONTINUATION, 0, 1)))
     attacks.attack("calls that are left open", lambda: _open_calls(attacks, call))
+    attacks.attack("calls of reflection that are left open", lambda: _open_calls(attacks, reflection))
 
 
 def _flood(attacks, times, frames, streams):

@@ -15,7 +15,7 @@ import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT / "tests" / folder) for folder in ("bench", "bench/overload", "fuzz")]
+sys.path += [str(ROOT / folder) for folder in ("bench", "bench/overload", "tests/fuzz")]
 
 import connections  # noqa: E402
 import floods  # noqa: E402

@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT / "tests" / "bench"), str(ROOT / "tests" / "bench" / "overload")]
+sys.path += [str(ROOT / "bench"), str(ROOT / "bench" / "overload")]
 
 from live_server import Metrics  # noqa: E402
 from server import Server  # noqa: E402

@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests" / "bench"))
+sys.path.append(str(ROOT / "bench"))
 
 from server import Server  # noqa: E402
 

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "server/hub/url.h"
 
 namespace patchserve {
 namespace {
@@ -62,8 +63,7 @@ int OnProgress(void* to, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 }
 
 absl::Status ErrorOf(CURLcode code, const char* details, const std::string& url) {
-  // What follows a "?" may be a signature that gives access.
-  const std::string what = absl::StrCat(url.substr(0, url.find('?')), ": ",
+  const std::string what = absl::StrCat(WithoutSecrets(url), ": ",
                                         *details == '\0' ? curl_easy_strerror(code) : details);
   switch (code) {
     case CURLE_PEER_FAILED_VERIFICATION:

@@ -31,8 +31,7 @@ std::string FileUrl(const HubEnvironment& hub, const HubModelId& id, const std::
 
 // Of where files are stored, by links that are valid for a while: the next try gets a new one.
 absl::Status StorageError(const std::string& url, const HttpResponse& response) {
-  return absl::UnavailableError(
-      absl::StrCat(url.substr(0, url.find('?')), " answers ", response.status));
+  return absl::UnavailableError(absl::StrCat(WithoutSecrets(url), " answers ", response.status));
 }
 
 absl::Status IgnoreBody(const HttpResponse&, absl::string_view) { return absl::OkStatus(); }

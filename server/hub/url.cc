@@ -37,12 +37,12 @@ std::string Part(const Url& url, CURLUPart part) {
 
 absl::StatusOr<std::string> ResolveUrl(const std::string& base, const std::string& reference) {
   const auto refused = [&](const char* why) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(base, " redirects to ", Quote(reference), ", ", why));
+    return absl::FailedPreconditionError(absl::StrCat(WithoutSecrets(base), " redirects to ",
+                                                      Quote(WithoutSecrets(reference)), ", ", why));
   };
   const Url url = Parse(base);
   if (url == nullptr)
-    return absl::FailedPreconditionError(absl::StrCat(Quote(base), " isn't a URL"));
+    return absl::FailedPreconditionError(absl::StrCat(Quote(WithoutSecrets(base)), " isn't a URL"));
   const std::string scheme = Part(url, CURLUPART_SCHEME);
   if (curl_url_set(url.get(), CURLUPART_URL, reference.c_str(), 0) != CURLUE_OK) {
     return refused("which isn't a URL");
@@ -73,8 +73,8 @@ bool IsSameOrigin(const std::string& a, const std::string& b) {
 }
 
 std::string TakeLogin(std::string& url) {
-  const size_t scheme = url.find("://");
-  const size_t start = scheme == url.npos ? 0 : scheme + 3;
+  const size_t slashes = url.find("//");
+  const size_t start = slashes == url.npos ? 0 : slashes + 2;
   const size_t at = url.rfind('@', url.find_first_of("/?#", start));
   if (at == url.npos || at < start) return "";
   int size = 0;
@@ -84,6 +84,11 @@ std::string TakeLogin(std::string& url) {
   curl_free(decoded);
   url.erase(start, at + 1 - start);
   return login;
+}
+
+std::string WithoutSecrets(std::string url) {
+  TakeLogin(url);
+  return url.substr(0, url.find_first_of("?#"));
 }
 
 std::string EscapeUrlComponent(const std::string& text) {

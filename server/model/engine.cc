@@ -80,16 +80,16 @@ absl::StatusOr<Network> TakeNetwork(Weights& weights, const ModelConfig& config)
 // `network`, by our own kernels, becomes the same one in LibTorch's steps unless it is as exact.
 absl::Status KeepIfRight(Network& network, const std::vector<TensorView>& tensors,
                          const ModelConfig& config, const at::TensorOptions& target,
-                         const std::filesystem::path& folder) {
+                         const EngineOptions& options, const std::filesystem::path& folder) {
   const auto in_steps = [&](const at::TensorOptions& as) -> absl::StatusOr<NetworkFunction> {
     Weights weights(tensors, as);
     ASSIGN_OR_RETURN(Network steps, TakeNetwork(weights, config));
     return std::move(steps.run);
   };
-  absl::Status checked = CheckFused(network.run, in_steps, target, config.preprocessing);
-  if (checked.ok() || absl::IsUnavailable(checked)) return checked;
-  TORCH_WARN(folder.string(), ": served without our own kernels: ", checked.ToString());
-  ASSIGN_OR_RETURN(network.run, in_steps(target));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const uint8_t> photo, options.photo(config.preprocessing));
+  const at::Tensor pictures = CheckPictures(photo.get(), config.preprocessing);
+  ASSIGN_OR_RETURN(network.run,
+                   FusedIfRight(network.run, in_steps, target, pictures, folder.string()));
   return absl::OkStatus();
 }
 
@@ -256,7 +256,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadOrThrow(const std::filesystem::path&
   auto network = TakeNetwork(weights, config);
   if (!network.ok()) return InFile(weights_files.path, network.status());
   if (kernels != nullptr) {
-    RETURN_IF_ERROR(KeepIfRight(*network, tensors, config, target, folder));
+    RETURN_IF_ERROR(KeepIfRight(*network, tensors, config, target, options, folder));
   }
 
   ModelDescription description{

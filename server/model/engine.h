@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,8 @@ struct EngineOptions {
   int max_batch = 1;  // with graphs: the largest bucket
   // For what runs in bfloat16 or float16; must outlive the engine. Null: none.
   const FusedKernels* kernels = nullptr;
+  // With kernels: gives a photo of how.bytes() RGB bytes, to check the network with.
+  std::function<absl::StatusOr<std::shared_ptr<const uint8_t>>(const Preprocessing& how)> photo;
 };
 
 // "cpu" or "cuda:N": what "auto" stands for here, and a check of the others.

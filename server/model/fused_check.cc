@@ -2,29 +2,22 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/randn.h>
-#include <ATen/ops/sin.h>
-#include <ATen/ops/stack.h>
 
+#include <utility>
+
+#include "absl/status/status.h"
 #include "absl/strings/str_format.h"
 #include "server/base/status.h"
 #include "server/model/exceptions.h"
+#include "server/model/normalization.h"
 
 namespace patchserve {
 namespace {
 
 constexpr int64_t kLargeBatch = 32;
-
-// [2, H, W, 3], about as large as normalised pixels are.
-at::Tensor Pictures(int64_t height, int64_t width) {
-  const at::Tensor rows = at::arange(height).view({-1, 1, 1}) * 0.05;
-  const at::Tensor columns = at::arange(width).view({1, -1, 1}) * 0.08;
-  const at::Tensor waves = at::sin(rows + at::arange(3)) + at::sin(columns - at::arange(3));
-  const auto generator = at::make_generator<at::CPUGeneratorImpl>(/*seed=*/1);
-  return at::stack({waves, at::randn({height, width, 3}, generator, at::kFloat)});
-}
 
 // Logits and embeddings: [N, values], float32 on the CPU.
 at::Tensor Answers(const NetworkFunction& network, const at::Tensor& images) {
@@ -38,19 +31,16 @@ double Error(const at::Tensor& answers, const at::Tensor& exact) {
   return ((answers - exact).norm() / exact.norm()).item<double>();
 }
 
-absl::Status CheckOrThrow(
-    const NetworkFunction& network,
-    absl::FunctionRef<absl::StatusOr<NetworkFunction>(const at::TensorOptions& target)> in_steps,
-    const at::TensorOptions& target, const Preprocessing& input) {
-  const at::Tensor pictures = Pictures(input.height, input.width);
-  const auto answers_in_steps = [&](const at::TensorOptions& as) -> absl::StatusOr<at::Tensor> {
-    ASSIGN_OR_RETURN(const NetworkFunction steps, in_steps(as));
-    return Answers(steps, pictures.to(as));
-  };
-  ASSIGN_OR_RETURN(const at::Tensor exact, answers_in_steps(target.dtype(at::kFloat)));
-  ASSIGN_OR_RETURN(const at::Tensor rounded, answers_in_steps(target));
-  const double allowed = 2 * Error(rounded, exact) + 1.0 / 256;
-  for (const int64_t copies : {int64_t{1}, kLargeBatch / 2}) {
+// Throws as networks do. `steps`: empty; set once the network in steps for `target` is there.
+absl::Status Check(const NetworkFunction& network, MakeInSteps in_steps,
+                   const at::TensorOptions& target, const at::Tensor& pictures,
+                   NetworkFunction& steps) {
+  ASSIGN_OR_RETURN(NetworkFunction in_float32, in_steps(target.dtype(at::kFloat)));
+  const at::Tensor exact = Answers(in_float32, pictures.to(target.device()));
+  in_float32 = nullptr;
+  ASSIGN_OR_RETURN(steps, in_steps(target));
+  const double allowed = 2 * Error(Answers(steps, pictures.to(target)), exact) + 1.0 / 256;
+  for (const int64_t copies : {int64_t{1}, kLargeBatch / pictures.size(0)}) {
     const at::Tensor images = pictures.to(target).repeat({copies, 1, 1, 1});
     const double error = Error(Answers(network, images), exact.repeat({copies, 1}));
     if (!(error <= allowed)) {
@@ -64,15 +54,29 @@ absl::Status CheckOrThrow(
 
 }  // namespace
 
-absl::Status CheckFused(
-    const NetworkFunction& network,
-    absl::FunctionRef<absl::StatusOr<NetworkFunction>(const at::TensorOptions& target)> in_steps,
-    const at::TensorOptions& target, const Preprocessing& input) {
+at::Tensor CheckPictures(const uint8_t* photo, const Preprocessing& input) {
+  const at::Tensor pixels =
+      at::from_blob(const_cast<uint8_t*>(photo), {1, input.height, input.width, 3}, at::kByte);
+  const at::Tensor normalised = Normalization(input, at::kFloat)(pixels);
+  const auto generator = at::make_generator<at::CPUGeneratorImpl>(/*seed=*/1);
+  return at::cat({normalised, at::randn(normalised.sizes(), generator, at::kFloat)});
+}
+
+absl::StatusOr<NetworkFunction> FusedIfRight(const NetworkFunction& network, MakeInSteps in_steps,
+                                             const at::TensorOptions& target,
+                                             const at::Tensor& pictures, const std::string& name) {
+  NetworkFunction steps;
+  absl::Status checked;
   try {
-    return CheckOrThrow(network, in_steps, target, input);
+    checked = Check(network, in_steps, target, pictures, steps);
   } catch (...) {
-    return StatusOf(std::current_exception());
+    checked = StatusOf(std::current_exception());
   }
+  if (checked.ok()) return network;
+  if (absl::IsUnavailable(checked)) return checked;
+  TORCH_WARN(name, ": served without our own kernels: ", checked.ToString());
+  if (steps != nullptr) return steps;
+  return in_steps(target);
 }
 
 }  // namespace patchserve

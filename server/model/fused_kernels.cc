@@ -224,6 +224,26 @@ std::optional<at::Tensor> FusedKernels::Depthwise(const FusedDepthwise& layer) c
   return result;
 }
 
+std::optional<at::Tensor> FusedKernels::Normalized(const Norm& norm, const at::Tensor& x) const {
+  const at::Device device = x.device();
+  const c10::DeviceGuard guard(device);
+  const std::optional<cuda::HalfType> type = HalfTypeOf(x.scalar_type());
+  if (!type || !x.is_contiguous()) return std::nullopt;
+  const int64_t dim = norm.weight.numel();
+  const cuda::RowNormShape shape = {.type = *type, .rows = x.numel() / dim, .dim = dim};
+  if (!kernels_.takes_norm(shape)) return std::nullopt;
+  at::Tensor result = at::empty_like(x);
+  Check(device,
+        kernels_.run_norm({.shape = shape,
+                           .in = x.const_data_ptr(),
+                           .out = result.mutable_data_ptr(),
+                           .weight = norm.weight.const_data_ptr(),
+                           .bias = norm.bias.defined() ? norm.bias.const_data_ptr() : nullptr,
+                           .epsilon = static_cast<float>(norm.epsilon)},
+                          NativeStreamOf(device)));
+  return result;
+}
+
 void FusedKernels::Check(const at::Device& device, int error) const {
   if (error == 0) return;
   // Where the device is lost, LibTorch says so itself at its next call.

@@ -72,6 +72,9 @@ class FusedKernels {
   // -> as x; nothing where there is no kernel for it. Throws as Linear does.
   std::optional<at::Tensor> Depthwise(const FusedDepthwise& layer) const;
 
+  // The norm of x's rows -> as x; nothing where there is no kernel for it. Throws as Linear does.
+  std::optional<at::Tensor> Normalized(const Norm& norm, const at::Tensor& x) const;
+
  private:
   using Key = std::tuple<int, cuda::GemmThen, Activation, int64_t, int64_t, int64_t>;
   static constexpr int kInSteps = -1;

@@ -8,10 +8,13 @@
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/silu.h>
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
+#include "server/model/fused_kernels.h"
 #include "server/model/kernels/norm.h"
 
 namespace patchserve {
@@ -27,6 +30,9 @@ absl::StatusOr<at::Tensor> TakePlaced(Weights& weights, const std::string& name,
 
 at::Tensor Norm::operator()(const at::Tensor& x) const {
   if (!weight.defined()) return x;
+  if (kernels != nullptr) {
+    if (std::optional<at::Tensor> rows = kernels->Normalized(*this, x)) return *std::move(rows);
+  }
   return NormalizeRows(x, weight, bias, epsilon);
 }
 
@@ -40,7 +46,7 @@ BatchNorm BatchNorm::To(const at::TensorOptions& target) const {
 
 absl::StatusOr<Norm> TakeNorm(Weights& weights, const std::string& name, int64_t dim, NormKind kind,
                               double epsilon) {
-  Norm norm{.epsilon = epsilon};
+  Norm norm{.epsilon = epsilon, .kernels = weights.kernels()};
   ASSIGN_OR_RETURN(norm.weight, TakePlaced(weights, name + ".weight", {dim}));
   if (kind == NormKind::kRms) return norm;
   ASSIGN_OR_RETURN(norm.bias, TakePlaced(weights, name + ".bias", {dim}));

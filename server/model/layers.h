@@ -11,12 +11,15 @@
 
 namespace patchserve {
 
+class FusedKernels;  // fused_kernels.h
+
 // A LayerNorm, or an RMSNorm if it has no bias. Without a weight it isn't there: it
 // gives x itself.
 struct Norm {
   at::Tensor weight;  // [dim]
   at::Tensor bias;
   double epsilon = 1e-6;
+  const FusedKernels* kernels = nullptr;             // null: none; must outlive this object
   at::Tensor operator()(const at::Tensor& x) const;  // over the last dimension
 };
 

@@ -33,10 +33,10 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
       executor_(std::make_shared<Executor<CallPtr>>(Executor<CallPtr>::Options{
           .scheduler = {.runners = options_.runners,
                         .shared_device = options_.shared_device,
-                        .most_threads = options_.most_threads,
+                        .cores_of_lone = options_.cores_of_lone,
                         .max_delay = options_.max_batch_delay},
           .prepare_runner = options_.prepare_runner,
-          .use_threads = options_.use_threads,
+          .run_alone = options_.run_alone,
           .now = options_.now,
           .drop = [this](CallPtr call, DropReason why) { Drop(std::move(call), why); }})),
       admission_({.budgets = {options_.max_bytes_in_flight, options_.max_decoding_bytes},

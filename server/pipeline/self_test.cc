@@ -90,15 +90,21 @@ absl::StatusOr<absl::Duration> WarmUpAll(const ServedModel& model,
 
 }  // namespace
 
+absl::StatusOr<std::shared_ptr<const uint8_t>> SelfTestPhoto(const Preprocessing& how,
+                                                             const Allocate& allocate) {
+  const auto file = absl::MakeConstSpan(kSelfTestPhoto);
+  ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(file, ImageLimits{}));
+  ASSIGN_OR_RETURN(const OwnedInput input, MakeModelInput(file, info, how, allocate));
+  return input.pixels;
+}
+
 absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& model,
                                                              const Runners& runners,
                                                              const WhichBuckets& which,
                                                              const std::atomic<bool>& cancelled,
                                                              const Clock& now) {
-  const Preprocessing& how = model.description.preprocessing;
-  ASSIGN_OR_RETURN(const ImageInfo info, ReadHeader(kSelfTestPhoto, ImageLimits{}));
-  ASSIGN_OR_RETURN(const OwnedInput input, MakeModelInput(absl::MakeConstSpan(kSelfTestPhoto), info,
-                                                          how, model.allocate_input));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const uint8_t> photo,
+                   SelfTestPhoto(model.description.preprocessing, model.allocate_input));
 
   std::vector<CostModel::Sample> measured;
   absl::Duration first_use;
@@ -108,7 +114,7 @@ absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& 
     absl::Duration expected = which.longest;  // nothing is known of the first
     if (!measured.empty()) expected = measured.back().took * bucket / measured.back().bucket;
     if (expected > which.longest) break;
-    const std::vector<ModelInput> batch(bucket, input.view());
+    const std::vector<ModelInput> batch(bucket, photo.get());
     const absl::StatusOr<absl::Duration> took =
         WarmUpAll(model, batch, expected, runners, cancelled, now, first_use);
     if (absl::IsResourceExhausted(took.status()) && which.every && !measured.empty()) {

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/base/block_pool.h"
 #include "server/base/steady_clock.h"
+#include "server/image/preprocessing.h"
 #include "server/pipeline/model_registry.h"
 #include "server/scheduling/cost_model.h"
 
@@ -30,6 +34,10 @@ struct WhichBuckets {
   // Those that are expected to take longer are left out, the first one never.
   absl::Duration longest = absl::InfiniteDuration();
 };
+
+// The bundled photo as such a model's input, in memory of `allocate`. Errors: as of MakeModelInput.
+absl::StatusOr<std::shared_ptr<const uint8_t>> SelfTestPhoto(const Preprocessing& how,
+                                                             const Allocate& allocate);
 
 // Sends the bundled photo through decode, preprocessing and the model, in the buckets on every
 // runner until two runs in a row agree within 20 %, 3 times at least and 20 at most: a runner's

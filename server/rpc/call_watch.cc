@@ -21,7 +21,10 @@ constexpr absl::Duration kAtOnce = absl::Milliseconds(100);
 class CallWatch::Watched final : public grpc::experimental::Interceptor {
  public:
   Watched(std::shared_ptr<CallWatch> watch, grpc::ServerContextBase& context)
-      : watch_(std::move(watch)), context_(context), opened_(SteadyNow()) {
+      : watch_(std::move(watch)),
+        context_(context),
+        asynchronous_(dynamic_cast<grpc::CallbackServerContext*>(&context) != nullptr),
+        opened_(SteadyNow()) {
     Lock lock(watch_->mutex_);
     const auto end = watch_->budget_.Open(context.peer(), opened_, call_);
     lock.unlock();
@@ -46,7 +49,7 @@ class CallWatch::Watched final : public grpc::experimental::Interceptor {
       watch_->budget_.Sent(call_);
     }
     if (batch->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_CLOSE)) {
-      reset_ = context_.IsCancelled() && SteadyNow() < opened_ + kAtOnce &&
+      reset_ = asynchronous_ && context_.IsCancelled() && SteadyNow() < opened_ + kAtOnce &&
                SteadyNow() < TimeOf(context_.raw_deadline());
     }
     batch->Proceed();
@@ -62,6 +65,9 @@ class CallWatch::Watched final : public grpc::experimental::Interceptor {
 
   const std::shared_ptr<CallWatch> watch_;
   grpc::ServerContextBase& context_;
+  // Of a synchronous method, as gRPC's own reflection is, IsCancelled runs the interceptors again,
+  // without end: whether it was reset isn't asked. It counts as open like any other.
+  const bool asynchronous_;
   const absl::Time opened_;
   CallBudget::Call call_ ABSL_GUARDED_BY(watch_->mutex_);
   bool reset_ = false;

@@ -58,6 +58,25 @@ class SchemaTest(unittest.TestCase):
         self.refused("image: {digest: 'sha256:abc'}", "digest")
 
 
+    def test_flags_are_those_of_the_server_that_no_value_of_the_chart_sets(self):
+        self.refused("flags: {max_qeue: 64}", "max_qeue")
+        self.refused("flags: {drain_timeout: 5s}", "drain_timeout")
+        page = (DEPLOY.parent / "docs/flags.md").read_text()
+        listed = set(re.findall("`--([a-z0-9_]+)`", "".join(re.findall(r"^\|([^|]*)\|", page, re.M))))
+        everything = yaml.safe_load((pathlib.Path(__file__).parent / "everything.yaml").read_text()) | {"flags": {}}
+        arguments = server(render(yaml.safe_dump(everything)))["args"]
+        set_by_chart = {argument.removeprefix("--").split("=")[0] for argument in arguments} - {"connection_age_grace"}
+        schema = yaml.safe_load((CHART / "values.schema.json").read_text())["properties"]["flags"]
+        self.assertEqual(set(schema["propertyNames"]["enum"]), listed - set_by_chart)
+
+    def test_what_kserves_pods_would_not_have_is_refused(self):
+        kserve = "deployment: false, kserve: {enabled: true}"
+        self.refused(f"{{{kserve}, modelVolume: {{mountPath: /m, source: {{emptyDir: {{}}}}}}}}", "modelVolume")
+        self.refused(f"{{{kserve}, models: [/mine]}}", "kserve.services")
+        self.refused(f"{{{kserve}, hub: {{cache: {{emptyDir: {{}}}}}}}}", "storageUri")
+        self.refused(f"{{{kserve}, sidecars: [{{name: a, image: b}}]}}", "sidecars")
+
+
 class PodTest(unittest.TestCase):
     def test_a_digest_goes_before_the_tag(self):
         digest = "sha256:" + "0" * 64

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts what check.sh needs into one folder of about 40 MB, to be carried to a machine with a GPU:
+# Puts what check.sh needs into one folder of about 50 MB, to be carried to a machine with a GPU:
 #
 #   tests/gpu/bundle.sh FOLDER [BUILD]
 #
@@ -25,4 +25,10 @@ cp tests/data/images/{500x375,420,astronaut,chelsea,coffee,rocket}.jpg tests/dat
 cp tests/gpu/* "$to/tests/gpu"
 cp bench/server.py "$to/bench"
 cp bench/overload/live_server.py "$to/bench/overload"
+# mosec, for the Python that the machine has. Where PyPI can't be reached, check.sh leaves it out.
+for python in 3.10 3.11 3.12 3.13; do
+  pip download --quiet --disable-pip-version-check --dest "$to/wheels" --only-binary=:all: --python-version "$python" \
+    --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 mosec==0.9.8 ||
+    { echo "no wheels of mosec for Python $python" >&2; break; }
+done
 du -sh "$to"

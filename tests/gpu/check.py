@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What the server does on a GPU, beside timm: answers, speed, memory, failures. check.sh says how to run it.
 
-Each chapter prints its tables as it goes, and --json gets them all. What no longer fits into --budget is left out and
+Each chapter prints its tables as it goes, and --json gets them all; the last one is what was measured beside the goals.
+A goal that isn't met fails nothing: wrong answers and failures do. What no longer fits into --budget is left out and
 said so; --only picks chapters.
 """
 
@@ -17,7 +18,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE.parents[1] / "bench"), str(HERE.parents[1] / "bench" / "overload")]
 
 import failures  # noqa: E402
+import goals  # noqa: E402
 import kernels  # noqa: E402
+import mosec_peer  # noqa: E402
 import networks  # noqa: E402
 import parity  # noqa: E402
 import served  # noqa: E402
@@ -32,6 +35,7 @@ CHAPTERS = {
     "speed": (speed.run, 60),
     "served": (served.run, 55),
     "failures": (failures.run, 25),
+    "mosec": (mosec_peer.run, 30),
     "compile": (speed.compiled, 40),
 }
 
@@ -40,7 +44,8 @@ class Check:
     """What every chapter gets: where things are, and where results go."""
 
     def __init__(self, args):
-        self.bin, self.photos, self.work = args.bundle / "bin", args.bundle / "photos", args.work
+        self.bin, self.photos, self.wheels = (args.bundle / part for part in ("bin", "photos", "wheels"))
+        self.work = args.work
         self.device, self.networks = args.device, args.networks.split(",")
         self.budget, self.started, self.data, self.failed = args.budget, time.monotonic(), {}, []
 
@@ -49,6 +54,10 @@ class Check:
         experimental = [] if self.device == "cpu" else ["--cuda_graphs", "--fused_kernels"]
         return Server(self.bin / "patchserve", "--models=" + ",".join(f"{name}={self.work / name}" for name in models),
                       f"--device={self.device}", *experimental, *flags)
+
+    def write(self, file):
+        if file:
+            file.write_text(json.dumps({**self.data, "failed": self.failed}, indent=1))
 
     def left(self):
         return self.budget - (time.monotonic() - self.started)
@@ -76,6 +85,15 @@ class Check:
         return json.loads(done.stdout)
 
 
+def print_goals(check):
+    check.data["goals"] = goals.compare(check.data)
+    width = max(len(row["goal"]) for row in check.data["goals"])
+    print(f"{'goal':{width}}  {'aim':>16}  {'measured':>10}  met")
+    for row in check.data["goals"]:
+        measured = "-" if row["measured"] is None else goals.figure(row["measured"])
+        print(f"{row['goal']:{width}}  {row['aim']:>16}  {measured:>10}  {row['met']}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=pathlib.Path, required=True)
@@ -101,8 +119,9 @@ def main():
         except Exception:
             check.fails(f"{name}: {traceback.format_exc()}")
         check.row("chapters", chapter=name, seconds=time.monotonic() - began)
-        if args.json:
-            args.json.write_text(json.dumps({**check.data, "failed": check.failed}, indent=1))
+        check.write(args.json)
+    print_goals(check)
+    check.write(args.json)
     print("FAILED: " + "; ".join(check.failed) if check.failed else "all passed")
     return bool(check.failed)
 

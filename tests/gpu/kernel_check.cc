@@ -1,7 +1,8 @@
 // Checks our own kernels on the GPU against ATen in float32 and float64, and tells how long they
 // take: a JSON object a line, with microseconds a launch.
 //
-//   kernel_check [--few] [KERNEL ...]     depthwise, gemm, gather; all of them where none is named
+//   kernel_check [--few] [KERNEL ...]     depthwise, gemm, norm, gather; all of them where none is
+//   named
 //
 // --few: one shape of each, and no times: for compute-sanitizer. Ends with 1 where a result is
 // wrong, with 2 where there is no GPU or no library.
@@ -41,8 +42,10 @@ int main(int argc, char** argv) {
   int wrong = 0;
   if (wanted("depthwise")) wrong += CheckDepthwise(checked);
   if (wanted("gemm")) wrong += CheckGemms(checked);
+  if (wanted("norm")) wrong += CheckRowNorms(checked);
   if (wanted("gather")) wrong += CheckGather(checked);
   if (!few && wanted("depthwise")) TimeDepthwise(checked);
   if (!few && wanted("gemm")) TimeGemms(checked);
+  if (!few && wanted("norm")) TimeRowNorms(checked);
   return wrong > 0;
 }

@@ -48,10 +48,13 @@ class Tally {
 // -> how many results are wrong.
 int CheckDepthwise(const Checked& checked);
 int CheckGemms(const Checked& checked);
+int CheckRowNorms(const Checked& checked);
 int CheckGather(const Checked& checked);
 
 void TimeDepthwise(const Checked& checked);
 // Every tile shape beside LibTorch's steps.
 void TimeGemms(const Checked& checked);
+// Beside LibTorch's.
+void TimeRowNorms(const Checked& checked);
 
 }  // namespace patchserve::cuda

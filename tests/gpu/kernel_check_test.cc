@@ -24,6 +24,7 @@ class KernelCheckTest : public testing::Test {
 
 TEST_F(KernelCheckTest, KernelsThatAreRightPass) {
   EXPECT_EQ(CheckGemms(Few()), 0);
+  EXPECT_EQ(CheckRowNorms(Few()), 0);
   EXPECT_EQ(CheckGather(Few()), 0);
   EXPECT_EQ(fake_.gemms.size(), 9 * 2 + 2 * 2 * 12);  // epilogues by tiles, and the chains
 }
@@ -42,6 +43,11 @@ TEST_F(KernelCheckTest, AResidualThatIsLeftOutIsFound) {
   EXPECT_EQ(CheckDepthwise(Few()), 0);
   fake_.wrong_depthwise = true;
   EXPECT_GT(CheckDepthwise(Few()), 0);
+}
+
+TEST_F(KernelCheckTest, ABiasThatIsLeftOutIsFound) {
+  fake_.wrong_norm = true;
+  EXPECT_EQ(CheckRowNorms(Few()), 1);
 }
 
 TEST_F(KernelCheckTest, AnImageThatIsWrongIsFound) {

@@ -5,10 +5,13 @@ import shutil
 import subprocess
 
 # CUTLASS's main loop isn't ours, and racecheck doesn't follow its asynchronous copies.
-SANITIZERS = {"memcheck": (), "racecheck": ("depthwise", "gather")}
+SANITIZERS = {"memcheck": (), "racecheck": ("depthwise", "norm", "gather")}
 
 
 def run(check):
+    if check.device == "cpu":
+        check.row("kernels", result="need a GPU")
+        return
     done = subprocess.run([str(check.bin / "kernel_check")], capture_output=True, text=True, timeout=90)
     for line in done.stdout.splitlines():
         check.row("kernels", **json.loads(line))
@@ -18,7 +21,7 @@ def run(check):
 
 def sanitized(check):
     """One shape of each kernel under compute-sanitizer, where the machine has it."""
-    if not shutil.which("compute-sanitizer"):
+    if check.device == "cpu" or not shutil.which("compute-sanitizer"):
         check.row("sanitizer", result="compute-sanitizer isn't here")
         return
     for tool, kernels in SANITIZERS.items():

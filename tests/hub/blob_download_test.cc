@@ -4,8 +4,10 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <thread>
 
 #include "server/hub/digest.h"
@@ -20,6 +22,7 @@ using testing::_;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Not;
 
 using BlobDownloadTest = SnapshotTest;
@@ -37,6 +40,25 @@ TEST_F(BlobDownloadTest, ABodyThatIsCutAgainAndAgainIsResumedAsLongAsMoreComes) 
   hub_.Fault("kind=cut&file=model.safetensors&bytes=9000&times=10");
   EXPECT_TRUE(Fetch().ok());
   EXPECT_EQ(pauses_.size(), 10);
+}
+
+TEST_F(BlobDownloadTest, ADiskThatFillsUpIsNamedAndWhatCameIsUsedWhenThereIsRoom) {
+  const auto previous = signal(SIGXFSZ, SIG_IGN);  // then write fails, as on a full disk
+  rlimit unlimited;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+  const rlimit full = {.rlim_cur = 40'000, .rlim_max = unlimited.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+  const auto failed = Fetch();
+  setrlimit(RLIMIT_FSIZE, &unlimited);
+  signal(SIGXFSZ, previous);
+  EXPECT_THAT(failed, IsError(absl::StatusCode::kInternal, HasSubstr("can't be written")));
+  EXPECT_THAT(pauses_, IsEmpty());  // that isn't the hub's fault: no second try
+  EXPECT_FALSE(Cached().ok());
+
+  const auto snapshot = Fetch();
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  EXPECT_EQ(Read(*snapshot, "model.safetensors"), kWeights);
+  EXPECT_THAT(hub_.Log(), HasSubstr("bytes=40000-"));
 }
 
 TEST_F(BlobDownloadTest, AServerThatSendsNoPartsIsReadFromTheStart) {

@@ -6,6 +6,8 @@ namespace patchserve {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
+using testing::Property;
 
 TEST(UrlTest, ALocationMayBeRelative) {
   EXPECT_EQ(ResolveUrl("https://hub/a/b?c=d", "/e?f").value(), "https://hub/e?f");
@@ -39,6 +41,14 @@ TEST(UrlTest, AComponentIsEscaped) {
 TEST(UrlTest, TheOriginHasNeitherUserNorPath) {
   EXPECT_EQ(Origin("https://me:secret@hub/models?signature=secret"), "https://hub");
   EXPECT_EQ(Origin("http://hub:81/models"), "http://hub:81");
+}
+
+TEST(UrlTest, MessagesHaveNoLoginAndNoSignature) {
+  EXPECT_EQ(WithoutSecrets("https://me:secret@hub:81/a/b?signature=secret"), "https://hub:81/a/b");
+  EXPECT_EQ(WithoutSecrets("//me:secret@hub/a#secret"), "//hub/a");
+  EXPECT_EQ(WithoutSecrets("a/b@c"), "a/b@c");
+  EXPECT_THAT(ResolveUrl("https://me:secret@hub/?secret", "http://me:secret@hub/?secret").status(),
+              Property(&absl::Status::message, Not(HasSubstr("secret"))));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/image/header.h"
@@ -47,7 +48,7 @@ File Bmp(const Parts& parts, const File& pixels) {
     Append(info, parts.bits, 2);
     for (int value : {parts.compression, 0, 0, 0, parts.colors, 0}) Append(info, value);
     for (uint32_t mask : parts.masks) Append(info, mask);
-    if (info.size() < parts.header) info.resize(parts.header);
+    if (std::cmp_less(info.size(), parts.header)) info.resize(parts.header);
   }
   info.insert(info.end(), parts.palette.begin(), parts.palette.end());
   File file = {'B', 'M'};

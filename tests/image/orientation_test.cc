@@ -62,7 +62,7 @@ TEST(OrientationTest, AJpegsExifMayBeDoubledAndSpreadOverSegments) {
   EXPECT_EQ(Of(Jpeg(ExifSegment(Joined({kExif, ExifBlock(6)})))), 6);
   EXPECT_EQ(Of(Jpeg(Joined({ExifSegment({}), ExifSegment(ExifBlock(6))}))), 6);
   const File block = ExifBlock(6);
-  for (int i = 0; i <= block.size(); ++i) {
+  for (size_t i = 0; i <= block.size(); ++i) {
     const File first(block.begin(), block.begin() + i), second(block.begin() + i, block.end());
     EXPECT_EQ(
         Of(Jpeg(Joined({ExifSegment(first), JpegSegment(0xe2, {1, 2}), ExifSegment(second)}))), 6);

@@ -200,6 +200,7 @@ TEST_F(EngineTest, RunsByKernelsThatAreRight) {
     const EngineOptions steps = {.device = "cpu", .precision = Precision::kBFloat16};
     EngineOptions fused = steps;
     fused.kernels = &fake.kernels();
+    fused.photo = PixelsAsPhoto;
     const auto [alone, batch] = AloneAndTogether(name, fused);
     EXPECT_THAT(warnings.texts(), IsEmpty());
     EXPECT_THAT(batch.logits,
@@ -215,12 +216,25 @@ TEST_F(EngineTest, ANetworkThatIsWrongByItsKernelsIsServedWithoutThem) {
   EngineOptions options = {.device = "cpu", .precision = Precision::kBFloat16};
   const BatchOutput expected = AloneAndTogether("convmixer_small", options).second;
   options.kernels = &fake.kernels();
+  options.photo = PixelsAsPhoto;
   const BatchOutput got = AloneAndTogether("convmixer_small", options).second;
   EXPECT_EQ(got.logits, expected.logits);
   EXPECT_THAT(
       warnings.texts(),
       ElementsAre(AllOf(HasSubstr(folder_.path()),
                         HasSubstr("served without our own kernels: INTERNAL: a batch of"))));
+}
+
+TEST_F(EngineTest, ANormThatIsWrongByItsKernelIsFoundToo) {
+  const KeptWarnings warnings;
+  FakeKernels fake;
+  fake.wrong_norm = true;
+  ASSERT_TRUE(Load("vit_small_patch8_32", {.device = "cpu",
+                                           .precision = Precision::kBFloat16,
+                                           .kernels = &fake.kernels(),
+                                           .photo = PixelsAsPhoto})
+                  .ok());
+  EXPECT_THAT(warnings.texts(), ElementsAre(HasSubstr("served without our own kernels")));
 }
 
 TEST_F(EngineTest, Float32RunsWithoutKernels) {

@@ -66,6 +66,31 @@ int RunDepthwise(const cuda::Depthwise& d, cuda::Stream) {
   return 0;
 }
 
+bool TakesNorm(const cuda::RowNormShape& shape) {
+  return fake->takes_norm && shape.type == cuda::HalfType::kBFloat16 &&
+         shape.dim % fake->multiple_of == 0;
+}
+
+int RunNorm(const cuda::RowNorm& norm, cuda::Stream) {
+  if (!TakesNorm(norm.shape)) return 1;
+  fake->norms.push_back(norm.shape);
+  const int64_t dim = norm.shape.dim;
+  const auto* const weight = static_cast<const c10::BFloat16*>(norm.weight);
+  const auto* const bias = static_cast<const c10::BFloat16*>(norm.bias);
+  for (int64_t row = 0; row < norm.shape.rows; ++row) {
+    const auto* const x = static_cast<const c10::BFloat16*>(norm.in) + row * dim;
+    auto* const to = static_cast<c10::BFloat16*>(norm.out) + row * dim;
+    float mean = 0, squares = 0;
+    for (int64_t i = 0; bias != nullptr && i < dim; ++i) mean += static_cast<float>(x[i]) / dim;
+    for (int64_t i = 0; i < dim; ++i) squares += (x[i] - mean) * (x[i] - mean) / dim;
+    for (int64_t i = 0; i < dim; ++i) {
+      const float added = bias == nullptr || fake->wrong_norm ? 0 : static_cast<float>(bias[i]);
+      to[i] = (x[i] - mean) / std::sqrt(squares + norm.epsilon) * weight[i] + added;
+    }
+  }
+  return 0;
+}
+
 int RunGather(const cuda::Gather& gather, cuda::Stream) {
   GatherOnCpu(gather);
   if (fake->wrong_gather) static_cast<char*>(gather.out)[3] ^= 1;
@@ -114,6 +139,8 @@ constexpr cuda::Kernels kTable = {.size = sizeof(cuda::Kernels),
                                   .error_text = ErrorText,
                                   .takes_depthwise = TakesDepthwise,
                                   .run_depthwise = RunDepthwise,
+                                  .takes_norm = TakesNorm,
+                                  .run_norm = RunNorm,
                                   .run_gather = RunGather,
                                   .gemm_tiles = GemmTiles,
                                   .run_gemm = RunFakeGemm,

@@ -30,7 +30,9 @@ class FakeKernels {
   int64_t multiple_of = 8;  // of which n, k and channels must be
   bool takes_depthwise = true;
   bool wrong_depthwise = false;  // leaves out the residual
-  bool wrong_gather = false;     // the first value is another
+  bool takes_norm = true;
+  bool wrong_norm = false;    // leaves out the bias
+  bool wrong_gather = false;  // the first value is another
 
   // In the order of the calls.
   struct Call {
@@ -39,6 +41,7 @@ class FakeKernels {
   };
   std::vector<Call> gemms;
   std::vector<cuda::DepthwiseShape> depthwises;
+  std::vector<cuda::RowNormShape> norms;
   int timings = 0;
 
  private:

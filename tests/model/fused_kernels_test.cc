@@ -22,6 +22,7 @@ namespace patchserve {
 namespace {
 
 using cuda::GemmThen;
+using testing::AllOf;
 using testing::Each;
 using testing::ElementsAre;
 using testing::Field;
@@ -230,6 +231,40 @@ TEST_F(FusedKernelsTest, AKernelThatIsNotStartedLaterIsAnInternalError) {
   }
   EXPECT_THAT(status, IsError(absl::StatusCode::kInternal,
                               HasSubstr("a kernel wasn't started: invalid argument")));
+}
+
+class FusedNormTest : public testing::Test {
+ protected:
+  FusedNormTest() { at::manual_seed(1); }
+
+  static at::Tensor Expected(const Norm& norm, const at::Tensor& x) {
+    const auto exact = [](const at::Tensor& t) { return t.defined() ? t.to(at::kFloat) : t; };
+    return Norm{exact(norm.weight), exact(norm.bias), norm.epsilon}(x.to(at::kFloat));
+  }
+
+  static constexpr float kRounding = 0.004;  // 8 bits, once
+
+  FakeKernels fake_;
+  const at::Tensor x_ = Bits16(Random({2, 5, 24}) * 2 + 3);
+  Norm layer_norm_ = {
+      .weight = Bits16(Random({24})), .bias = Bits16(Random({24})), .kernels = &fake_.kernels()};
+  Norm rms_norm_ = {.weight = Bits16(Random({24})), .epsilon = 1e-5, .kernels = &fake_.kernels()};
+};
+
+TEST_F(FusedNormTest, IsOneKernelForAllRows) {
+  EXPECT_LT(LargestError(layer_norm_(x_), Expected(layer_norm_, x_)), kRounding);
+  EXPECT_LT(LargestError(rms_norm_(x_), Expected(rms_norm_, x_)), kRounding);
+  EXPECT_THAT(fake_.norms, ElementsAre(AllOf(Field(&cuda::RowNormShape::rows, 10),
+                                             Field(&cuda::RowNormShape::dim, 24)),
+                                       Field(&cuda::RowNormShape::rows, 10)));
+}
+
+TEST_F(FusedNormTest, WhatHasNoKernelRunsByLibTorch) {
+  const at::Tensor apart = x_.transpose(0, 1);  // rows that don't follow each other
+  EXPECT_LT(LargestError(layer_norm_(apart), Expected(layer_norm_, apart)), kRounding);
+  fake_.takes_norm = false;
+  EXPECT_LT(LargestError(layer_norm_(x_), Expected(layer_norm_, x_)), kRounding);
+  EXPECT_THAT(fake_.norms, IsEmpty());
 }
 
 }  // namespace

@@ -34,8 +34,9 @@ class GoldenTest : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     const std::string folder = absl::StrCat(kModels, "/", GetParam());
-    auto engine =
-        Engine::Load(folder, {.device = "cpu", .precision = precision_, .kernels = kernels_});
+    auto engine = Engine::Load(
+        folder,
+        {.device = "cpu", .precision = precision_, .kernels = kernels_, .photo = PixelsAsPhoto});
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
     golden_ = nlohmann::json::parse(std::ifstream(folder + "/golden.json"));

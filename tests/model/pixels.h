@@ -3,7 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
+
+#include "server/image/preprocessing.h"
 
 namespace patchserve {
 
@@ -16,6 +19,12 @@ inline std::vector<uint8_t> Pixels(uint32_t index, size_t bytes) {
     pixel = state >> 24;
   }
   return pixels;
+}
+
+// EngineOptions::photo.
+inline std::shared_ptr<const uint8_t> PixelsAsPhoto(const Preprocessing& how) {
+  const auto pixels = std::make_shared<std::vector<uint8_t>>(Pixels(3, how.bytes()));
+  return {pixels, pixels->data()};
 }
 
 }  // namespace patchserve

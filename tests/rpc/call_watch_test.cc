@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/generic/generic_stub.h"
+#include "patchserve/v1/classification.grpc.pb.h"
 #include "server/rpc/health_service.h"
 
 namespace patchserve {
@@ -31,6 +32,7 @@ class CallWatchTest : public ::testing::Test {
     int port = 0;
     builder.AddListeningPort(absl::StrCat(host, ":0"), grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&health);
+    builder.RegisterService(&synchronous);
     CallWatch::Install(watch, builder);
     server = builder.BuildAndStart();
     channel =
@@ -49,6 +51,7 @@ class CallWatchTest : public ::testing::Test {
   }
 
   HealthService health;
+  v1::ImageClassification::Service synchronous;  // as gRPC's reflection is; it knows no method
   std::shared_ptr<CallWatch> watch;
   std::unique_ptr<grpc::Server> server;
   std::shared_ptr<grpc::Channel> channel;
@@ -98,6 +101,17 @@ TEST_F(CallWatchTest, ManyCallsOneAfterTheOtherEndNothing) {
     stub->Check(&context, {}, &response);
   }
   EXPECT_TRUE(ended.empty());
+  EXPECT_EQ(watch->counts().resets, 0);
+}
+
+TEST_F(CallWatchTest, CallsOfASynchronousMethodEndToo) {
+  Start({.per_connection = 10, .bytes = 1 << 20});
+  const auto classification = v1::ImageClassification::NewStub(channel);
+  for (int i = 0; i < 3; ++i) {
+    grpc::ClientContext context;
+    const auto stream = classification->ClassifyStream(&context);
+    EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  }
   EXPECT_EQ(watch->counts().resets, 0);
 }
 

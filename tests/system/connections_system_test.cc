@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -141,7 +142,8 @@ TEST(ConnectionsSystemTest, AClientThatResetsItsCallsAtOnceIsCutOffAndOthersAreS
   std::string frames = Http2Greeting();
   uint32_t stream = 1;
   // Until the connection is reset.
-  while (send(client.get(), frames.data(), frames.size(), MSG_NOSIGNAL) == frames.size()) {
+  while (std::cmp_equal(send(client.get(), frames.data(), frames.size(), MSG_NOSIGNAL),
+                        frames.size())) {
     frames.clear();
     for (int i = 0; i < 100; ++i, stream += 2) {
       frames += Frame(1, 4, stream, headers) + Frame(3, 0, stream, std::string("\0\0\0\x8", 4));

@@ -121,6 +121,12 @@ TEST_F(SecuredServerTest, BothServicesAskForTheTokenAndTheHealthPortDoesnt) {
   EXPECT_EQ(Probe(server->address()), 1);  // TLS
 }
 
+TEST_F(SecuredServerTest, ReflectionIsAnsweredAndTheServerServesOn) {
+  Start({});
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Call(channel, kReflection, kToken), grpc::StatusCode::OK);
+  EXPECT_EQ(Classify(kToken), grpc::StatusCode::OK);
+}
+
 TEST_F(SecuredServerTest, RefusedCallersAreCountedAndLoggedAndAcceptedOnesNamed) {
   Start({"--access_log=1", "--reflection=false"});
   EXPECT_EQ(Classify(kToken), grpc::StatusCode::OK);

@@ -5,11 +5,9 @@
 #include <cstdint>
 
 #include "server/model/activation.h"
+#include "server/model/cuda/half_type.h"
 
 namespace patchserve::cuda {
-
-// What activations and weights are stored in. Sums are float32.
-enum class HalfType { kBFloat16, kFloat16 };
 
 struct DepthwiseShape {
   HalfType type = HalfType::kBFloat16;

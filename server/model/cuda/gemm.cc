@@ -13,7 +13,7 @@ namespace {
 #ifdef PATCHSERVE_CUDA_QUICK
 constexpr int kTiles = 1;
 #else
-constexpr int kTiles = 6;
+constexpr int kTiles = 5;
 #endif
 
 // 0 where there is no current device.

@@ -62,6 +62,10 @@ struct Ptx {
   }
   static PATCHSERVE_GPU void WaitForCopies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
+  static PATCHSERVE_GPU Chunk LoadFromMemory(const void* from) {
+    const uint4 chunk = *static_cast<const uint4*>(from);
+    return {{chunk.x, chunk.y, chunk.z, chunk.w}};
+  }
   static PATCHSERVE_GPU void StoreToMemory(void* to, const Chunk& chunk) {
     *static_cast<uint4*>(to) = AsVector(chunk);
   }
@@ -127,6 +131,18 @@ struct Ptx {
     float inverse;
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(x));
     return inverse;
+  }
+
+  static PATCHSERVE_GPU float ReciprocalRoot(float x) {
+    float inverse;
+    asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(x));
+    return inverse;
+  }
+
+  // The value of that thread of the warp whose number differs from this one's in the bits of
+  // `mask`. All of the warp's threads call it.
+  static PATCHSERVE_GPU float FromPartner(float value, int mask) {
+    return __shfl_xor_sync(0xffffffffu, value, mask);
   }
 
   // 0 for what is below; no number for no number, which fmaxf would make 0.

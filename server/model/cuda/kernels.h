@@ -15,6 +15,7 @@
 #include "server/model/cuda/depthwise.h"
 #include "server/model/cuda/gather.h"
 #include "server/model/cuda/gemm.h"
+#include "server/model/cuda/row_norm.h"
 
 namespace patchserve {
 
@@ -37,6 +38,10 @@ struct Kernels {
   bool (*takes_depthwise)(const DepthwiseShape& shape);
   // cudaErrorInvalidValue: takes_depthwise says no.
   int (*run_depthwise)(const Depthwise& depthwise, Stream stream);
+
+  // As the two above.
+  bool (*takes_norm)(const RowNormShape& shape);
+  int (*run_norm)(const RowNorm& norm, Stream stream);
 
   // cudaErrorInvalidValue: no image, or more than kMostImages.
   int (*run_gather)(const Gather& gather, Stream stream);

@@ -32,6 +32,7 @@ struct Fiber {
   std::unique_ptr<char[]> stack = std::make_unique_for_overwrite<char[]>(kStackBytes);
   std::vector<Copy> copies;  // that haven't arrived
   unsigned products = 0;     // that it has begun
+  unsigned exchanges = 0;    // of a value with its warp
 };
 
 // Threads that wait until all `expected` are there.
@@ -110,6 +111,7 @@ void RunBlock(Emulator& e) {
   for (int i = 0; i < e.grid.threads; ++i) {
     Fiber& fiber = e.fibers[i];
     fiber.products = 0;
+    fiber.exchanges = 0;
     getcontext(&fiber.context);
     fiber.context.uc_stack = {.ss_sp = fiber.stack.get(), .ss_size = kStackBytes};
     makecontext(&fiber.context, RunFiber, 0);
@@ -203,6 +205,13 @@ void EmulatedGpu::WaitForCopies() {
   copies.clear();
 }
 
+Chunk EmulatedGpu::LoadFromMemory(const void* from) {
+  CheckMemory(from);
+  Chunk chunk;
+  std::memcpy(&chunk, from, sizeof(chunk));
+  return chunk;
+}
+
 void EmulatedGpu::StoreToMemory(void* to, const Chunk& chunk) {
   CheckMemory(to);
   std::memcpy(to, &chunk, sizeof(chunk));
@@ -234,6 +243,16 @@ float EmulatedGpu::Exp2(float x) { return std::exp2(x); }
 EmulatedGpu::Product& EmulatedGpu::WarpsProduct() {
   static Product products[32][2];
   return products[Thread() / 32][The().fibers[Thread()].products++ % 2];
+}
+
+// As with products, nobody is two exchanges ahead of another.
+float EmulatedGpu::FromPartner(float value, int mask) {
+  static float values[32][2][32];
+  const int warp = Thread() / 32, lane = Thread() % 32;
+  float(&now)[32] = values[warp][The().fibers[Thread()].exchanges++ % 2];
+  now[lane] = value;
+  SynchroniseWarp();
+  return now[lane ^ mask];
 }
 
 }  // namespace patchserve::cuda

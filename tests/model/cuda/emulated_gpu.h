@@ -4,6 +4,7 @@
 // it is left only where it waits for others. What is wrong ends the program.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -44,6 +45,7 @@ class EmulatedGpu {
   static void StoreFloat(int at, float value) { Store(at, value); }
   static void CopyChunk(int to, const void* from, bool zeros);
   static void WaitForCopies();
+  static Chunk LoadFromMemory(const void* from);
   static void StoreToMemory(void* to, const Chunk& chunk);
   static uint32_t Permute(uint32_t a, uint32_t b, uint32_t selector);
   template <typename T>
@@ -56,6 +58,8 @@ class EmulatedGpu {
   static float Second(Float16, uint32_t word);
   static float Exp2(float x);
   static float Reciprocal(float x) { return 1 / x; }
+  static float ReciprocalRoot(float x) { return 1 / std::sqrt(x); }
+  static float FromPartner(float value, int mask);
   static float NotBelowZero(float x) { return x < 0 ? 0 : x; }
   static void Forget(int&) {}
 
