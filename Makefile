@@ -19,7 +19,7 @@
 #                state: 11 minutes
 # make sanitize-all  the same, and every test under the address sanitizer
 # make flaky     every test 20 times beside a busy core; TESTS='rpc_tests net_tests' picks programs
-# make format    clang-format every source file
+# make format    clang-format every source file; make check-format: say which it would change
 # make check-scripts  ruff, shellcheck and hadolint on the scripts and the Dockerfile; the tests of tools/
 # make check-clang  with Clang: what mutexes guard is used under them alone; clang-tidy on what changed
 # make help      this list
@@ -151,10 +151,10 @@ flaky: test-deps build
 	PATH="$(DEPS)/promtool/usr/bin:$$PATH" tests/flaky.sh $(BUILD)/bin 20 $(TESTS)
 
 format:
-	clang-format -i $(SOURCES)
+	@clang-format -i $(SOURCES)
 
 check-format:
-	clang-format --dry-run -Werror $(SOURCES)
+	@clang-format --dry-run -Werror $(SOURCES)
 
 check-scripts:
 	tools/lint/scripts.sh
