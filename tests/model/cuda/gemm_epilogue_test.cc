@@ -144,11 +144,9 @@ TEST_F(CudaGemmEpilogueTest, TheBiasOfItsColumnIsAdded) {
 }
 
 TEST_F(CudaGemmEpilogueTest, EachActivationFollowsTheBias) {
-  ExpectActivation<Activation::kGelu>();
-  ExpectActivation<Activation::kGeluTanh>();
-  ExpectActivation<Activation::kQuickGelu>();
-  ExpectActivation<Activation::kRelu>();
-  ExpectActivation<Activation::kSilu>();
+  for (const auto& [name, value] : kActivations) {
+    WithConstant(value, [this](auto activation) { ExpectActivation<activation()>(); });
+  }
 }
 
 TEST_F(CudaGemmEpilogueTest, ABatchNormIsScaleTimesTheActivationPlusShift) {
