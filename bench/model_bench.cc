@@ -1,7 +1,8 @@
-// How long a network takes on one thread, and its input's normalisation. Argument:
+// How long a network takes on one thread (or --threads), and its input's normalisation. Argument:
 // images in the batch.
 //
 //   build/bin/model_bench --benchmark_filter=Forward/vit_tiny
+//   build/bin/model_bench --by_layer=vit_tiny_patch16_224
 #include <ATen/ops/zeros.h>
 #include <benchmark/benchmark.h>
 #include <c10/core/InferenceMode.h>
@@ -15,11 +16,21 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/strings/str_join.h"
+#include "bench/by_layer.h"
 #include "bench/checkpoint.h"
 #include "server/base/free_memory.h"
 #include "server/model/engine.h"
 #include "server/model/normalization.h"
 #include "tests/model/pixels.h"
+
+ABSL_FLAG(
+    std::string, model, "",
+    "A checkpoint folder, or an architecture as random_checkpoint.h names them, to be measured "
+    "instead of the usual models.");
+ABSL_FLAG(bool, logits_of_zeros, false, "Print what --model gives for an image of zeros, no more.");
+ABSL_FLAG(std::string, by_layer, "",
+          "Print what the layers of this architecture take and reach (by_layer.h), no more.");
+ABSL_FLAG(int, threads, 1, "That run a network; set OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=1000.");
 
 namespace patchserve {
 namespace {
@@ -57,7 +68,7 @@ void Forward(benchmark::State& state, const std::string& model, Precision precis
     state.SkipWithError(engine.status().ToString().c_str());
     return;
   }
-  PrepareRunnerThread(1);
+  PrepareRunnerThread(absl::GetFlag(FLAGS_threads));
   const size_t bytes = (*engine)->description().preprocessing.bytes();
   const std::vector<uint8_t> image = Pixels(0, bytes);
   const std::vector<ModelInput> batch(state.range(0), image.data());
@@ -93,12 +104,6 @@ void PrintLogitsOfZeros(const std::string& model) {
 }  // namespace
 }  // namespace patchserve
 
-ABSL_FLAG(
-    std::string, model, "",
-    "A checkpoint folder, or an architecture as random_checkpoint.h names them, to be measured "
-    "instead of the usual models.");
-ABSL_FLAG(bool, logits_of_zeros, false, "Print what --model gives for an image of zeros, no more.");
-
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   absl::ParseCommandLine(argc, argv);
@@ -106,6 +111,12 @@ int main(int argc, char** argv) {
   const std::string model = absl::GetFlag(FLAGS_model);
   if (absl::GetFlag(FLAGS_logits_of_zeros)) {
     patchserve::PrintLogitsOfZeros(model);
+    return 0;
+  }
+  if (const std::string name = absl::GetFlag(FLAGS_by_layer); !name.empty()) {
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+      patchserve::PrintByLayer(patchserve::NamedCheckpoint(name).value(), type);
+    }
     return 0;
   }
   if (!model.empty()) {

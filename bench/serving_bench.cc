@@ -40,6 +40,7 @@
 #include "server/base/free_memory.h"
 #include "server/base/proto_duration.h"
 #include "server/image/decode.h"
+#include "server/image/header.h"
 #include "server/image/preprocess.h"
 #include "server/model/engine.h"
 #include "tests/system/server_process.h"
@@ -115,7 +116,7 @@ struct Served {
 SendFunction SendClassify(ClassifierClient& client, const std::string& photo) {
   return [&](absl::Duration, auto done) {
     client.ClassifyAsync(photo, {},
-                         [done = std::move(done)](ClassifierClient::Answer answer) mutable {
+                         [done = std::move(done)](const ClassifierClient::Answer& answer) mutable {
                            std::move(done)(answer.status());
                          });
   };

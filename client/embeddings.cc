@@ -53,7 +53,7 @@ class NpyWriter : public EmbeddingWriter {
         names_(name + ".txt", std::ios::binary | std::ios::trunc) {}
 
   absl::Status Flush() override {
-    const absl::Status status = EmbeddingWriter::Flush();
+    absl::Status status = EmbeddingWriter::Flush();
     if (!status.ok()) return status;
     matrix_.seekp(0);
     matrix_ << Header();

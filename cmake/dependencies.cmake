@@ -43,6 +43,6 @@ set_target_properties(libtorch::torch_cpu PROPERTIES
   IMPORTED_LOCATION ${LIBTORCH_HOME}/torch/lib/libtorch_cpu.so
   INTERFACE_INCLUDE_DIRECTORIES ${LIBTORCH_HOME}/include
   INTERFACE_SYSTEM_INCLUDE_DIRECTORIES ${LIBTORCH_HOME}/include
-  INTERFACE_LINK_LIBRARIES libtorch::c10
+  INTERFACE_LINK_LIBRARIES "libtorch::c10;${LIBTORCH_HOME}/torch/lib/libgomp.so.1"
   # libtorch_cpu finds its CUDA libraries by a run path of its own.
   INTERFACE_LINK_OPTIONS "LINKER:--allow-shlib-undefined")

@@ -22,9 +22,10 @@ struct Backend {
   bool runners_share = false;
   // Called once in each thread that runs batches, before its first.
   std::function<void(int runner)> prepare_runner = [](int) {};
-  // Lets the batches of the runner whose thread calls it use so many threads, where that costs no
-  // more than it gains. Null: they have one each.
-  std::function<void(int threads)> use_threads;
+  // How many cores a batch has that is alone on the device, if it is run by run_alone, which
+  // returns when it is done. 1: as many as any other, and run_alone may be null.
+  int cores_of_lone = 1;
+  std::function<void(const std::function<void()>& batch)> run_alone;
   // Where decoding writes what the device reads. The models' forward takes only images that lie
   // there.
   Allocate allocate_input = AllocateOnHeap;

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/impl/server_builder_option.h"
 #include "grpcpp/server_builder.h"
 #include "server/base/status.h"
@@ -40,7 +39,8 @@ ConnectionLimits Limits(const Transport& transport, int64_t max_message_bytes) {
 void ShowTls(const std::string& certificate, Metrics& metrics) {
   // gRPC doesn't say when it has read a new one: a scrape finds out. One at a time.
   metrics.ShowCertificateEnd(
-      [certificate, known = CertificateEnd(certificate)]() mutable -> std::optional<absl::Time> {
+      [&metrics, certificate,
+       known = CertificateEnd(certificate)]() mutable -> std::optional<absl::Time> {
         const auto end = CertificateEnd(certificate);
         if (end != known && end.ok()) {
           spdlog::info("{} is a new certificate, which ends at {}", certificate,
@@ -48,6 +48,7 @@ void ShowTls(const std::string& certificate, Metrics& metrics) {
         } else if (end != known) {
           spdlog::error("the certificate can't be read: {}", std::string(end.status().message()));
         }
+        if (end != known) metrics.CertificateChanged(end.ok());
         known = end;
         if (!end.ok()) return std::nullopt;
         return *end;
@@ -55,15 +56,6 @@ void ShowTls(const std::string& certificate, Metrics& metrics) {
   CountHandshakeFailures(
       [&metrics](const std::string& reason) { metrics.HandshakeFailed(reason); });
 }
-
-// Reflection is a plugin of every server of the process: of this one it isn't.
-class NoReflection : public grpc::ServerBuilderOption {
- public:
-  void UpdateArguments(grpc::ChannelArguments*) override {}
-  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
-    plugins->clear();
-  }
-};
 
 // Descriptors for everything but connections to the main port: files, /metrics, probes.
 constexpr int64_t kReservedDescriptors = 256;
@@ -150,12 +142,10 @@ absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Servi
                                           .refused = refused}));
   if (!transport.tls_cert.empty()) ShowTls(transport.tls_cert, metrics);
   Ports ports;
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   for (grpc::Service* service : services) builder.RegisterService(service);
   builder.RegisterService(&health);
   builder.RegisterCallbackGenericService(&others);
-  if (!config.reflection) builder.SetOption(std::make_unique<NoReflection>());
   SetLimits(Limits(transport, MaxMessageBytes(config)), builder);
   const PortLimits connections = ConnectionsOf(transport, max_descriptors);
   ASSIGN_OR_RETURN(Started main,
@@ -171,7 +161,6 @@ absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Servi
 
   grpc::ServerBuilder probes;
   probes.RegisterService(&health);
-  probes.SetOption(std::make_unique<NoReflection>());
   SetLimits(Limits(transport, kMaxHealthMessage), probes);
   ASSIGN_OR_RETURN(Started health_only,
                    Start(probes, transport.health_address, grpc::InsecureServerCredentials(),

@@ -30,6 +30,11 @@ constexpr char kLiveness[] = "liveness";
 constexpr const char* kReadinessNames[] = {"", "readiness", "patchserve.v1.ImageClassification",
                                            "inference.GRPCInferenceService"};
 
+// What reflection tells of.
+constexpr const char* kServices[] = {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+                                     "inference.GRPCInferenceService",
+                                     "patchserve.v1.ImageClassification"};
+
 std::vector<std::string> ModelNames(const Config& config) {
   std::vector<std::string> names;
   for (const ModelSettings& model : config.models) names.push_back(model.name);
@@ -44,12 +49,6 @@ int Cores() { return std::max(1, static_cast<int>(UsableCores())); }
 int Runners(const Config& config, const Backend& backend) {
   if (config.runners > 0) return config.runners;
   return backend.runners_share ? 2 : Cores();
-}
-
-// Of a batch that has all runners' cores to itself. Each thread more gains less.
-int MostThreads(const Config& config, const Backend& backend) {
-  if (backend.use_threads == nullptr) return 1;
-  return std::min({Runners(config, backend), Cores(), 8});
 }
 
 // A GPU may answer 50,000 images a second, each of which is 20 us of a core. On a CPU the runners
@@ -103,8 +102,8 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
            .answer_threads = AnswerThreads(backend_),
            .shared_device = backend_.runners_share,
            .prepare_runner = backend_.prepare_runner,
-           .most_threads = MostThreads(config_, backend_),
-           .use_threads = backend_.use_threads,
+           .cores_of_lone = backend_.cores_of_lone,
+           .run_alone = backend_.run_alone,
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),
       changes_(
@@ -117,7 +116,9 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
       services_{classifier_, registry_, open_calls_, access_log_, config_.stream_window},
       classification_(services_),
       inference_(services_, health_, config_.repository_control ? &changes_ : nullptr,
-                 config_.server_name, PATCHSERVE_VERSION, MaxMessageBytes(config_)) {
+                 config_.server_name, PATCHSERVE_VERSION, MaxMessageBytes(config_)),
+      reflection_("v1", {std::begin(kServices), std::end(kServices)}, open_calls_),
+      reflection_alpha_("v1alpha", {std::begin(kServices), std::end(kServices)}, open_calls_) {
   if (config_.triton_metrics) metrics_->ShowTritonNames();
   health_.Set(kLiveness, true);
   for (const char* name : kReadinessNames) health_.Set(name, false);
@@ -141,9 +142,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   const DescriptorLimit descriptors = RaiseDescriptorLimit();
   server->expected_ = ReadResidentMemory().now;
   spdlog::info("at most {} file descriptors, raised from {}", descriptors.now, descriptors.before);
-  ASSIGN_OR_RETURN(server->ports_,
-                   Listen(config, {&server->classification_, &server->inference_}, server->health_,
-                          server->other_methods_, tokens, descriptors.now, *server->metrics_));
+  std::vector<grpc::Service*> services = {&server->classification_, &server->inference_};
+  if (config.reflection) {
+    services.insert(services.end(), {&server->reflection_, &server->reflection_alpha_});
+  }
+  ASSIGN_OR_RETURN(server->ports_, Listen(config, services, server->health_, server->other_methods_,
+                                          tokens, descriptors.now, *server->metrics_));
   server->WatchPort();
   return server;
 }
@@ -167,7 +171,7 @@ void Server::WatchPort() {
 absl::Status Server::LoadModels() {
   int ready = 0;
   for (const ModelSettings& settings : config_.models) {
-    const absl::Status loaded = changes_.LoadNow(settings.name);
+    absl::Status loaded = changes_.LoadNow(settings.name);
     if (absl::IsCancelled(loaded)) return loaded;
     if (loaded.ok()) {
       ++ready;

@@ -23,6 +23,7 @@
 #include "server/rpc/inference_service.h"
 #include "server/rpc/open_calls.h"
 #include "server/rpc/other_methods.h"
+#include "server/rpc/reflection_service.h"
 #include "server/rpc/services.h"
 
 namespace patchserve {
@@ -91,6 +92,7 @@ class Server {
   const Services services_;
   ClassificationService classification_;
   InferenceService inference_;
+  ReflectionService reflection_, reflection_alpha_;
   OtherMethods other_methods_;
   Ports ports_;
   std::unique_ptr<PortWatch> watch_;

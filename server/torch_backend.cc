@@ -1,5 +1,6 @@
 #include "server/torch_backend.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -7,9 +8,11 @@
 #include "absl/strings/match.h"
 #include "server/base/block_pool.h"
 #include "server/base/status.h"
+#include "server/base/usable_cores.h"
 #include "server/logging.h"
 #include "server/model/engine.h"
 #include "server/model/graph_device.h"
+#include "server/model/thread_team.h"
 #include "server/model/torch_warnings.h"
 #include "server/pipeline/self_test.h"
 #include "spdlog/spdlog.h"
@@ -24,6 +27,20 @@ void PrepareThread(int = 0) { PrepareRunnerThread(/*intra_op_threads=*/1); }
 bool IdleThreadsSleep() {
   const char* const policy = std::getenv("OMP_WAIT_POLICY");
   return policy != nullptr && absl::EqualsIgnoreCase(policy, "passive");
+}
+
+// Lets a batch that is alone have the runners' cores. Each core more gains less.
+void AddTeam(const Config& config, Backend& backend) {
+  const int cores = static_cast<int>(UsableCores());
+  const int threads = std::min({config.runners > 0 ? config.runners : cores, cores, 8});
+  if (threads < 2 || !IdleThreadsSleep()) return;
+  const std::shared_ptr<ThreadTeam> team = ThreadTeam::Start(threads);
+  if (team == nullptr) {
+    spdlog::warn("a request that is alone has one core: {} threads more can't be started", threads);
+    return;
+  }
+  backend.cores_of_lone = threads;
+  backend.run_alone = [team](const std::function<void()>& batch) { team->Run(batch); };
 }
 
 Precision ToPrecision(const std::string& name) {
@@ -96,11 +113,12 @@ absl::StatusOr<Backend> OpenTorch(const Config& config) {
   Backend backend{.device = device,
                   .runners_share = device != "cpu",
                   .prepare_runner = PrepareThread,
-                  .use_threads = {},
+                  .cores_of_lone = 1,
+                  .run_alone = {},
                   .load = [device, graphs](const ModelSettings& settings) {
                     return Load(settings, device, graphs);
                   }};
-  if (device == "cpu" && IdleThreadsSleep()) backend.use_threads = UseIntraOpThreads;
+  if (device == "cpu") AddTeam(config, backend);
   if (gpu != nullptr) {
     backend.memory_taken = [gpu] { return gpu->MemoryTaken(); };
     const BlockPool pool([gpu](size_t bytes) { return gpu->HostMemory(bytes); });

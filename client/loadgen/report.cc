@@ -52,7 +52,7 @@ std::string Headline(const Report& report) {
   std::string line =
       report.rate ? absl::StrFormat("open loop, %s arrivals at %g/s", report.arrivals, *report.rate)
                   : absl::StrFormat("closed loop, %d callers", *report.concurrency);
-  absl::StrAppendFormat(&line, ", %d connection%s%s%s", report.connections,
+  absl::StrAppendFormat(&line, ", %d connection%s%s%s%s", report.connections,
                         report.connections == 1 ? "" : "s", report.stream ? ", streams" : "",
                         report.embedding ? ", embeddings" : "",
                         report.retries ? ", with retries" : "");

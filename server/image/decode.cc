@@ -10,7 +10,6 @@
 #include "server/image/bmp.h"
 #include "server/image/cmyk_jpeg.h"
 #include "server/image/jpeg_header.h"
-#include "server/image/limits.h"
 #include "server/image/png_header.h"
 #include "server/image/quiet_codecs.h"
 
@@ -77,7 +76,7 @@ absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> file, const ImageInfo
                                                    " pixels has ", scans, " scans, more than ",
                                                    most));
   }
-  if (ReadJpegHeader(file).components != 4) return DecodeColor(file, info);
+  if (info.jpeg_components != 4) return DecodeColor(file, info);
   Image image = Image::Uninitialized(info.width, info.height);
   if (!DecodeCmykJpeg(file, image)) return Damaged();
   return image;
@@ -95,31 +94,29 @@ absl::StatusOr<Image> DecodeDeepGray(absl::Span<const uint8_t> file, const Image
   return image;
 }
 
-absl::StatusOr<Image> DecodePngPixels(absl::Span<const uint8_t> file, const PngHeader& header,
-                                      const ImageInfo& info) {
-  const bool deep_gray = header.bit_depth == 16 && header.color_type == 0;
+absl::StatusOr<Image> DecodePngPixels(absl::Span<const uint8_t> file, const ImageInfo& info) {
+  const bool deep_gray = info.png.bit_depth == 16 && info.png.color_type == 0;
   return deep_gray ? DecodeDeepGray(file, info) : DecodeColor(file, info);
 }
 
 absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> file, const ImageInfo& info) {
-  const PngHeader header = ReadPngHeader(file);
-  if (header.damaged) return Damaged();
+  if (info.png.damaged) return Damaged();
   std::vector<uint8_t> only_pixels;
   if (file.size() > kQuickPngBytes) {
-    only_pixels = WithUnpackedPixels(file, header);
+    only_pixels = WithUnpackedPixels(file, info);
     if (only_pixels.empty()) return Damaged();
-    return DecodePngPixels(only_pixels, header, info);
+    return DecodePngPixels(only_pixels, info);
   }
-  if (!header.only_pixels) {
+  if (!info.png.only_pixels) {
     // So no chunk claims to be longer than the file: OpenCV would allocate up to 2 GB for it.
     only_pixels = OnlyPixels(file);
     file = only_pixels;
   }
-  absl::StatusOr<Image> image = DecodePngPixels(file, header, info);
+  absl::StatusOr<Image> image = DecodePngPixels(file, info);
   if (image.ok()) return image;
-  only_pixels = WithUnpackedPixels(file, header);
+  only_pixels = WithUnpackedPixels(file, info);
   if (only_pixels.empty()) return image;
-  return DecodePngPixels(only_pixels, header, info);
+  return DecodePngPixels(only_pixels, info);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "server/image/header.h"
 #include "server/image/image.h"
+#include "server/image/limits.h"
 
 namespace patchserve {
 

@@ -10,7 +10,6 @@
 #include "server/image/bytes.h"
 #include "server/image/file_kind.h"
 #include "server/image/jpeg_header.h"
-#include "server/image/limits.h"
 #include "server/image/png_header.h"
 #include "server/image/webp_header.h"
 
@@ -20,11 +19,9 @@ namespace {
 using namespace std::string_view_literals;
 
 struct Found {
-  ImageFormat format = ImageFormat::kRaw;  // kRaw: none of the formats we read
-  int64_t width = 0;
+  int64_t width = 0;  // perhaps more than ImageInfo holds
   int64_t height = 0;
-  int orientation = 1;
-  int decoding_bytes_a_pixel = 3;
+  ImageInfo info = {};  // all else; kRaw: none of the formats that we read
 };
 
 // A picture that is turned is there twice.
@@ -34,11 +31,11 @@ constexpr int kTurned = 6;
 // keeps the coefficients, two bytes each, of a picture that comes in more than one scan.
 int DecodingBytes(const JpegHeader& h) { return h.many_scans ? 3 + 2 * h.components : 3; }
 // Its rows may be unpacked first (OnlyPixels); grey of 16 bits is decoded as such.
-int DecodingBytes(const PngHeader& h) {
+int DecodingBytes(const PngLayout& png) {
   constexpr int kChannels[] = {1, 0, 3, 1, 2, 0, 4};  // by color_type
-  const int channels = h.color_type >= 0 && h.color_type <= 6 ? kChannels[h.color_type] : 4;
-  const bool deep_gray = h.bit_depth == 16 && h.color_type == 0;
-  return (deep_gray ? 5 : 3) + channels * std::max(1, h.bit_depth / 8);
+  const int channels = png.color_type <= 6 ? kChannels[png.color_type] : 4;
+  const bool deep_gray = png.bit_depth == 16 && png.color_type == 0;
+  return (deep_gray ? 5 : 3) + channels * std::max(1, png.bit_depth / 8);
 }
 // Lossless ones are ARGB inside, and so are those with alpha; an animation has a canvas too.
 int DecodingBytes(const WebPHeader& h) { return h.only_lossy ? 3 : 11; }
@@ -47,19 +44,35 @@ Found Sniff(absl::Span<const uint8_t> file) {
   const Bytes bytes(file);
   if (bytes.Matches(0, "\xff\xd8\xff"sv)) {
     const JpegHeader h = ReadJpegHeader(file);
-    return {ImageFormat::kJpeg, h.width, h.height, h.orientation, DecodingBytes(h)};
+    return {h.width,
+            h.height,
+            {.format = ImageFormat::kJpeg,
+             .orientation = h.orientation,
+             .decoding_bytes_a_pixel = DecodingBytes(h),
+             .jpeg_components = h.components}};
   }
   if (bytes.Matches(0, "\x89PNG\r\n\x1a\n"sv)) {
     const PngHeader h = ReadPngHeader(file);
-    return {ImageFormat::kPng, h.width, h.height, h.orientation, DecodingBytes(h)};
+    return {h.width,
+            h.height,
+            {.format = ImageFormat::kPng,
+             .orientation = h.orientation,
+             .decoding_bytes_a_pixel = DecodingBytes(h.layout),
+             .png = h.layout}};
   }
   if (bytes.Matches(0, "RIFF") && bytes.Matches(8, "WEBP")) {
     const WebPHeader h = ReadWebPHeader(file);
-    return {ImageFormat::kWebP, h.width, h.height, h.orientation, DecodingBytes(h)};
+    return {h.width,
+            h.height,
+            {.format = ImageFormat::kWebP,
+             .orientation = h.orientation,
+             .decoding_bytes_a_pixel = DecodingBytes(h)}};
   }
   if (bytes.Matches(0, "BM")) {
     const BmpHeader h = ReadBmpHeader(file);
-    return {ImageFormat::kBmp, h.width, h.height, 1, 4};  // with the palette's indices
+    constexpr int kWithIndices = 4;  // of the palette
+    return {
+        h.width, h.height, {.format = ImageFormat::kBmp, .decoding_bytes_a_pixel = kWithIndices}};
   }
   return {};
 }
@@ -69,21 +82,24 @@ Found Sniff(absl::Span<const uint8_t> file) {
 absl::StatusOr<ImageInfo> ReadHeader(absl::Span<const uint8_t> file, const ImageLimits& limits) {
   if (file.empty()) return absl::InvalidArgumentError("image is empty");
   RETURN_IF_ERROR(CheckByteLimit(file.size(), limits));
-  const Found found = Sniff(file);
-  if (found.format == ImageFormat::kRaw) {
+  auto [width, height, info] = Sniff(file);
+  if (info.format == ImageFormat::kRaw) {
     constexpr absl::string_view kWanted = "not a JPEG, PNG, WebP or BMP file";
     const std::string what = WhatInsteadOfAnImage(file);
     return absl::InvalidArgumentError(what.empty()
                                           ? absl::StrCat("image is ", kWanted)
                                           : absl::StrCat("image is ", what, ", ", kWanted));
   }
-  if (found.width < 1 || found.height < 1) {
+  if (width < 1 || height < 1) {
     return absl::InvalidArgumentError("image file is damaged: its headers give no size");
   }
-  RETURN_IF_ERROR(CheckPixelLimit(found.width, found.height, limits));
-  return ImageInfo{found.format, static_cast<int>(found.width), static_cast<int>(found.height),
-                   found.orientation,
-                   std::max(found.decoding_bytes_a_pixel, found.orientation == 1 ? 3 : kTurned)};
+  RETURN_IF_ERROR(CheckPixelLimit(width, height, limits));
+  info.width = static_cast<int>(width);
+  info.height = static_cast<int>(height);
+  if (info.orientation != 1) {
+    info.decoding_bytes_a_pixel = std::max(info.decoding_bytes_a_pixel, kTurned);
+  }
+  return info;
 }
 
 }  // namespace patchserve

@@ -6,14 +6,9 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "server/image/image.h"
+#include "server/image/limits.h"
 
 namespace patchserve {
-
-struct ImageLimits {
-  int64_t max_bytes = 20'000'000;  // of the encoded file, or of raw pixels
-  int64_t max_pixels =
-      52'000'000;  // width * height: cameras of "50 megapixels" have up to 51.3 million
-};
 
 // Format, size and orientation of a JPEG, PNG, WebP or BMP file, checked
 // against `limits`. Looks only at the file's headers: microseconds, no

@@ -24,6 +24,15 @@ struct Image {
 // kRaw: pixels; kTensor: a model's input, made by the caller.
 enum class ImageFormat { kJpeg, kPng, kWebP, kBmp, kRaw, kTensor };
 
+// What decoding a PNG file goes by.
+struct PngLayout {
+  uint8_t bit_depth = 0;
+  uint8_t color_type = 0;  // 0 grey, 2 RGB, 3 palette, 4 grey + alpha, 6 RGBA
+  // A chunk other than IDAT is cut off. (IDAT may be: perhaps its pixels are all there.)
+  bool damaged = false;
+  bool only_pixels = false;  // only the chunks that OnlyPixels keeps, each of them whole
+};
+
 struct ImageInfo {
   ImageFormat format = ImageFormat::kRaw;
   int width = 0;  // as stored in the file, before any EXIF rotation
@@ -34,6 +43,8 @@ struct ImageInfo {
   int decoding_bytes_a_pixel = 3;
   // Decode divides the sides of a JPEG by this, 1, 2, 4 or 8, and rounds up: see JpegShrink.
   int shrink = 1;
+  int jpeg_components = 3;  // 1 grey, 3 colour, 4 CMYK or YCCK
+  PngLayout png;
 
   int64_t decoding_bytes() const { return int64_t{decoding_bytes_a_pixel} * width * height; }
 };

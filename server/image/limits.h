@@ -5,9 +5,14 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "server/image/header.h"
 
 namespace patchserve {
+
+struct ImageLimits {
+  int64_t max_bytes = 20'000'000;  // of the encoded file, or of raw pixels
+  // width * height: cameras of "50 megapixels" have up to 51.3 million
+  int64_t max_pixels = 52'000'000;
+};
 
 // JPEG's own limit for the other formats as well: with sides of 16 bits no size
 // that resizing computes can overflow an int.

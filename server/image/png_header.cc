@@ -77,10 +77,10 @@ class Chunks {
 };
 
 // Of one pixel; 0 for a colour type that doesn't exist.
-int64_t PixelBits(const PngHeader& header) {
+int64_t PixelBits(const PngLayout& layout) {
   constexpr std::array<int, 7> kSamples = {1, 0, 3, 1, 2, 0, 4};
-  const size_t type = header.color_type;
-  return type < kSamples.size() ? int64_t{kSamples[type]} * header.bit_depth : 0;
+  const size_t type = layout.color_type;
+  return type < kSamples.size() ? int64_t{kSamples[type]} * layout.bit_depth : 0;
 }
 
 void AppendBigEndian32(std::vector<uint8_t>& bytes, uint32_t value) {
@@ -98,9 +98,9 @@ void AppendChunk(std::vector<uint8_t>& file, std::string_view name,
 
 // At least as much as the pixels of the picture take before they are packed, with the filter's byte
 // and a rounded one for each row; interlaced pictures have less than twice as many rows.
-int64_t MostRawBytes(const PngHeader& header) {
-  const int64_t row = PixelBits(header) * header.width / 8;
-  return (row + 6) * header.height + 64;
+int64_t MostRawBytes(const ImageInfo& info) {
+  const int64_t row = PixelBits(info.png) * info.width / 8;
+  return (row + 6) * info.height + 64;
 }
 
 // What a file's chunks say of the orientation; of several chunks of a kind the last counts.
@@ -137,17 +137,17 @@ PngHeader ReadPngHeader(absl::Span<const uint8_t> file) {
   const Bytes ihdr(chunks.data());
   header.width = ihdr.BigEndian32(0);
   header.height = ihdr.BigEndian32(4);
-  header.bit_depth = ihdr.U8(8);
-  header.color_type = ihdr.U8(9);
-  header.only_pixels = true;
+  header.layout.bit_depth = ihdr.U8(8);
+  header.layout.color_type = ihdr.U8(9);
+  header.layout.only_pixels = true;
 
   Metadata metadata;
   while (chunks.Next()) {
-    if (!chunks.MakesPixels() || !chunks.HasCrc()) header.only_pixels = false;
-    if (chunks.name() != "IDAT" && !chunks.HasAllData()) header.damaged = true;
+    if (!chunks.MakesPixels() || !chunks.HasCrc()) header.layout.only_pixels = false;
+    if (chunks.name() != "IDAT" && !chunks.HasAllData()) header.layout.damaged = true;
     metadata.Add(chunks.name(), chunks.data());
   }
-  header.only_pixels &= chunks.AtWholeEnd();
+  header.layout.only_pixels &= chunks.AtWholeEnd();
   header.orientation = metadata.Orientation();
   return header;
 }
@@ -168,8 +168,8 @@ std::vector<uint8_t> OnlyPixels(absl::Span<const uint8_t> file) {
   return result;
 }
 
-std::vector<uint8_t> WithUnpackedPixels(absl::Span<const uint8_t> file, const PngHeader& header) {
-  UnpackedStream pixels(MostRawBytes(header));
+std::vector<uint8_t> WithUnpackedPixels(absl::Span<const uint8_t> file, const ImageInfo& info) {
+  UnpackedStream pixels(MostRawBytes(info));
   StoredStream stored;
   bool right_crcs = true;
   std::vector<uint8_t> result(file.begin(), file.begin() + kSignature);
@@ -183,7 +183,7 @@ std::vector<uint8_t> WithUnpackedPixels(absl::Span<const uint8_t> file, const Pn
       result.insert(result.end(), chunks.whole().begin(), chunks.whole().end());
     }
   }
-  const int64_t least = PixelBits(header) * header.width * header.height / 8;
+  const int64_t least = PixelBits(info.png) * info.width * info.height / 8;
   // Where the end was lost, what stands in place of the checksum says nothing.
   const bool undamaged = pixels.goes_on() || (pixels.ended() && right_crcs);
   if (!undamaged || pixels.bytes() < least) return {};

@@ -6,19 +6,15 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "server/image/image.h"
 
 namespace patchserve {
 
 struct PngHeader {
   int64_t width = 0;  // 0 where the file has no IHDR
   int64_t height = 0;
-  int bit_depth = 0;
-  int color_type = 0;  // 0 grey, 2 RGB, 3 palette, 4 grey + alpha, 6 RGBA
-  // A chunk other than IDAT is cut off. (IDAT may be: perhaps its pixels are all there.)
-  bool damaged = false;
-  // Only the chunks that OnlyPixels keeps, each of them whole.
-  bool only_pixels = false;
   int orientation = 1;  // of EXIF or XMP
+  PngLayout layout;
 };
 
 // `file` starts with the PNG signature. Steps over all chunks: metadata may come last.
@@ -32,9 +28,9 @@ PngHeader ReadPngHeader(absl::Span<const uint8_t> file);
 std::vector<uint8_t> OnlyPixels(absl::Span<const uint8_t> file);
 
 // The same as OnlyPixels, with the pixels unpacked, in a zlib stream that stores bytes as they are.
-// It ends after a picture of `header`'s size, whether the file's own breaks off there, which a
+// It ends after a picture of `info`'s size, whether the file's own breaks off there, which a
 // decoder would refuse, or goes on, which a decoder would unpack for two seconds a megabyte. As
 // large as the pixels, up to 8 bytes each. Empty: the stream is damaged, or lacks pixels.
-std::vector<uint8_t> WithUnpackedPixels(absl::Span<const uint8_t> file, const PngHeader& header);
+std::vector<uint8_t> WithUnpackedPixels(absl::Span<const uint8_t> file, const ImageInfo& info);
 
 }  // namespace patchserve

@@ -3,7 +3,6 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/status.h"
 #include "server/image/decode.h"
-#include "server/image/limits.h"
 
 namespace patchserve {
 namespace {

@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "server/base/status.h"
 #include "server/model/cuda/library.h"
+#include "server/model/engine.h"
 #include "server/model/exceptions.h"
 #include "server/model/graph_device.h"
 #include "server/model/linear.h"

@@ -5,7 +5,7 @@
 
 #include "ATen/core/Tensor.h"
 #include "absl/status/statusor.h"
-#include "server/model/engine.h"
+#include "server/model/precision.h"
 
 namespace patchserve {
 

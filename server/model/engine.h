@@ -11,13 +11,12 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "server/model/model.h"
+#include "server/model/precision.h"
 
 namespace patchserve {
 
 class FusedKernels;  // fused_kernels.h
 class GraphDevice;   // graph_device.h
-
-enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
 
 struct EngineOptions {
   std::string device = "auto";  // "auto", "cpu", "cuda" or "cuda:N"

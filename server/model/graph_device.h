@@ -8,8 +8,11 @@
 #include <memory>
 #include <vector>
 
-#include "ATen/core/Tensor.h"
 #include "server/model/cuda/gather.h"
+
+namespace at {
+class Tensor;  // torch_backend.cc includes this without LibTorch
+}
 
 namespace patchserve {
 

@@ -3,8 +3,10 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/base/status.h"
 #include "server/model/vit_args.h"
 
@@ -118,19 +120,17 @@ absl::Status ReadImageSize(const JsonFields& fields, std::optional<std::array<in
 }
 
 absl::Status ReadActivation(const JsonFields& fields, Activation& activation) {
-  static const std::map<std::string, Activation> kActivations = {
-      {"gelu", Activation::kGelu}, {"gelu_tanh", Activation::kGeluTanh},
-      {"relu", Activation::kRelu}, {"quick_gelu", Activation::kQuickGelu},
-      {"silu", Activation::kSilu}, {"swish", Activation::kSilu},
-  };
   if (!fields.object().contains("act_layer")) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const auto name, fields.String("act_layer"));
-  const auto found = kActivations.find(name.value_or("gelu"));
-  if (found == kActivations.end()) {
-    return fields.Unexpected("act_layer", "gelu, gelu_tanh, quick_gelu, relu or silu");
+  ASSIGN_OR_RETURN(auto name, fields.String("act_layer"));
+  if (name == "swish") name = "silu";  // its other name in timm
+  std::vector<std::string> names;
+  for (const NamedActivation& one : kActivations) {
+    names.emplace_back(one.name);
+    if (one.name != name.value_or("gelu")) continue;
+    activation = one.value;
+    return absl::OkStatus();
   }
-  activation = found->second;
-  return absl::OkStatus();
+  return fields.Unexpected("act_layer", absl::StrCat("one of ", absl::StrJoin(names, ", ")));
 }
 
 }  // namespace

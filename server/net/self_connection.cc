@@ -38,7 +38,8 @@ SelfConnection::SelfConnection(int listener) {
       socket(target_.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
   source_ = target_;
   reinterpret_cast<sockaddr_in&>(source_).sin_port = 0;  // any; both families'
-  bind(socket_.get(), Generic(source_), size);
+  // A failure shows as a connection that fails.
+  static_cast<void>(bind(socket_.get(), Generic(source_), size));
   size = sizeof source_;
   getsockname(socket_.get(), Generic(source_), &size);
 }

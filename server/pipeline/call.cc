@@ -10,7 +10,7 @@
 namespace patchserve {
 
 Call::Call(ClassifyRequest request, Metrics& metrics, AnswerCallback done)
-    : request(request), metrics_(metrics), done_(std::move(done)) {
+    : request(std::move(request)), metrics_(metrics), done_(std::move(done)) {
   metrics_.InFlightChanged(+1);
 }
 

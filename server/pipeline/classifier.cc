@@ -33,10 +33,10 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
       executor_(std::make_shared<Executor<CallPtr>>(Executor<CallPtr>::Options{
           .scheduler = {.runners = options_.runners,
                         .shared_device = options_.shared_device,
-                        .most_threads = options_.most_threads,
+                        .cores_of_lone = options_.cores_of_lone,
                         .max_delay = options_.max_batch_delay},
           .prepare_runner = options_.prepare_runner,
-          .use_threads = options_.use_threads,
+          .run_alone = options_.run_alone,
           .now = options_.now,
           .drop = [this](CallPtr call, DropReason why) { Drop(std::move(call), why); }})),
       admission_({.budgets = {options_.max_bytes_in_flight, options_.max_decoding_bytes},
@@ -72,7 +72,9 @@ void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
   model->metrics = &metrics_.Model(model->name);
   model->scheduled_as = executor_->AddModel(
       model->max_queue, CostModel(model->buckets, model->measured),
-      [this](std::vector<CallPtr> batch, int bucket, const auto& device_done, auto answered) {
+      [this](std::vector<CallPtr> batch, int bucket,
+             const Executor<CallPtr>::DeviceDone& device_done,
+             Executor<CallPtr>::Answered answered) {
         batch_runner_.Run(std::move(batch), bucket, device_done, std::move(answered));
       });
   model->queue = Hold([executor = std::weak_ptr(executor_), number = model->scheduled_as] {
@@ -110,11 +112,11 @@ absl::Status Classifier::Check(Call& call) {
 }
 
 void Classifier::Classify(ClassifyRequest request, AnswerCallback done) {
-  if (CallPtr call = Admit(request, std::move(done))) Start(std::move(call));
+  if (CallPtr call = Admit(std::move(request), std::move(done))) Start(std::move(call));
 }
 
 CallPtr Classifier::Admit(ClassifyRequest request, AnswerCallback done) {
-  auto call = std::make_unique<Call>(request, metrics_, std::move(done));
+  auto call = std::make_unique<Call>(std::move(request), metrics_, std::move(done));
   absl::Status checked = Check(*call);
   if (checked.ok()) return call;
   if (call->model == nullptr) call->figures = FiguresOf(call->request.model);
@@ -139,8 +141,8 @@ void Classifier::Start(CallPtr admitted) {
 }
 
 void Classifier::Refuse(ClassifyRequest request, const absl::Status& why, AnswerCallback done) {
-  Call call(request, metrics_, std::move(done));
-  call.figures = FiguresOf(request.model);
+  Call call(std::move(request), metrics_, std::move(done));
+  call.figures = FiguresOf(call.request.model);
   call.Finish(why);
 }
 

@@ -13,7 +13,7 @@
 #include "absl/types/span.h"
 #include "server/base/steady_clock.h"
 #include "server/base/thread_pool.h"
-#include "server/image/header.h"
+#include "server/image/limits.h"
 #include "server/metrics/metrics.h"
 #include "server/pipeline/admission.h"
 #include "server/pipeline/answer.h"
@@ -38,8 +38,8 @@ struct ClassifierOptions {
   int answer_threads = 0;
   bool shared_device = false;  // the runners share one device, as on a GPU; else a core each
   std::function<void(int runner)> prepare_runner = [](int) {};
-  int most_threads = 1;  // of a batch that has the device to itself; use_threads sets them
-  std::function<void(int threads)> use_threads = [](int) {};  // in a runner's thread
+  int cores_of_lone = 1;  // how many cores run_alone gives to a batch that has the device to itself
+  std::function<void(const std::function<void()>& batch)> run_alone;
   // Called once, on a runner, when the device is lost for good.
   std::function<void(const absl::Status&)> device_lost = [](const absl::Status&) {};
   // Tests stop the clock of deadlines.

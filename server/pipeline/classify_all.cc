@@ -1,5 +1,6 @@
 #include "server/pipeline/classify_all.h"
 
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -21,24 +22,35 @@ absl::Status Numbered(const absl::Status& status, int image) {
 
 absl::Status AnotherFailed() { return absl::CancelledError("another image failed"); }
 
-int64_t DecodingBytesOf(const RequestImage& image, const ImageLimits& limits) {
+// Of what isn't a file that can be decoded, nothing: it is refused later.
+std::vector<std::optional<ImageInfo>> ReadHeaders(absl::Span<const ClassifyRequest> images,
+                                                  const ImageLimits& limits) {
+  std::vector<std::optional<ImageInfo>> headers(images.size());
+  for (size_t i = 0; i < images.size(); ++i) {
+    const auto* file = std::get_if<absl::Span<const uint8_t>>(&images[i].image);
+    if (file == nullptr) continue;
+    if (const auto header = ReadHeader(*file, limits); header.ok()) headers[i] = *header;
+  }
+  return headers;
+}
+
+// A tensor isn't decoded.
+int64_t DecodingBytesOf(const RequestImage& image, const std::optional<ImageInfo>& header) {
   if (const auto* raw = std::get_if<RawPixels>(&image)) {
     return ImageInfo{.width = raw->width, .height = raw->height}.decoding_bytes();
   }
-  const auto* file = std::get_if<absl::Span<const uint8_t>>(&image);
-  if (file == nullptr) return 0;  // a tensor isn't decoded
-  const absl::StatusOr<ImageInfo> header = ReadHeader(*file, limits);
-  return header.ok() ? header->decoding_bytes() : 0;  // refused later
+  return header ? header->decoding_bytes() : 0;
 }
 
 // Errors: INVALID_ARGUMENT: so large that there is never room for all of it.
 absl::Status CheckFits(const Classifier& classifier, const ServedModel& model,
-                       absl::Span<const ClassifyRequest> images) {
+                       absl::Span<const ClassifyRequest> images,
+                       absl::Span<const std::optional<ImageInfo>> headers) {
   if (images.size() == 1) return absl::OkStatus();  // then the flags see to it
   int64_t decoding = 0, bytes = 0;
-  for (const ClassifyRequest& request : images) {
-    decoding += DecodingBytesOf(request.image, classifier.options().limits);
-    bytes += BytesInFlight(request.image, model.description.preprocessing);
+  for (size_t i = 0; i < images.size(); ++i) {
+    decoding += DecodingBytesOf(images[i].image, headers[i]);
+    bytes += BytesInFlight(images[i].image, model.description.preprocessing);
   }
   struct Sum {
     int64_t amount, limit;
@@ -114,11 +126,13 @@ class Joint {
 
 }  // namespace
 
-void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> model,
+void ClassifyAll(Classifier& classifier, const std::shared_ptr<const ServedModel>& model,
                  std::vector<ClassifyRequest> images, AllAnswered done) {
-  if (const absl::Status fits = CheckFits(classifier, *model, images); !fits.ok()) {
+  const std::vector<std::optional<ImageInfo>> headers =
+      ReadHeaders(images, classifier.options().limits);
+  if (const absl::Status fits = CheckFits(classifier, *model, images, headers); !fits.ok()) {
     classifier.Refuse({.model = model->name, .arrival = images[0].arrival}, fits,
-                      [done = std::move(done)](absl::StatusOr<Answer> refusal) mutable {
+                      [done = std::move(done)](const absl::StatusOr<Answer>& refusal) mutable {
                         std::move(done)(refusal.status());
                       });
     return;
@@ -134,6 +148,7 @@ void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> mode
       continue;
     }
     images[i].pinned = model;
+    images[i].header = headers[i] ? &*headers[i] : nullptr;
     images[i].given_up = &joint->failed();
     admitted.push_back(classifier.Admit(
         std::move(images[i]),

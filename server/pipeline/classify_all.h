@@ -25,7 +25,7 @@ using AllAnswered = absl::AnyInvocable<void(absl::StatusOr<std::vector<Answer>>)
 // Errors: as Classifier::Classify, naming the image's number where there are several;
 // INVALID_ARGUMENT: together they have more bytes, or need more for decoding, than may ever be in
 // flight.
-void ClassifyAll(Classifier& classifier, std::shared_ptr<const ServedModel> model,
+void ClassifyAll(Classifier& classifier, const std::shared_ptr<const ServedModel>& model,
                  std::vector<ClassifyRequest> images, AllAnswered done);
 
 }  // namespace patchserve

@@ -35,29 +35,30 @@ void ModelChanges::Stop() {
 absl::Status ModelChanges::LoadNow(const std::string& name, Reason reason) {
   Lock lock(changing_);
   auto model = load_(name, reason);
-  if (absl::IsCancelled(model.status())) return model.status();
-  if (model.ok()) {
+  absl::Status loaded = model.status();
+  if (absl::IsCancelled(loaded)) return loaded;
+  if (loaded.ok()) {
     registry_.SetReady(FreedByTheThread(*std::move(model)));
   } else {
-    registry_.SetFailed(name, model.status());
+    registry_.SetFailed(name, loaded);
   }
   changed_(name);
-  if (model.ok()) return absl::OkStatus();
-  return absl::Status(model.status().code(),
-                      absl::StrCat("model ", name, " can't be served: ", model.status().message()));
+  if (loaded.ok()) return loaded;
+  return absl::Status(loaded.code(),
+                      absl::StrCat("model ", name, " can't be served: ", loaded.message()));
 }
 
-void ModelChanges::Load(const std::string& name, Done done) {
+void ModelChanges::Load(const std::string& name, const Done& done, const Cancellation* caller) {
   Later(
       name,
       [this, name] {
         absl::Status loaded = LoadNow(name, Reason::kRequest);
         return absl::IsCancelled(loaded) ? Stopping() : loaded;
       },
-      std::move(done));
+      done, caller);
 }
 
-void ModelChanges::Unload(const std::string& name, Done done) {
+void ModelChanges::Unload(const std::string& name, const Done& done, const Cancellation* caller) {
   Later(
       name,
       [this, name] {
@@ -67,17 +68,21 @@ void ModelChanges::Unload(const std::string& name, Done done) {
         spdlog::info("model {} is unloaded", name);
         return absl::OkStatus();
       },
-      std::move(done));
+      done, caller);
 }
 
-void ModelChanges::Later(const std::string& name, std::function<absl::Status()> change, Done done) {
+void ModelChanges::Later(const std::string& name, std::function<absl::Status()> change,
+                         const Done& done, const Cancellation* caller) {
   if (stopping_) return done(Stopping());
   // The empty name would be the default model, by an oversight perhaps.
   if (name.empty()) return done(absl::NotFoundError("the model's name is missing"));
   const absl::StatusOr<ModelEntry> entry = registry_.Get(name);
   if (!entry.ok()) return done(entry.status());
-  const bool queued = thread_->TryRun([this, change = std::move(change), done] {
+  const bool queued = thread_->TryRun([this, change = std::move(change), done, caller] {
     if (stopping_) return done(Stopping());
+    if (caller != nullptr && caller->requested()) {
+      return done(absl::CancelledError("the caller gave up before the change began"));
+    }
     const absl::Status status = change();
     if (!status.ok()) spdlog::error("{}", std::string(status.message()));
     done(status);

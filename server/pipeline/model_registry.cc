@@ -8,9 +8,9 @@
 
 namespace patchserve {
 
-ModelRegistry::ModelRegistry(std::vector<std::string> names, std::string default_model)
+ModelRegistry::ModelRegistry(const std::vector<std::string>& names, std::string default_model)
     : default_model_(std::move(default_model)) {
-  for (std::string& name : names) entries_[name].name = name;
+  for (const std::string& name : names) entries_[name].name = name;
 }
 
 void ModelRegistry::SetReady(std::shared_ptr<const ServedModel> model) {

@@ -53,7 +53,7 @@ struct ModelEntry {
 class ModelRegistry {
  public:
   // `default_model` answers to the empty name too.
-  ModelRegistry(std::vector<std::string> names, std::string default_model);
+  ModelRegistry(const std::vector<std::string>& names, std::string default_model);
 
   // For names that the constructor was given.
   // Requests from now on get this model, in the place of the one that was there.

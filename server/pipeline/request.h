@@ -55,8 +55,10 @@ struct ClassifyRequest {
   Cancellation* cancellation = nullptr;
 
   // For the images of a request of several, see ClassifyAll: the model that was found for
-  // them, and what ends them once another of them has failed.
+  // them, what ReadHeader said of this file (null: it wasn't asked; borrowed for the admission
+  // only), and what ends them once another of them has failed.
   std::shared_ptr<const ServedModel> pinned;
+  const ImageInfo* header = nullptr;
   Cancellation* given_up = nullptr;
 };
 

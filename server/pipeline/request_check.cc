@@ -7,6 +7,7 @@
 #include "server/base/quote.h"
 #include "server/base/status.h"
 #include "server/image/decode.h"
+#include "server/image/header.h"
 #include "server/image/preprocess.h"
 #include "server/pipeline/tensor_input.h"
 
@@ -37,7 +38,12 @@ absl::Status CheckParts(const ClassifyRequest& request, const ServedModel& model
 absl::StatusOr<ImageInfo> CheckImage(const ClassifyRequest& request, const ImageLimits& limits,
                                      const Preprocessing& how) {
   if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&request.image)) {
-    ASSIGN_OR_RETURN(ImageInfo info, ReadHeader(*file, limits));
+    ImageInfo info;
+    if (request.header != nullptr) {
+      info = *request.header;
+    } else {
+      ASSIGN_OR_RETURN(info, ReadHeader(*file, limits));
+    }
     info.shrink = JpegShrink(info, how);
     return info;
   }

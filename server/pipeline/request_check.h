@@ -3,7 +3,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "server/image/header.h"
+#include "server/image/limits.h"
 #include "server/pipeline/call.h"
 #include "server/pipeline/model_registry.h"
 

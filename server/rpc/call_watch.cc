@@ -65,8 +65,8 @@ class CallWatch::Watched final : public grpc::experimental::Interceptor {
 
   const std::shared_ptr<CallWatch> watch_;
   grpc::ServerContextBase& context_;
-  // Of a synchronous method, such as reflection's, IsCancelled runs the interceptors again, without
-  // end: whether it was reset isn't asked. It counts as open like any other.
+  // Of a synchronous method, as gRPC's own reflection is, IsCancelled runs the interceptors again,
+  // without end: whether it was reset isn't asked. It counts as open like any other.
   const bool asynchronous_;
   const absl::Time opened_;
   CallBudget::Call call_ ABSL_GUARDED_BY(watch_->mutex_);

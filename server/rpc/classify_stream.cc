@@ -25,7 +25,7 @@ class ClassifyStream final
     const ClassifyRequest unread{.model = message->request().model(), .arrival = place.arrival};
     // The message lives as long as the callback, and the request borrows from it.
     AnswerCallback done = [this, place,
-                           message = std::move(message)](absl::StatusOr<Answer> answer) {
+                           message = std::move(message)](const absl::StatusOr<Answer>& answer) {
       const v1::ClassifyRequest& request = message->request();
       Answered(place, Response(request, answer), OutcomeOf(request.model(), answer));
     };

@@ -74,7 +74,7 @@ class RefusedWatch final : public grpc::ServerWriteReactor<HealthService::Respon
   void OnDone() override { delete this; }
 };
 
-HealthService::HealthService(std::function<void()> unparsable) {
+HealthService::HealthService(const std::function<void()>& unparsable) {
   const auto check = [unparsable](grpc::CallbackServerContext* context) {
     unparsable();
     return Answered(*context, Unparsable());

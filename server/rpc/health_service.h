@@ -23,7 +23,7 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
 
   // `unparsable` is called for each message that can't be parsed, which is answered
   // INVALID_ARGUMENT.
-  explicit HealthService(std::function<void()> unparsable = [] {});
+  explicit HealthService(const std::function<void()>& unparsable = [] {});
 
   void Set(const std::string& name, bool serving);
   // Nothing is served from now on, whatever is Set later; only `except`, if it isn't

@@ -60,7 +60,7 @@ void Infer(Classifier& classifier, const ModelRegistry& registry,
   absl::StatusOr<ParsedRequest> request = Parse(registry, named, message);
   if (!request.ok()) {
     classifier.Refuse({.model = named.model, .arrival = caller.arrival}, request.status(),
-                      [done = std::move(done)](absl::StatusOr<Answer> refusal) mutable {
+                      [done = std::move(done)](const absl::StatusOr<Answer>& refusal) mutable {
                         std::move(done)(refusal.status());
                       });
     return;

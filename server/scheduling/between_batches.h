@@ -27,13 +27,13 @@ class BetweenBatches {
   std::future<bool> Add(int runner, Work work) {
     return waiting_[runner].emplace_back(std::move(work)).ran.get_future();
   }
-  bool Waits(int runner) const { return !waiting_[runner].empty(); }
 
   // What the runner should do now, `busy` if it could run a batch instead.
   std::optional<Work> Take(int runner, bool busy, absl::Time now) {
-    if (!Waits(runner) || (busy && now < waiting_[runner].front().by)) return std::nullopt;
-    Work first = std::move(waiting_[runner].front());
-    waiting_[runner].pop_front();
+    std::deque<Work>& waiting = waiting_[runner];
+    if (waiting.empty() || (busy && now < waiting.front().by)) return std::nullopt;
+    Work first = std::move(waiting.front());
+    waiting.pop_front();
     return first;
   }
 

@@ -29,7 +29,7 @@ absl::Duration Interpolated(const std::vector<CostModel::Sample>& measured, int 
 
 }  // namespace
 
-CostModel::CostModel(std::vector<int> buckets, const std::vector<Sample>& measured) {
+CostModel::CostModel(const std::vector<int>& buckets, const std::vector<Sample>& measured) {
   // What was measured at warm-up counts for some runs, unless the first is a surprise.
   for (int size : buckets) {
     buckets_.push_back(

@@ -22,7 +22,7 @@ class CostModel {
 
   // `buckets` increase and begin with 1. `measured`: at least one sample, by increasing bucket;
   // what lies between two is interpolated, what lies beyond the last is in proportion.
-  CostModel(std::vector<int> buckets, const std::vector<Sample>& measured);
+  CostModel(const std::vector<int>& buckets, const std::vector<Sample>& measured);
 
   int max_batch() const { return buckets_.back().size; }
   std::vector<int> sizes() const;

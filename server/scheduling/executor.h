@@ -46,8 +46,8 @@ class Executor {
   struct Options {
     Scheduler::Options scheduler;
     std::function<void(int runner)> prepare_runner = [](int) {};  // once in each runner's thread
-    // In a runner's thread: what it runs from now on may use so many threads.
-    std::function<void(int threads)> use_threads = [](int) {};
+    // In a runner's thread: runs a batch that is alone, on scheduler.cores_of_lone.
+    std::function<void(const std::function<void()>& batch)> run_alone;
     std::function<absl::Time()> now = SteadyNow;
     // Called on a runner, or on the thread that calls Cancel.
     std::function<void(Item item, DropReason reason)> drop;
@@ -199,9 +199,10 @@ class Executor {
 
   void Do(const Scheduler::Batch& batch, Taken taken) {
     for (Item& item : taken.late) options_.drop(std::move(item), DropReason::kExpired);
-    if (const auto run = std::move(taken.run); run != nullptr) {
-      const auto learns = std::make_shared<bool>(true);
-      if (batch.threads > 1) options_.use_threads(batch.threads);
+    const auto run = std::move(taken.run);
+    if (run == nullptr) return;
+    const auto learns = std::make_shared<bool>(true);
+    const auto run_batch = [&] {
       (*run)(
           std::move(taken.items), batch.bucket,
           [&](bool ok) {
@@ -217,8 +218,9 @@ class Executor {
             Lock done(mutex_);
             if (*learns && run == run_[model]) scheduler_.Answered(model, requests, late);
           });
-      if (batch.threads > 1) options_.use_threads(1);
-    }
+    };
+    if (batch.alone) return options_.run_alone(run_batch);
+    run_batch();
   }
 
   std::vector<Item> TakeItems(const std::vector<int64_t>& tickets)

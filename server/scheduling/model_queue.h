@@ -29,10 +29,11 @@ struct ModelQueue {
   CostModel cost;
   Arrivals arrivals = {};
   SafetyMargin margin = {};
-  int late = 0;                     // that left, late, since a batch was answered last
-  int batch = 1;                    // b*: see ChooseBatch
-  absl::Duration used = {};         // of the device, for turns under overload
-  RankedByDeadline admitted = {};   // those that wait, decoded or not
+  int late = 0;                    // that left, late, since a batch was answered last
+  int batch = 1;                   // b*: see ChooseBatch
+  absl::Duration used = {};        // of the device, for turns under overload
+  int lone_until_learned = 0;      // batches that may have more cores than one, which teach nothing
+  RankedByDeadline admitted = {};  // those that wait, decoded or not
   std::set<ByDeadline> ready = {};  // decoded
 
   int waiting() const { return static_cast<int>(admitted.size()); }

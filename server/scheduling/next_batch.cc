@@ -11,8 +11,10 @@ namespace {
 
 // A run that makes fewer requests late than one in ten runs is no reason to wait.
 constexpr double kFewLost = 0.1;
-// A thread more is woken about a hundred times in a run: it should have so much to do.
-constexpr absl::Duration kWorthAThread = absl::Milliseconds(2);
+// A core more is woken about a hundred times in a run: it should have so much to do.
+constexpr absl::Duration kWorthACore = absl::Milliseconds(2);
+// Of a model's lone batches one in so many has one core, and confirms what that takes.
+constexpr int kOneLearns = 16;
 
 }  // namespace
 
@@ -50,12 +52,6 @@ Scheduler::Batch Scheduler::Next(absl::Time now, bool draining) {
   return batch;
 }
 
-absl::Duration Scheduler::TimeOfAll() const {
-  absl::Duration all;
-  for (const ModelQueue& queue : device_.models) all += queue.TimeOf(queue.waiting());
-  return all;
-}
-
 absl::Duration Scheduler::LeastUsed() const {
   absl::Duration least = absl::InfiniteDuration();
   for (const ModelQueue& queue : device_.models) {
@@ -81,8 +77,11 @@ Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time n
     break;
   }
   const int to_try = queue.cost.ToTry(best, waiting, now);
-  const absl::Duration others = to_try < best ? TimeOfAll() : absl::ZeroDuration();
-  const bool tries = to_try > 0 && queue.cost.Expected(to_try) + others <= left;
+  absl::Duration tried = queue.cost.Expected(to_try);
+  for (const ModelQueue& each : device_.models) {
+    if (to_try < best) tried += each.TimeOf(each.waiting());
+  }
+  const bool tries = to_try > 0 && tried <= left;
   const int bucket = tries ? to_try : queue.cost.BucketFor(best);
   return {model, std::min(waiting, bucket), bucket, deadline};
 }
@@ -134,13 +133,12 @@ absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
 }
 
 // Where nothing else runs or waits, a batch may have the idle runners' cores. But what it takes on
-// one thread is what forecasts count with, so a time that isn't trusted is learned first.
-int Scheduler::ThreadsFor(const Choice& choice, absl::Time now) const {
-  const CostModel& cost = device_.models[choice.model].cost;
-  const bool alone = runs_.empty() && static_cast<int>(waiting_.size()) == choice.images;
-  if (!alone || !cost.Trusted(choice.bucket, now)) return 1;
-  const auto worth = static_cast<int>(cost.Expected(choice.bucket) / kWorthAThread);
-  return std::clamp(worth, 1, options_.most_threads);
+// one is what forecasts count with, so that is learned first, and now and then.
+bool Scheduler::Alone(const Choice& choice) const {
+  const ModelQueue& queue = device_.models[choice.model];
+  return options_.cores_of_lone > 1 && runs_.empty() &&
+         static_cast<int>(waiting_.size()) == choice.images && queue.lone_until_learned > 0 &&
+         queue.cost.Expected(choice.bucket) >= options_.cores_of_lone * kWorthACore;
 }
 
 void Scheduler::Take(const Choice& choice, absl::Time now, Batch& batch) {
@@ -148,12 +146,15 @@ void Scheduler::Take(const Choice& choice, absl::Time now, Batch& batch) {
   turn_ = std::max(turn_, LeastUsed());
   batch.model = choice.model;
   batch.bucket = choice.bucket;
-  batch.threads = ThreadsFor(choice, now);
+  batch.alone = Alone(choice);
   batch.run = ++last_run_;
   const absl::Duration takes = queue.cost.Expected(std::min(choice.bucket, queue.cost.max_batch()));
-  runs_[batch.run] = {choice.model, batch.bucket, now, takes, batch.threads};
+  // Beside a batch that has all cores, which was the first one then, it shares its own.
+  const bool learns = !batch.alone && (runs_.empty() || !runs_.begin()->second.alone);
+  runs_[batch.run] = {choice.model, batch.bucket, now, takes, batch.alone, learns};
   queue.used += takes;
-  if (batch.threads == 1) queue.cost.Started(choice.bucket, now);
+  queue.cost.Started(choice.bucket, now);
+  queue.lone_until_learned = learns ? kOneLearns - 1 : queue.lone_until_learned - batch.alone;
   for (int i = 0; i < choice.images; ++i) {
     batch.requests.push_back(queue.ready.begin()->second);
     Remove(batch.requests.back());
@@ -179,8 +180,9 @@ void Scheduler::Ended(int number, absl::Time now, bool ok) {
       options_.shared_device ? std::max(run.started, device_free_) : run.started;
   device_free_ = now;
   ModelQueue& queue = device_.models[run.model];
+  if (!run.learns) return;
   queue.used += now - started - run.takes;
-  if (!ok || run.threads > 1) return;
+  if (!ok) return;
   queue.cost.Observe(run.bucket, now - started, now);
   queue.ChooseBatch(device_.servers, now);
 }

@@ -60,12 +60,6 @@ int Scheduler::UnderWay() const {
                                         [&](const auto& run) { return Keeps(run.second); }));
 }
 
-bool Scheduler::Idle() const {
-  return UnderWay() == 0 &&
-         std::all_of(device_.models.begin(), device_.models.end(),
-                     [](const ModelQueue& queue) { return queue.waiting() == 0; });
-}
-
 void Scheduler::NoteLoad(absl::Time now) {
   device_.utilisation = 0;
   for (const ModelQueue& queue : device_.models) {

@@ -56,9 +56,8 @@ class Scheduler {
     // Whether the runners share one device, as streams of a GPU do: two batches at once take as
     // long as one after the other. Else each has a core of its own.
     bool shared_device = false;
-    // On how many threads at most a batch runs that has the device to itself, of a model that
-    // splits its work.
-    int most_threads = 1;
+    // How many of the runners' cores a batch has that is alone on the device; 1: as any other.
+    int cores_of_lone = 1;
     // No request waits longer than this for others to join its batch.
     absl::Duration max_delay = absl::InfiniteDuration();
   };
@@ -83,10 +82,10 @@ class Scheduler {
   bool InTime(int model, absl::Time deadline, absl::Time now, int images = 1) const;
 
   struct Batch {
-    int model = -1;  // -1: nothing to run now
-    int bucket = 0;  // the size that it runs in
-    int run = -1;    // its number, for Ended
-    int threads = 1;
+    int model = -1;      // -1: nothing to run now
+    int bucket = 0;      // the size that it runs in
+    int run = -1;        // its number, for Ended
+    bool alone = false;  // it is worth all of cores_of_lone
     std::vector<int64_t> requests;
     std::vector<int64_t> late;                 // that can't be in time any more: they have left
     absl::Time wake = absl::InfiniteFuture();  // ask again then, if nothing comes before
@@ -119,8 +118,9 @@ class Scheduler {
     int model = -1;  // -1: it isn't a batch
     int bucket = 0;
     absl::Time started;
-    absl::Duration takes;  // expected, on one thread
-    int threads = 1;
+    absl::Duration takes;  // expected, on one core
+    bool alone = false;
+    bool learns = false;  // what it takes is what its bucket takes
   };
   struct Choice {
     int model = -1;
@@ -134,17 +134,16 @@ class Scheduler {
   bool Keeps(const Run& run) const { return run.model >= 0 || !options_.shared_device; }
   int UnderWay() const;  // that keep others from running
   void Remove(int64_t ticket);
-  bool Idle() const;
+  bool Idle() const { return UnderWay() == 0 && waiting_.empty(); }
   void NoteLoad(absl::Time now);
   Admission::Answer Judge(const Asking& asking, const Forecast& forecast, absl::Time now,
                           Admission& admission) const;
   void TakeLate(absl::Time earliest, Batch& batch);
   Choice Choose(const Forecast& forecast, absl::Time now);
-  absl::Duration TimeOfAll() const;  // that wait
   absl::Duration LeastUsed() const;  // of the device, by a model that waits
   Choice Front(int model, absl::Duration start, absl::Time now) const;
   absl::Time WaitUntil(const Choice& choice, const Forecast& forecast, absl::Time now) const;
-  int ThreadsFor(const Choice& choice, absl::Time now) const;
+  bool Alone(const Choice& choice) const;
   void Take(const Choice& choice, absl::Time now, Batch& batch);
 
   const Options options_;

@@ -81,8 +81,9 @@ done
 say "nothing beside the server: no shell, no package manager, no setuid file; licences and an SBOM"
 container=$("${engine[@]}" create "$image")
 "${engine[@]}" export "$container" | tar -tv >"$work/files"
-mkdir -p "$work"/root/{usr/share,var/lib/dpkg}
+mkdir -p "$work"/root/{usr/share/doc,var/lib/dpkg}
 "${engine[@]}" cp "$container:/usr/share/sbom" "$work/root/usr/share"
+"${engine[@]}" cp "$container:/usr/share/doc/patchserve" "$work/root/usr/share/doc"
 "${engine[@]}" cp "$container:/var/lib/dpkg/status.d" "$work/root/var/lib/dpkg"
 "${engine[@]}" rm "$container" >/dev/null
 container=""

@@ -45,7 +45,7 @@ python3 tests/deploy/check_sbom.py "$root" cpu
 
 # The cuda image's, without its 2 GB: of the wheels, only that they are there is looked at.
 mkdir -p "$work"/cuda/{deps,root/usr/share/sbom}
-(cd "$root" && cp -r --parents var/lib/dpkg/status.d "$work/cuda/root")
+(cd "$root" && cp -r --parents var/lib/dpkg/status.d usr/share/doc/patchserve "$work/cuda/root")
 sed -n 's/^\([^#=]*\)==\([^ ]*\) .*/\1 \2/p' tools/pins/libtorch-cuda.txt |
   while read -r name version; do mkdir -p "$work/cuda/deps/libtorch-x-cuda/${name//-/_}-$version.dist-info"; done
 ls "$root/var/lib/dpkg/status.d" >"$work/cuda/packages"

@@ -19,10 +19,6 @@
 namespace patchserve::cuda {
 namespace {
 
-constexpr Activation kActivations[] = {Activation::kGelu, Activation::kGeluTanh,
-                                       Activation::kQuickGelu, Activation::kRelu,
-                                       Activation::kSilu};
-
 std::string Describe(const DepthwiseShape& s) {
   return absl::StrFormat("%s kernel %d, %dx%dx%dx%d, activation %d",
                          s.type == HalfType::kBFloat16 ? "bfloat16" : "float16", s.kernel, s.images,
@@ -145,11 +141,12 @@ int CheckDepthwise(const Checked& checked) {
                                           {64, 64}}) {
         for (const auto& [images, channels] : {std::pair(1, 8), {3, 72}, {80, 192}}) {
           ++i;
-          check({type, kActivations[i % 5], images, height, width, channels, kernel},
+          check({type, kActivations[i % std::size(kActivations)].value, images, height, width,
+                 channels, kernel},
                 /*in_place=*/i % 2 == 0);
         }
       }
-      for (Activation activation : kActivations) {
+      for (const auto& [name, activation] : kActivations) {
         check({type, activation, 1, 16, 16, 768, kernel}, /*in_place=*/false);
         check({type, activation, 67, 16, 16, 768, kernel}, /*in_place=*/true);
       }

@@ -113,7 +113,7 @@ File GrayPng(uint16_t side, size_t more) {
 
 TEST(DamagedFileTest, WhatALargePngsStreamHasBehindItsPixelsIsNotUnpacked) {
   const File file = GrayPng(8, 3'000'000);
-  EXPECT_LT(WithUnpackedPixels(file, ReadPngHeader(file)).size(), 100'000);
+  EXPECT_LT(WithUnpackedPixels(file, ReadHeader(file, {}).value()).size(), 100'000);
   const auto image = ReadAndDecode(file);
   ASSERT_TRUE(image.ok()) << image.status();
   EXPECT_THAT(absl::MakeConstSpan(image->pixels.get(), image->size()), Each(9));
@@ -138,7 +138,8 @@ TEST(DamagedFileTest, APngWithUnpackedPixelsHasTheSamePixels) {
   for (const auto& row : ReadTable(TestImagePath("decode.tsv"))) {
     if (!absl::EndsWith(row[0], ".png")) continue;
     const File file = ReadTestImage(row[0]);
-    EXPECT_EQ(Sha256(ReadAndDecode(WithUnpackedPixels(file, ReadPngHeader(file))).value()), row[4])
+    EXPECT_EQ(Sha256(ReadAndDecode(WithUnpackedPixels(file, ReadHeader(file, {}).value())).value()),
+              row[4])
         << row[0];
   }
 }
@@ -170,8 +171,8 @@ TEST(DamagedFileTest, AnAnimatedPngCutOffAfterItsFirstPictureIsDecoded) {
 
 TEST(DamagedFileTest, OnlyThePixelsOfAPngReachTheDecoder) {
   const File file = ReadTestImage("orientation6.png");
-  EXPECT_FALSE(ReadPngHeader(file).only_pixels);  // EXIF
-  EXPECT_TRUE(ReadPngHeader(OnlyPixels(file)).only_pixels);
+  EXPECT_FALSE(ReadHeader(file, {}).value().png.only_pixels);  // EXIF
+  EXPECT_TRUE(ReadHeader(OnlyPixels(file), {}).value().png.only_pixels);
 }
 
 TEST(DamagedFileTest, AnotherSizeThanTheHeadersIsRefused) {

@@ -77,6 +77,18 @@ TEST(DecodeTest, AJpegThatIsShrunkIsNearTheMeansOfItsPixels) {
   }
 }
 
+// Admission has read the headers: decoding doesn't again.
+TEST(DecodeTest, DecodingGoesByWhatWasReadOfTheHeader) {
+  const File jpeg = ReadTestImage("chelsea.jpg");
+  ImageInfo info = ReadHeader(jpeg, {}).value();
+  info.jpeg_components = 4;
+  EXPECT_FALSE(Decode(jpeg, info).ok());
+  const File png = ReadTestImage("rgb.png");
+  info = ReadHeader(png, {}).value();
+  info.png.damaged = true;
+  EXPECT_FALSE(Decode(png, info).ok());
+}
+
 TEST(DecodeTest, ThreadsDecodeAtTheSameTime) {
   const File file = ReadTestImage("chelsea.jpg");
   const ImageInfo info = ReadHeader(file, {}).value();

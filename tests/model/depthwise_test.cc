@@ -15,10 +15,6 @@
 namespace patchserve {
 namespace {
 
-constexpr Activation kActivations[] = {Activation::kGelu, Activation::kGeluTanh,
-                                       Activation::kQuickGelu, Activation::kRelu,
-                                       Activation::kSilu};
-
 struct Shape {
   int64_t images, height, width, channels, kernel;
 };
@@ -88,7 +84,7 @@ TEST(DepthwiseTest, GivesWhatATensStepsGiveInAllShapes) {
     const Layer layer(s.channels, s.kernel);
     const at::Tensor in = at::randn({s.images, s.height, s.width, s.channels});
     const at::Tensor in16 = in.to(at::kBFloat16);
-    for (Activation activation : kActivations) {
+    for (const auto& [name, activation] : kActivations) {
       const at::Tensor expected = layer.Expected(activation, in);
       const at::Tensor expected16 = layer.Expected(activation, in16);
       const at::Tensor of_pairs = layer.Expected(activation, in16, /*pairs=*/true);

@@ -1,5 +1,6 @@
 #include "tests/model/fake_graph_device.h"
 
+#include <ATen/core/Tensor.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "tests/model/cuda/reference.h"
 #include "tests/model/fake_gather.h"
 
 namespace patchserve {
@@ -12,19 +13,7 @@ namespace {
 FakeKernels* fake = nullptr;
 
 float Activated(Activation activation, float x) {
-  switch (activation) {
-    case Activation::kGelu:
-      return 0.5f * x * (1 + std::erf(x * 0.70710678f));
-    case Activation::kGeluTanh:
-      return 0.5f * x * (1 + std::tanh(0.79788456f * (x + 0.044715f * x * x * x)));
-    case Activation::kQuickGelu:
-      return x / (1 + std::exp(-1.702f * x));
-    case Activation::kRelu:
-      return std::max(x, 0.0f);
-    case Activation::kSilu:
-      return x / (1 + std::exp(-x));
-  }
-  return x;
+  return static_cast<float>(cuda::Activated(activation, x));
 }
 
 float At(const float* numbers, int64_t i, float otherwise) {

@@ -11,10 +11,6 @@
 namespace patchserve {
 namespace {
 
-constexpr Activation kActivations[] = {Activation::kGelu, Activation::kGeluTanh,
-                                       Activation::kQuickGelu, Activation::kRelu,
-                                       Activation::kSilu};
-
 struct Precise {
   at::ScalarType type;
   float error;  // of a result near 1
@@ -43,7 +39,7 @@ TEST(LinearTest, WhatFollowsTheProductIsWhatATensStepsGive) {
       EXPECT_LT(
           LargestError(linear.PlusResidual(x.to(type), residual.to(type)), product + residual),
           error);
-      for (Activation activation : kActivations) {
+      for (const auto& [name, activation] : kActivations) {
         at::Tensor expected = product.clone();
         Activate(activation, expected);
         EXPECT_LT(LargestError(linear.Activated(activation, x.to(type)), expected), error)

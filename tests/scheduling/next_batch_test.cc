@@ -107,59 +107,73 @@ TEST_F(SchedulerTest, ABatchThatFailedTeachesNothing) {
 }
 
 // Three runners with a core each, and a model that takes 10 ms on one of them.
-class ThreadsTest : public SchedulerTest {
+class LoneBatchTest : public SchedulerTest {
  protected:
   void SetUp() override {
-    Start({.runners = 3, .most_threads = 3});
+    Start({.runners = 3, .cores_of_lone = 3});
     Add(Known(kOne, Flat(10 * ms)));
+    Run();
   }
-  int ThreadsOfNext() {
-    Push(absl::Seconds(1));
-    return scheduler->Next(now).threads;
+  Scheduler::Batch Begin(int model = 0) {
+    Push(absl::Seconds(1), model);
+    return scheduler->Next(now);
+  }
+  // Begins a batch and ends it; whether it had all cores.
+  bool Run(absl::Duration takes = 10 * ms, int model = 0) {
+    const Scheduler::Batch batch = Begin(model);
+    scheduler->Ended(batch.run, now += takes);
+    return batch.alone;
   }
 };
 
-TEST_F(ThreadsTest, ABatchThatIsAloneHasTheIdleRunnersThreads) { EXPECT_EQ(ThreadsOfNext(), 3); }
+TEST_F(LoneBatchTest, HasAllCores) { EXPECT_TRUE(Run()); }
 
-TEST_F(ThreadsTest, ABatchBesideAnotherHasOneThread) {
-  ThreadsOfNext();
-  EXPECT_EQ(ThreadsOfNext(), 1);
+TEST_F(LoneBatchTest, HasAllCoresAfterAPauseToo) {
+  now += absl::Hours(1);
+  EXPECT_TRUE(Run());
 }
 
-TEST_F(ThreadsTest, ABatchBesideOtherWorkOfARunnerHasOneThread) {
+TEST_F(LoneBatchTest, ABatchBesideAnotherHasOneCore) {
+  Begin();
+  EXPECT_FALSE(Begin().alone);
+}
+
+TEST_F(LoneBatchTest, ABatchBesideOtherWorkOfARunnerHasOneCore) {
   scheduler->Occupy(10 * ms, now);
-  EXPECT_EQ(ThreadsOfNext(), 1);
+  EXPECT_FALSE(Begin().alone);
 }
 
-TEST_F(ThreadsTest, ABatchHasOneThreadWhileARequestIsDecoded) {
+TEST_F(LoneBatchTest, ABatchHasOneCoreWhileARequestIsDecoded) {
   ASSERT_EQ(Ask(absl::Seconds(1)).answer, Answer::kAdmitted);
-  EXPECT_EQ(ThreadsOfNext(), 1);
+  EXPECT_FALSE(Begin().alone);
 }
 
-TEST_F(ThreadsTest, AThreadMoreIsForTwoMillisecondsOfWorkAtLeast) {
-  const int quick = Add(Known(kOne, Flat(5 * ms)));
-  Push(absl::Seconds(1), quick);
-  EXPECT_EQ(scheduler->Next(now).threads, 2);
+TEST_F(LoneBatchTest, ABatchOfLessThanTwoMillisecondsACoreHasOne) {
+  const int quick = Add(Known(kOne, Flat(5.9 * ms)));
+  Run(5.9 * ms, quick);
+  EXPECT_FALSE(Run(5.9 * ms, quick));
 }
 
-TEST_F(ThreadsTest, WhatABatchTakesOnSeveralThreadsIsNotLearned) {
+TEST_F(LoneBatchTest, WhatABatchTakesOnAllCoresIsNotLearned) {
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Run(4 * ms));
+  EXPECT_EQ(queue(0).cost.Expected(1), 10 * ms);
+}
+
+TEST_F(LoneBatchTest, WhatABatchTakesBesideOneOnAllCoresIsNotLearned) {
   for (int i = 0; i < 3; ++i) {
-    Push(absl::Seconds(1));
-    const Scheduler::Batch batch = scheduler->Next(now);
-    ASSERT_EQ(batch.threads, 3);
-    scheduler->Ended(batch.run, now += 4 * ms);
+    const Scheduler::Batch all = Begin(), beside = Begin();
+    ASSERT_TRUE(all.alone);
+    scheduler->Ended(all.run, now += 8 * ms);
+    scheduler->Ended(beside.run, now += 8 * ms);
   }
   EXPECT_EQ(queue(0).cost.Expected(1), 10 * ms);
 }
 
-TEST_F(ThreadsTest, OnceAMinuteABatchThatIsAloneConfirmsItsTimeOnOneThread) {
-  for (int i = 0; i < 3; ++i) {
-    now += absl::Seconds(21);
-    Push(absl::Seconds(1));
-    const Scheduler::Batch batch = scheduler->Next(now);
-    EXPECT_EQ(batch.threads, i < 2 ? 3 : 1);
-    scheduler->Ended(batch.run, now);
-  }
+TEST_F(LoneBatchTest, OneInSixteenHasOneCoreAndConfirmsWhatThatTakes) {
+  for (int i = 0; i < 15; ++i) ASSERT_TRUE(Run(4 * ms)) << i;
+  EXPECT_FALSE(Run(11 * ms));
+  EXPECT_GT(queue(0).cost.Expected(1), 10 * ms);
+  EXPECT_TRUE(Run());
 }
 
 // A shared device on which eight images run, for 17 ms.

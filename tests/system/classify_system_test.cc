@@ -4,7 +4,6 @@
 #include <thread>
 #include <vector>
 
-#include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "tests/system/server_fixture.h"
 
 namespace patchserve {

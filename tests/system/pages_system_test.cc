@@ -48,9 +48,9 @@ std::set<std::string> FirstColumn(const std::string& page, const std::string& na
 
 TEST(PagesSystemTest, TheFlagsPageListsTheFlagsOfHelp) {
   const Finished help = RunProgram({PATCHSERVE_PROGRAM, "--help"});
-  const std::set<std::string> flags = Found(help.out + help.err, "\n +--([a-z_]+) \\(");
+  const std::set<std::string> flags = Found(help.out + help.err, "\n +--([a-z0-9_]+) \\(");
   const std::string page = Read(kSource / "docs/flags.md");
-  EXPECT_EQ(FirstColumn(page, "`--([a-z_]+)`"), flags);
+  EXPECT_EQ(FirstColumn(page, "`--([a-z0-9_]+)`"), flags);
   for (const std::string& text : {help.out + help.err, page}) {
     EXPECT_THAT(text, testing::HasSubstr("PATCHSERVE_MAX_BATCH=16"));
   }
@@ -60,9 +60,9 @@ TEST(PagesSystemTest, TheMetricsPageListsThoseOfAScrape) {
   ServingProcess server({"--models=" + kTestModels + "/vit"});
   ASSERT_TRUE(server.serving) << server.process.log();
   const std::string scrape = HttpGet(server.process.metrics_address(), "/metrics");
-  std::set<std::string> shown = Found(scrape, "# TYPE (patchserve_[a-z_]+) ");
+  std::set<std::string> shown = Found(scrape, "# TYPE (patchserve_[a-z0-9_]+) ");
   shown.insert("patchserve_certificate_expiry_timestamp_seconds");  // with TLS alone
-  EXPECT_EQ(FirstColumn(Read(kSource / "docs/metrics.md"), "`(patchserve_[a-z_]+)`"), shown);
+  EXPECT_EQ(FirstColumn(Read(kSource / "docs/metrics.md"), "`(patchserve_[a-z0-9_]+)`"), shown);
 }
 
 TEST(PagesSystemTest, LinksToFilesLeadSomewhere) {

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Prints, a line each, the sources of server/ and client/ that a build compiles, after the flags that Clang needs to parse them.
+"""Prints, a line each, the sources that a build compiles, after the flags that Clang needs to parse them.
 
 usage: compile_flags.py BUILD [--including=HEADER] [FILE ...]
 
   --including  only those that include that header, themselves or through others
-  FILE         only these, if there are any
+  FILE         only these; without any, those of server/ and client/, and of the folder of HEADER
 """
 
 import argparse
@@ -38,12 +38,12 @@ parser.add_argument("build", type=pathlib.Path)
 parser.add_argument("--including")
 parser.add_argument("files", nargs="*")
 arguments = parser.parse_args()
+folders = {"server", "client", (arguments.including or "server").split("/")[0]}
 for entry in json.loads((arguments.build / "compile_commands.json").read_text()):
     path = pathlib.Path(entry["file"])
     if path.suffix != ".cc" or not path.is_relative_to(pathlib.Path.cwd()):
         continue
     source = str(path.relative_to(pathlib.Path.cwd()))
-    if not source.startswith(("server/", "client/")) or (arguments.files and source not in arguments.files):
-        continue
-    if not arguments.including or arguments.including in included(source):
+    wanted = source in arguments.files if arguments.files else source.split("/")[0] in folders
+    if wanted and (not arguments.including or arguments.including in included(source)):
         print(shlex.join([*flags(entry["command"]), source]))

@@ -6,6 +6,7 @@
 #include "cutlass/gemm/collective/collective_builder.hpp"
 #include "cutlass/gemm/device/gemm_universal_adapter.h"
 #include "cutlass/gemm/kernel/gemm_universal.hpp"
+#include "server/model/activation.h"
 #include "server/model/cuda/gemm_epilogue.h"
 #include "server/model/cuda/gemm_tile.h"
 
@@ -128,19 +129,9 @@ int RunGemmTile<GEMM_TILE>(const Gemm& gemm, int processors, cudaStream_t stream
     case GemmThen::kActivation:
       break;
   }
-  switch (gemm.shape.activation) {
-    case Activation::kGelu:
-      return run(Kernel<ThenActivation<Ptx, Activation::kGelu>>());
-    case Activation::kGeluTanh:
-      return run(Kernel<ThenActivation<Ptx, Activation::kGeluTanh>>());
-    case Activation::kQuickGelu:
-      return run(Kernel<ThenActivation<Ptx, Activation::kQuickGelu>>());
-    case Activation::kRelu:
-      return run(Kernel<ThenActivation<Ptx, Activation::kRelu>>());
-    case Activation::kSilu:
-      return run(Kernel<ThenActivation<Ptx, Activation::kSilu>>());
-  }
-  return cudaErrorInvalidValue;
+  return WithConstant(gemm.shape.activation, [&](auto activation) {
+    return run(Kernel<ThenActivation<Ptx, activation()>>());
+  });
 }
 
 }  // namespace patchserve::cuda

@@ -142,18 +142,7 @@ void Run(const DepthwiseStep<T>& step) {
 
 template <typename Word, typename T>
 void RunAny(const DepthwiseStep<T>& step) {
-  switch (step.activation) {
-    case Activation::kGelu:
-      return Run<Word, Activation::kGelu>(step);
-    case Activation::kGeluTanh:
-      return Run<Word, Activation::kGeluTanh>(step);
-    case Activation::kQuickGelu:
-      return Run<Word, Activation::kQuickGelu>(step);
-    case Activation::kRelu:
-      return Run<Word, Activation::kRelu>(step);
-    case Activation::kSilu:
-      return Run<Word, Activation::kSilu>(step);
-  }
+  WithConstant(step.activation, [&](auto activation) { Run<Word, activation()>(step); });
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ float OnGpu(Activation activation, float x) {
 
 // bfloat16 keeps 8 bits of a result, float16 11: these errors are far below both.
 TEST(CudaCurvesTest, EachActivationIsWhatFloat64GivesEverywhere) {
-  for (Activation activation : kAllActivations) {
+  for (const auto& [name, activation] : kActivations) {
     for (float x = -40; x <= 40; x += 1.0f / 256) {
       const double expected = Activated(activation, double{x});
       ASSERT_NEAR(OnGpu(activation, x), expected, 6e-7 + 3e-6 * std::fabs(expected))
@@ -37,7 +37,7 @@ TEST(CudaCurvesTest, EachActivationIsWhatFloat64GivesEverywhere) {
 }
 
 TEST(CudaCurvesTest, FarFromZeroAnActivationIsItsArgumentOrZero) {
-  for (Activation activation : kAllActivations) {
+  for (const auto& [name, activation] : kActivations) {
     for (float x : {100.0f, 3e4f, 1e12f, 1e19f}) {
       EXPECT_EQ(OnGpu(activation, x), x) << static_cast<int>(activation);
       EXPECT_EQ(OnGpu(activation, -x), 0) << static_cast<int>(activation);
@@ -46,7 +46,7 @@ TEST(CudaCurvesTest, FarFromZeroAnActivationIsItsArgumentOrZero) {
 }
 
 TEST(CudaCurvesTest, WhatIsNoNumberStaysNone) {
-  for (Activation activation : kAllActivations) {
+  for (const auto& [name, activation] : kActivations) {
     EXPECT_TRUE(std::isnan(OnGpu(activation, std::numeric_limits<float>::quiet_NaN())))
         << static_cast<int>(activation);
   }

@@ -21,7 +21,7 @@ std::vector<DepthwiseCase> EachKernelActivationAndType() {
   for (int64_t kernel = kLeastKernel; kernel <= kLargestKernel; ++kernel) {
     for (int groups : {kSmallBlockGroups, kLargeBlockGroups}) {
       for (HalfType type : {HalfType::kBFloat16, HalfType::kFloat16}) {
-        for (Activation activation : kAllActivations) {
+        for (const auto& [name, activation] : kActivations) {
           cases.push_back({kernel, 1, 17, 9, 24, activation, type, groups});
         }
       }
@@ -71,7 +71,7 @@ DepthwiseCase CaseOf(int64_t kernel, int64_t height, int64_t width) {
                      .height = height,
                      .width = width,
                      .channels = is_small ? 8 * (1 + i % 6) : 8,
-                     .activation = kAllActivations[i % 5],
+                     .activation = kActivations[i % std::size(kActivations)].value,
                      .type = i % 3 == 0 ? HalfType::kFloat16 : HalfType::kBFloat16,
                      .groups = i % 4 < 2 ? kLargeBlockGroups : kSmallBlockGroups,
                      .order = static_cast<ThreadOrder>(height % 3)};

@@ -34,8 +34,7 @@ TEST(CudaGemmChoiceTest, WhatIsEmptyOrTooLargeIsNotTaken) {
 }
 
 TEST(CudaGemmChoiceTest, ABatchNormFollowsGeluAndReluAlone) {
-  for (Activation activation : {Activation::kGelu, Activation::kGeluTanh, Activation::kQuickGelu,
-                                Activation::kRelu, Activation::kSilu}) {
+  for (const auto& [name, activation] : kActivations) {
     const bool has_norm = activation == Activation::kGelu || activation == Activation::kRelu;
     EXPECT_TRUE(Takes(8, 8, 8, GemmThen::kActivation, activation));
     EXPECT_EQ(Takes(8, 8, 8, GemmThen::kActivationNorm, activation), has_norm);

@@ -7,10 +7,6 @@
 
 namespace patchserve::cuda {
 
-constexpr Activation kAllActivations[] = {Activation::kGelu, Activation::kGeluTanh,
-                                          Activation::kQuickGelu, Activation::kRelu,
-                                          Activation::kSilu};
-
 inline double Activated(Activation activation, double x) {
   switch (activation) {
     case Activation::kGelu:
