@@ -39,7 +39,8 @@ ConnectionLimits Limits(const Transport& transport, int64_t max_message_bytes) {
 void ShowTls(const std::string& certificate, Metrics& metrics) {
   // gRPC doesn't say when it has read a new one: a scrape finds out. One at a time.
   metrics.ShowCertificateEnd(
-      [certificate, known = CertificateEnd(certificate)]() mutable -> std::optional<absl::Time> {
+      [&metrics, certificate,
+       known = CertificateEnd(certificate)]() mutable -> std::optional<absl::Time> {
         const auto end = CertificateEnd(certificate);
         if (end != known && end.ok()) {
           spdlog::info("{} is a new certificate, which ends at {}", certificate,
@@ -47,6 +48,7 @@ void ShowTls(const std::string& certificate, Metrics& metrics) {
         } else if (end != known) {
           spdlog::error("the certificate can't be read: {}", std::string(end.status().message()));
         }
+        if (end != known) metrics.CertificateChanged(end.ok());
         known = end;
         if (!end.ok()) return std::nullopt;
         return *end;

@@ -77,6 +77,9 @@ class Families {
                  "Calls refused for want of a token that is known, by reason.");
   Family<Counter>& handshakes_failed =
       NewCounter("patchserve_handshakes_failed_total", "TLS handshakes that failed, by reason.");
+  Family<Counter>& certificate_changes =
+      NewCounter("patchserve_certificate_changes_total",
+                 "Changes of the server's certificate that a scrape saw, by result.");
   Family<Gauge>& certificate_end =
       NewGauge("patchserve_certificate_expiry_timestamp_seconds",
                "When the server's certificate ends, in seconds since 1970.");

@@ -77,6 +77,9 @@ class PrometheusMetrics : public Metrics {
          {"not_tls", "no_certificate", "bad_certificate", "refused_by_client", "other"}) {
       families_.handshakes_failed.Add({{"reason", reason}});
     }
+    for (const char* result : {"loaded", "unreadable"}) {
+      families_.certificate_changes.Add({{"result", result}});
+    }
   }
 
   ModelMetrics& Model(const std::string& name) override {
@@ -118,6 +121,9 @@ class PrometheusMetrics : public Metrics {
   }
   void HandshakeFailed(const std::string& reason) override {
     families_.handshakes_failed.Add({{"reason", reason}}).Increment();
+  }
+  void CertificateChanged(bool readable) override {
+    families_.certificate_changes.Add({{"result", readable ? "loaded" : "unreadable"}}).Increment();
   }
   void ShowCertificateEnd(std::function<std::optional<absl::Time>()> end) override {
     Gauge& gauge = families_.certificate_end.Add({});

@@ -48,17 +48,17 @@ absl::Status ModelChanges::LoadNow(const std::string& name, Reason reason) {
                       absl::StrCat("model ", name, " can't be served: ", loaded.message()));
 }
 
-void ModelChanges::Load(const std::string& name, const Done& done) {
+void ModelChanges::Load(const std::string& name, const Done& done, const Cancellation* caller) {
   Later(
       name,
       [this, name] {
         absl::Status loaded = LoadNow(name, Reason::kRequest);
         return absl::IsCancelled(loaded) ? Stopping() : loaded;
       },
-      done);
+      done, caller);
 }
 
-void ModelChanges::Unload(const std::string& name, const Done& done) {
+void ModelChanges::Unload(const std::string& name, const Done& done, const Cancellation* caller) {
   Later(
       name,
       [this, name] {
@@ -68,18 +68,21 @@ void ModelChanges::Unload(const std::string& name, const Done& done) {
         spdlog::info("model {} is unloaded", name);
         return absl::OkStatus();
       },
-      done);
+      done, caller);
 }
 
 void ModelChanges::Later(const std::string& name, std::function<absl::Status()> change,
-                         const Done& done) {
+                         const Done& done, const Cancellation* caller) {
   if (stopping_) return done(Stopping());
   // The empty name would be the default model, by an oversight perhaps.
   if (name.empty()) return done(absl::NotFoundError("the model's name is missing"));
   const absl::StatusOr<ModelEntry> entry = registry_.Get(name);
   if (!entry.ok()) return done(entry.status());
-  const bool queued = thread_->TryRun([this, change = std::move(change), done] {
+  const bool queued = thread_->TryRun([this, change = std::move(change), done, caller] {
     if (stopping_) return done(Stopping());
+    if (caller != nullptr && caller->requested()) {
+      return done(absl::CancelledError("the caller gave up before the change began"));
+    }
     const absl::Status status = change();
     if (!status.ok()) spdlog::error("{}", std::string(status.message()));
     done(status);

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "server/base/mutex.h"
 #include "server/base/thread_pool.h"
+#include "server/pipeline/cancellation.h"
 #include "server/pipeline/model_registry.h"
 
 namespace patchserve {
@@ -35,19 +36,22 @@ class ModelChanges {
   absl::Status LoadNow(const std::string& name, Reason reason = Reason::kStart);
 
   // LoadNow, by request, on a thread of the lowest priority, so that reading weights takes only
-  // time that is left. `done` is called once, there or here. Errors, beside LoadNow's: NOT_FOUND:
-  // the registry has no such name. RESOURCE_EXHAUSTED: too many changes wait. UNAVAILABLE: the
-  // server stops.
-  void Load(const std::string& name, const Done& done);
+  // time that is left. `done` is called once, there or here; until then `caller`, which may be
+  // null, must live. Once begun it goes on, though nobody waits for it any more: else a client
+  // whose deadline is shorter than a load would never get its model. Errors, beside LoadNow's:
+  // NOT_FOUND: the registry has no such name. RESOURCE_EXHAUSTED: too many changes wait. CANCELLED:
+  // the caller gave up before it began. UNAVAILABLE: the server stops.
+  void Load(const std::string& name, const Done& done, const Cancellation* caller = nullptr);
 
   // Takes the model out of service; what it has accepted is answered. Otherwise as Load.
-  void Unload(const std::string& name, const Done& done);
+  void Unload(const std::string& name, const Done& done, const Cancellation* caller = nullptr);
 
   // Ends the thread; changes that wait are UNAVAILABLE. A second call does nothing.
   void Stop();
 
  private:
-  void Later(const std::string& name, std::function<absl::Status()> change, const Done& done);
+  void Later(const std::string& name, std::function<absl::Status()> change, const Done& done,
+             const Cancellation* caller);
   std::shared_ptr<const ServedModel> FreedByTheThread(
       std::shared_ptr<const ServedModel> model) const;
 

@@ -49,16 +49,20 @@ std::string NameIn(const ModelRegistry& registry, const Request& request) {
 template <typename Response>
 class ChangeCall final : public UnaryCall {
  public:
-  using Change = void (ModelChanges::*)(const std::string&, const ModelChanges::Done&);
+  using Change = void (ModelChanges::*)(const std::string&, const ModelChanges::Done&,
+                                        const Cancellation*);
 
   ChangeCall(ModelChanges& changes, Change change, void (Response::*show)(bool), std::string name,
              Response& response, const Services& services, grpc::CallbackServerContext& context)
       : UnaryCall(services, context) {
     response.set_model_name(std::move(name));
-    (changes.*change)(response.model_name(), [this, show, &response](const absl::Status& status) {
-      (response.*show)(status.ok());
-      End({response.model_name(), status, {}});
-    });
+    (changes.*change)(
+        response.model_name(),
+        [this, show, &response](const absl::Status& status) {
+          (response.*show)(status.ok());
+          End({response.model_name(), status, {}});
+        },
+        caller().cancellation);
   }
 };
 

@@ -25,7 +25,7 @@ TEST(MemoryTest, ThePeakRemembersWhatWasGivenBack) {
   EXPECT_GT(ReadResidentMemory().peak, before + kSize * 9 / 10);
 }
 
-TEST(CgroupMemoryTest, ALimitIsInBytesAndNoneIsNone) {
+TEST(MemoryTest, ALimitIsInBytesAndNoneIsNone) {
   EXPECT_EQ(CgroupMemory("2147483648\n"), int64_t{2} << 30);
   EXPECT_EQ(CgroupMemory("max"), std::nullopt);
   EXPECT_EQ(CgroupMemory(""), std::nullopt);

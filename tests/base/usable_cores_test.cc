@@ -12,7 +12,7 @@ TEST(UsableCoresTest, ThereIsSomethingToRunOn) {
   EXPECT_LE(UsableCores(), std::thread::hardware_concurrency());
 }
 
-TEST(CgroupQuotaTest, AQuotaIsInCoresAndNoneIsNone) {
+TEST(UsableCoresTest, AQuotaIsInCoresAndNoneIsNone) {
   EXPECT_EQ(CgroupQuota("150000 100000\n"), 1.5);
   EXPECT_EQ(CgroupQuota("max 100000"), std::nullopt);
   EXPECT_EQ(CgroupQuota("-1 100000"), std::nullopt);

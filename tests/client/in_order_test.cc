@@ -16,7 +16,7 @@ using ::testing::IsEmpty;
 
 using Done = absl::AnyInvocable<void(int) &&>;
 
-TEST(RunInOrderTest, ResultsThatAreThereAtOnceAreTakenInOrder) {
+TEST(InOrderTest, ResultsThatAreThereAtOnceAreTakenInOrder) {
   std::vector<int> taken;
   RunInOrder<int>(
       3, 2, [](size_t i, Done done) { std::move(done)(10 * i); },
@@ -24,7 +24,7 @@ TEST(RunInOrderTest, ResultsThatAreThereAtOnceAreTakenInOrder) {
   EXPECT_THAT(taken, ElementsAre(0, 10, 20));
 }
 
-TEST(RunInOrderTest, ASlowFirstCallHoldsBackTheResultsBehindIt) {
+TEST(InOrderTest, ASlowFirstCallHoldsBackTheResultsBehindIt) {
   std::latch others_are_done(2);
   std::vector<std::jthread> threads;
   std::vector<size_t> taken;
@@ -40,7 +40,7 @@ TEST(RunInOrderTest, ASlowFirstCallHoldsBackTheResultsBehindIt) {
   EXPECT_THAT(taken, ElementsAre(0, 1, 2));
 }
 
-TEST(RunInOrderTest, AResultIsTakenBeforeLaterCallsAreOver) {
+TEST(InOrderTest, AResultIsTakenBeforeLaterCallsAreOver) {
   std::latch first_is_taken(1);
   std::jthread second;
   std::vector<size_t> taken;
@@ -60,7 +60,7 @@ TEST(RunInOrderTest, AResultIsTakenBeforeLaterCallsAreOver) {
   EXPECT_THAT(taken, ElementsAre(0, 1));
 }
 
-TEST(RunInOrderTest, NoMoreCallsThanAllowedAreUnderWay) {
+TEST(InOrderTest, NoMoreCallsThanAllowedAreUnderWay) {
   std::vector<Done> under_way;
   size_t most = 0;
   const auto finish_when_full = [&](size_t i, Done done) {
@@ -73,7 +73,7 @@ TEST(RunInOrderTest, NoMoreCallsThanAllowedAreUnderWay) {
   EXPECT_EQ(most, 3);
 }
 
-TEST(RunInOrderTest, NothingIsStartedWhileAWindowOfResultsWaitsForASlowCall) {
+TEST(InOrderTest, NothingIsStartedWhileAWindowOfResultsWaitsForASlowCall) {
   constexpr size_t kWindow = 8;  // 4 * concurrency
   std::latch window_is_full(1);
   std::jthread slow;
@@ -97,7 +97,7 @@ TEST(RunInOrderTest, NothingIsStartedWhileAWindowOfResultsWaitsForASlowCall) {
   EXPECT_EQ(started, 100);
 }
 
-TEST(RunInOrderTest, NothingIsStartedOrTakenAfterTakeSaidStop) {
+TEST(InOrderTest, NothingIsStartedOrTakenAfterTakeSaidStop) {
   std::vector<size_t> taken;
   RunInOrder<int>(
       100, 2, [](size_t, Done done) { std::move(done)(0); },
@@ -105,7 +105,7 @@ TEST(RunInOrderTest, NothingIsStartedOrTakenAfterTakeSaidStop) {
   EXPECT_THAT(taken, ElementsAre(0, 1, 2));
 }
 
-TEST(RunInOrderTest, NoCallsAreNoResults) {
+TEST(InOrderTest, NoCallsAreNoResults) {
   std::vector<size_t> taken;
   RunInOrder<int>(
       0, 2, [](size_t, Done done) { std::move(done)(0); },

@@ -12,18 +12,18 @@ const absl::Duration ms = absl::Milliseconds(1);
 
 size_t UnknownColumns() { return 0; }
 
-TEST(ProgressLineTest, SpeedAndRestFollowFromWhatIsDone) {
+TEST(ProgressTest, SpeedAndRestFollowFromWhatIsDone) {
   EXPECT_EQ(ProgressLine(15, 60, absl::Seconds(5)),
             "[=======>                      ]  15/60  25 %  3.0/s  15s left");
 }
 
-TEST(ProgressLineTest, TheStartAndTheEndAreLinesToo) {
+TEST(ProgressTest, TheStartAndTheEndAreLinesToo) {
   EXPECT_EQ(ProgressLine(0, 3, absl::ZeroDuration()), "[>                             ]  0/3  0 %");
   EXPECT_EQ(ProgressLine(3, 3, absl::Seconds(2)),
             "[==============================]  3/3  100 %  1.5/s  0 left");
 }
 
-TEST(ProgressBarTest, ItIsDrawnAtMostTenTimesASecond) {
+TEST(ProgressTest, ItIsDrawnAtMostTenTimesASecond) {
   std::ostringstream terminal;
   ProgressBar bar(50, terminal, UnknownColumns, t0);
   bar.Show(1, t0 + 10 * ms);
@@ -34,7 +34,7 @@ TEST(ProgressBarTest, ItIsDrawnAtMostTenTimesASecond) {
   EXPECT_EQ(terminal.str(), first + "\r\x1b[K" + ProgressLine(3, 50, 110 * ms));
 }
 
-TEST(ProgressBarTest, ALineIsCutSoThatItDoesNotWrap) {
+TEST(ProgressTest, ALineIsCutSoThatItDoesNotWrap) {
   std::ostringstream terminal;
   ProgressBar bar(
       50, terminal, [] { return size_t{20}; }, t0);
@@ -42,7 +42,7 @@ TEST(ProgressBarTest, ALineIsCutSoThatItDoesNotWrap) {
   EXPECT_EQ(terminal.str(), ProgressLine(0, 50, absl::ZeroDuration()).substr(0, 19));
 }
 
-TEST(ProgressBarTest, WhatIsNotDrawnIsNotWiped) {
+TEST(ProgressTest, WhatIsNotDrawnIsNotWiped) {
   std::ostringstream terminal;
   ProgressBar bar(50, terminal, UnknownColumns, t0);
   bar.Wipe();

@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(ReadFileTest, ReadsThroughASymbolicLink) {
+TEST(FileTest, ReadsThroughASymbolicLink) {
   const TemporaryFolder folder;
   folder.Write("file", "bytes");
   std::filesystem::create_symlink("file", folder.path("link"));
@@ -22,12 +22,12 @@ TEST(ReadFileTest, ReadsThroughASymbolicLink) {
   EXPECT_EQ(bytes->text(), "bytes");
 }
 
-TEST(ReadFileTest, AMissingFileIsNotFoundAndNamed) {
+TEST(FileTest, AMissingFileIsNotFoundAndNamed) {
   EXPECT_THAT(ReadFile("/nowhere/config.json", 10),
               IsError(absl::StatusCode::kNotFound, HasSubstr("/nowhere/config.json")));
 }
 
-TEST(OnceMoreIfReplacedTest, AFileThatChangesWhileItIsReadIsReadAgain) {
+TEST(FileTest, AFileThatChangesWhileItIsReadIsReadAgain) {
   const TemporaryFolder folder;
   const std::string path = folder.Write("file", "old");
   for (bool rename : {false, true}) {
@@ -48,13 +48,13 @@ TEST(OnceMoreIfReplacedTest, AFileThatChangesWhileItIsReadIsReadAgain) {
 }
 
 // The hub's cache moves a file to where its link points.
-TEST(OnceMoreIfReplacedTest, ALinkToNothingIsTriedAgain) {
+TEST(FileTest, ALinkToNothingIsTriedAgain) {
   const TemporaryFolder folder;
   const std::string link = folder.path("link");
   std::filesystem::create_symlink("blob", link);
   int reads = 0;
   const absl::Status status = OnceMoreIfReplaced({link}, [&] {
-    const absl::Status read = ReadFile(link, 100).status();
+    absl::Status read = ReadFile(link, 100).status();
     ++reads;
     return read;
   });
@@ -62,7 +62,7 @@ TEST(OnceMoreIfReplacedTest, ALinkToNothingIsTriedAgain) {
   EXPECT_EQ(reads, 2);
 }
 
-TEST(OnceMoreIfReplacedTest, AFileThatStaysIsReadOnce) {
+TEST(FileTest, AFileThatStaysIsReadOnce) {
   const TemporaryFolder folder;
   const std::string path = folder.Write("file", "bytes");
   for (const std::string& name : {path, folder.path("missing")}) {
@@ -75,7 +75,7 @@ TEST(OnceMoreIfReplacedTest, AFileThatStaysIsReadOnce) {
   }
 }
 
-TEST(ReadFileTest, AnUnreadableFileIsDeniedWithAHint) {
+TEST(FileTest, AnUnreadableFileIsDeniedWithAHint) {
   if (geteuid() == 0) GTEST_SKIP() << "root may read everything";
   const TemporaryFolder folder;
   folder.Write("file", "bytes");
@@ -84,14 +84,14 @@ TEST(ReadFileTest, AnUnreadableFileIsDeniedWithAHint) {
               IsError(absl::StatusCode::kPermissionDenied, HasSubstr("chmod")));
 }
 
-TEST(ReadFileTest, AFileLargerThanAllowedIsRefused) {
+TEST(FileTest, AFileLargerThanAllowedIsRefused) {
   const TemporaryFolder folder;
   folder.Write("file", "bytes");
   EXPECT_THAT(ReadFile(folder.path("file"), 4),
               IsError(absl::StatusCode::kInvalidArgument, HasSubstr("5 bytes, more than 4")));
 }
 
-TEST(ReadFileTest, AFolderOrAPipeIsNotAFile) {
+TEST(FileTest, AFolderOrAPipeIsNotAFile) {
   const TemporaryFolder folder;
   ASSERT_EQ(mkfifo(folder.path("pipe").c_str(), 0600), 0);
   EXPECT_THAT(ReadFile(folder.path(), 10),
@@ -100,7 +100,7 @@ TEST(ReadFileTest, AFolderOrAPipeIsNotAFile) {
               IsError(absl::StatusCode::kInvalidArgument, HasSubstr("not a regular file")));
 }
 
-TEST(VersionTest, IsTheStartOfSha256OverBothFiles) {
+TEST(FileTest, IsTheStartOfSha256OverBothFiles) {
   // printf abc | sha256sum
   EXPECT_EQ(VersionOf("a", {"bc"}), "ba7816bf8f01");
   EXPECT_EQ(VersionOf("ab", {"c"}), "ba7816bf8f01");

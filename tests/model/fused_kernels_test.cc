@@ -41,9 +41,9 @@ float LargestError(const at::Tensor& got, const at::Tensor& expected) {
   return ((got.to(at::kFloat) - expected).abs() / (1 + expected.abs())).max().item<float>();
 }
 
-class FusedLinearTest : public testing::Test {
+class FusedKernelsTest : public testing::Test {
  protected:
-  FusedLinearTest() { at::manual_seed(1); }
+  FusedKernelsTest() { at::manual_seed(1); }
 
   Linear MakeLinear() { return Linear(at::kBFloat16, weight_, bias_, &fake_.kernels()); }
   at::Tensor Product() const { return at::linear(x_, weight_, bias_); }
@@ -55,7 +55,7 @@ class FusedLinearTest : public testing::Test {
   const at::Tensor x_ = Random({2, 5, 24}), residual_ = Random({2, 5, 16});
 };
 
-TEST_F(FusedLinearTest, IsOneKernelWithWhatFollows) {
+TEST_F(FusedKernelsTest, IsOneKernelWithWhatFollows) {
   Linear linear = MakeLinear();
   EXPECT_LT(LargestError(linear(Bits16(x_)), Product()), kRounding);
   EXPECT_LT(LargestError(linear.PlusResidual(Bits16(x_), Bits16(residual_)), Product() + residual_),
@@ -72,7 +72,7 @@ TEST_F(FusedLinearTest, IsOneKernelWithWhatFollows) {
   EXPECT_EQ(fake_.gemms[0].shape.m, 10);
 }
 
-TEST_F(FusedLinearTest, AbsorbsTheBatchNormAfterItsActivation) {
+TEST_F(FusedKernelsTest, AbsorbsTheBatchNormAfterItsActivation) {
   const BatchNorm norm = {at::randn({16}), at::randn({16})};
   for (Activation activation : {Activation::kGelu, Activation::kRelu}) {
     Linear linear = MakeLinear();
@@ -85,14 +85,14 @@ TEST_F(FusedLinearTest, AbsorbsTheBatchNormAfterItsActivation) {
   }
 }
 
-TEST_F(FusedLinearTest, LeavesTheBatchNormWhereNoKernelHasIt) {
+TEST_F(FusedKernelsTest, LeavesTheBatchNormWhereNoKernelHasIt) {
   const BatchNorm norm = {at::randn({16}), at::randn({16})};
   EXPECT_TRUE(MakeLinear().Absorb(Activation::kSilu, norm).scale.equal(norm.scale));
   Linear on_cpu(at::kBFloat16, weight_, bias_);
   EXPECT_TRUE(on_cpu.Absorb(Activation::kGelu, norm).scale.equal(norm.scale));
 }
 
-TEST_F(FusedLinearTest, AbsorbsABatchNormAlsoWhereStepsAreFaster) {
+TEST_F(FusedKernelsTest, AbsorbsABatchNormAlsoWhereStepsAreFaster) {
   const BatchNorm norm = {at::randn({16}), at::randn({16})};
   fake_.steps_time = 0.5;
   Linear linear = MakeLinear();
@@ -103,20 +103,20 @@ TEST_F(FusedLinearTest, AbsorbsABatchNormAlsoWhereStepsAreFaster) {
 }
 
 // The residual of one token of each image lies scattered in memory, and so may the input.
-TEST_F(FusedLinearTest, TensorsMayBePartsOfOthers) {
+TEST_F(FusedKernelsTest, TensorsMayBePartsOfOthers) {
   const at::Tensor x = x_.narrow(1, 1, 1), residual = residual_.narrow(1, 2, 1);
   const at::Tensor got =
       MakeLinear().PlusResidual(Bits16(x_).narrow(1, 1, 1), Bits16(residual_).narrow(1, 2, 1));
   EXPECT_LT(LargestError(got, at::linear(x, weight_, bias_) + residual), kRounding);
 }
 
-TEST_F(FusedLinearTest, NeedsNoBias) {
+TEST_F(FusedKernelsTest, NeedsNoBias) {
   const Linear linear(at::kBFloat16, weight_, at::Tensor(), &fake_.kernels());
   EXPECT_LT(LargestError(linear(Bits16(x_)), at::linear(x_, weight_)), kRounding);
   EXPECT_FALSE(fake_.gemms.empty());
 }
 
-TEST_F(FusedLinearTest, OtherTypesAndSizesRunInSteps) {
+TEST_F(FusedKernelsTest, OtherTypesAndSizesRunInSteps) {
   const Linear float32(at::kFloat, weight_, bias_, &fake_.kernels());
   EXPECT_LT(LargestError(float32(x_), Product()), 1e-5);
   const at::Tensor odd = Random({10, 24}), odd_bias = Random({10});
@@ -131,7 +131,7 @@ std::vector<int> TilesOf(const std::vector<FakeKernels::Call>& calls) {
   return tiles;
 }
 
-TEST_F(FusedLinearTest, RunsByTheFastestTileShape) {
+TEST_F(FusedKernelsTest, RunsByTheFastestTileShape) {
   fake_.tile_times = {3, 2, 5};
   const Linear linear = MakeLinear();
   linear(Bits16(x_));
@@ -140,7 +140,7 @@ TEST_F(FusedLinearTest, RunsByTheFastestTileShape) {
   EXPECT_THAT(TilesOf(fake_.gemms), ElementsAre(1));
 }
 
-TEST_F(FusedLinearTest, RunsInStepsWhereThoseAreTheFastest) {
+TEST_F(FusedKernelsTest, RunsInStepsWhereThoseAreTheFastest) {
   fake_.tile_times = {3, 2};
   fake_.steps_time = 1;
   const Linear linear = MakeLinear();
@@ -150,7 +150,7 @@ TEST_F(FusedLinearTest, RunsInStepsWhereThoseAreTheFastest) {
   EXPECT_THAT(fake_.gemms, IsEmpty());
 }
 
-TEST_F(FusedLinearTest, AShapeIsTimedOnceAndEachShapeOnItsOwn) {
+TEST_F(FusedKernelsTest, AShapeIsTimedOnceAndEachShapeOnItsOwn) {
   fake_.tile_times = {2, 3};
   const Linear linear = MakeLinear(), another = MakeLinear();
   linear(Bits16(x_));
@@ -164,7 +164,7 @@ TEST_F(FusedLinearTest, AShapeIsTimedOnceAndEachShapeOnItsOwn) {
   EXPECT_EQ(fake_.gemms.back().tile, 1);
 }
 
-TEST_F(FusedLinearTest, WhileAShapeIsTimedOthersThatAreKnownRun) {
+TEST_F(FusedKernelsTest, WhileAShapeIsTimedOthersThatAreKnownRun) {
   std::function<void()> meanwhile = [] {};
   const FusedKernels kernels(fake_.table(),
                              [&](const at::Device&, absl::FunctionRef<void()> run) -> double {
@@ -184,7 +184,7 @@ TEST_F(FusedLinearTest, WhileAShapeIsTimedOthersThatAreKnownRun) {
   EXPECT_EQ(ran, 2);  // once as the steps were timed, once as the tile was
 }
 
-TEST_F(FusedLinearTest, ATileShapeThatGivesAWrongNumberIsLeftOutWithAWarning) {
+TEST_F(FusedKernelsTest, ATileShapeThatGivesAWrongNumberIsLeftOutWithAWarning) {
   const KeptWarnings warnings;
   fake_.tile_times = {2, 1, 3};
   fake_.wrong_tile = 1;
@@ -195,7 +195,7 @@ TEST_F(FusedLinearTest, ATileShapeThatGivesAWrongNumberIsLeftOutWithAWarning) {
                                                       "its results are wrong")));
 }
 
-TEST_F(FusedLinearTest, ATileShapeThatIsNotStartedIsLeftOutWithAWarning) {
+TEST_F(FusedKernelsTest, ATileShapeThatIsNotStartedIsLeftOutWithAWarning) {
   const KeptWarnings warnings;
   fake_.tile_times = {2, 1};
   fake_.failing_tile = 1;
@@ -205,7 +205,7 @@ TEST_F(FusedLinearTest, ATileShapeThatIsNotStartedIsLeftOutWithAWarning) {
                                                       "invalid argument")));
 }
 
-TEST_F(FusedLinearTest, ANewShapeInACaptureRunsInStepsAndIsTimedLater) {
+TEST_F(FusedKernelsTest, ANewShapeInACaptureRunsInStepsAndIsTimedLater) {
   fake_.capturing = true;
   const Linear linear = MakeLinear();
   EXPECT_LT(LargestError(linear(Bits16(x_)), Product()), 0.02);
@@ -219,7 +219,7 @@ TEST_F(FusedLinearTest, ANewShapeInACaptureRunsInStepsAndIsTimedLater) {
   EXPECT_EQ(fake_.gemms.size(), 1);
 }
 
-TEST_F(FusedLinearTest, AKernelThatIsNotStartedLaterIsAnInternalError) {
+TEST_F(FusedKernelsTest, AKernelThatIsNotStartedLaterIsAnInternalError) {
   const Linear linear = MakeLinear();
   linear(Bits16(x_));
   fake_.failing_tile = 0;

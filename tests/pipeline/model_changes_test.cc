@@ -175,6 +175,30 @@ TEST_F(BusyModelChangesTest, TooManyAreRefused) {
   changes.Stop();
 }
 
+TEST_F(BusyModelChangesTest, AChangeWhoseCallerGaveUpDoesNotBegin) {
+  Ended second;
+  Cancellation caller;
+  changes.Load("b", second.Done(), &caller);
+  caller.Request();
+  go_on.count_down();
+  EXPECT_EQ(second.Code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(changed, ElementsAre("a"));
+}
+
+TEST_F(BusyModelChangesTest, AChangeThatHasBegunIsMadeThoughItsCallerGaveUp) {
+  go_on.count_down();
+  first.Code();
+  Cancellation caller;
+  load = [&](const std::string& name) {
+    caller.Request();
+    return fake.Served(name);
+  };
+  Ended second;
+  changes.Load("b", second.Done(), &caller);
+  EXPECT_EQ(second.Code(), absl::StatusCode::kOk);
+  EXPECT_TRUE(registry.Find("b").ok());
+}
+
 TEST_F(BusyModelChangesTest, StopEndsTheChangeUnderWayAndRefusesTheOthers) {
   Ended second;
   changes.Load("b", second.Done());

@@ -270,6 +270,20 @@ TEST_F(RepositoryTest, NoParameterIsTaken) {
   EXPECT_TRUE(asked.empty());
 }
 
+TEST_F(RepositoryTest, AModelThatIsUnloadedAndLoadedAgainCountsOn) {
+  ASSERT_TRUE(Infer(FileRequest({ColourFile(1, 2, 3)})).ok());
+  grpc::ClientContext unload;
+  inference::RepositoryModelUnloadRequest away;
+  inference::RepositoryModelUnloadResponse unloaded;
+  away.set_model_name("fake");
+  ASSERT_TRUE(oip->RepositoryModelUnload(&unload, away, &unloaded).ok());
+  EXPECT_EQ(Statistics("").model_stats_size(), 0);
+  inference::RepositoryModelLoadRequest again;
+  again.set_model_name("fake");
+  ASSERT_TRUE(Load(again).ok());
+  EXPECT_EQ(Statistics("fake").model_stats(0).inference_count(), 1);
+}
+
 TEST_F(RepositoryTest, AnUnloadedModelIsUnavailableAndInTheIndex) {
   grpc::ClientContext unload, infer, index;
   inference::RepositoryModelUnloadRequest request;

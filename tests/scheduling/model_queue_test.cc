@@ -24,40 +24,40 @@ ModelQueue With(CostModel cost, absl::Duration gap, absl::Duration budget) {
   return queue;
 }
 
-TEST(ChooseBatchTest, WhereTimeIsInProportionImagesRunOneByOne) {
+TEST(ModelQueueTest, WhereTimeIsInProportionImagesRunOneByOne) {
   ModelQueue queue{.cost = Known(kCpu, Linear(10 * ms))};
   EXPECT_EQ(Chosen(queue), 1);
 }
 
-TEST(ChooseBatchTest, WhereABatchTakesNoLongerItIsAsLargeAsItMayBe) {
+TEST(ModelQueueTest, WhereABatchTakesNoLongerItIsAsLargeAsItMayBe) {
   ModelQueue queue{.cost = Known(kGpu, Flat(10 * ms))};
   EXPECT_EQ(Chosen(queue), 128);
 }
 
-TEST(ChooseBatchTest, ALargerBatchMustSaveAPercentAnImage) {
+TEST(ModelQueueTest, ALargerBatchMustSaveAPercentAnImage) {
   // From 32 on another image costs as much as its share.
   ModelQueue queue{.cost = Known(kGpu, [](int bucket) { return std::max(bucket, 32) * ms; })};
   EXPECT_EQ(Chosen(queue), 32);
 }
 
-TEST(ChooseBatchTest, ShortBudgetsKeepBatchesShort) {
+TEST(ModelQueueTest, ShortBudgetsKeepBatchesShort) {
   // One at a time can wait for a batch of 16: 26 ms, and another 26 at most until it starts.
   ModelQueue queue = With(Known(kGpu, Fixed(10 * ms, ms)), ms, 52 * ms);
   EXPECT_EQ(Chosen(queue), 16);
 }
 
-TEST(ChooseBatchTest, MoreRunnersComeFreeMoreOftenSoBatchesMayBeLarger) {
+TEST(ModelQueueTest, MoreRunnersComeFreeMoreOftenSoBatchesMayBeLarger) {
   ModelQueue queue = With(Known(kGpu, Fixed(10 * ms, ms)), ms / 1.5, 33 * ms);
   const int one = Chosen(queue, 1);
   EXPECT_GT(Chosen(queue, 4), one);
 }
 
-TEST(ChooseBatchTest, ABucketThatNobodyCanWaitForIsNotChosen) {
+TEST(ModelQueueTest, ABucketThatNobodyCanWaitForIsNotChosen) {
   ModelQueue queue = With(Known(kGpu, Linear(10 * ms)), ms, 5 * ms);
   EXPECT_EQ(Chosen(queue), 1);
 }
 
-TEST(ChooseBatchTest, OfManySizesTheOneThatIsChosenIsWithinTwoPercentOfTheBest) {
+TEST(ModelQueueTest, OfManySizesTheOneThatIsChosenIsWithinTwoPercentOfTheBest) {
   std::vector<int> sizes(1024);
   std::iota(sizes.begin(), sizes.end(), 1);
   // From 1,000 on another image costs as much as its share.

@@ -147,7 +147,7 @@ TEST_F(SecuredServerTest, RefusedCallersAreCountedAndLoggedAndAcceptedOnesNamed)
   EXPECT_EQ(Call(channel, kReflection, kToken), grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST_F(SecuredServerTest, ANewCertificateIsLoggedWhenAScrapeSeesIt) {
+TEST_F(SecuredServerTest, ANewCertificateIsLoggedAndCountedWhenAScrapeSeesIt) {
   Start({});
   HttpGet(server->metrics_address(), "/metrics");
   EXPECT_THAT(server->log(), ::testing::Not(HasSubstr("certificate")));
@@ -159,6 +159,9 @@ TEST_F(SecuredServerTest, ANewCertificateIsLoggedWhenAScrapeSeesIt) {
   folder.Write("crt", "");
   HttpGet(server->metrics_address(), "/metrics");
   EXPECT_TRUE(server->WaitForLog("the certificate can't be read: "));
+  const std::string scrape = HttpGet(server->metrics_address(), "/metrics");
+  EXPECT_THAT(scrape, HasSubstr("certificate_changes_total{result=\"loaded\"} 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("certificate_changes_total{result=\"unreadable\"} 1\n"));
 }
 
 TEST_F(SecuredServerTest, MessagesAndMetadataAreLimitedForTheOpenInferenceProtocolToo) {

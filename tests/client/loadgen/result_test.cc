@@ -170,6 +170,13 @@ TEST(JsonReportTest, WhatIsNotKnownIsNull) {
   EXPECT_EQ(json["results"], nlohmann::json::object());
 }
 
+TEST(TextReportTest, TheHeadlineNamesEachWayInWhichTheLoadWasMade) {
+  Report report = OpenReport();
+  report.connections = 2;
+  report.stream = report.embedding = report.retries = true;
+  EXPECT_THAT(TextReport(report), HasSubstr("2 connections, streams, embeddings, with retries: "));
+}
+
 TEST(TextReportTest, ResultsAreCountedAndThereIsNoWordOfALimitThatIsNone) {
   const std::string text = TextReport(OpenReport());
   EXPECT_THAT(text, HasSubstr("open loop, poisson arrivals at 8/s, 1 connection: 500ms"));
