@@ -30,7 +30,7 @@ ABSL_FLAG(
 ABSL_FLAG(bool, logits_of_zeros, false, "Print what --model gives for an image of zeros, no more.");
 ABSL_FLAG(std::string, by_layer, "",
           "Print what the layers of this architecture take and reach (by_layer.h), no more.");
-ABSL_FLAG(int, threads, 1, "That run a network; set OMP_WAIT_POLICY=PASSIVE, as the server wants.");
+ABSL_FLAG(int, threads, 1, "That run a network; set OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=1000.");
 
 namespace patchserve {
 namespace {

@@ -1,5 +1,6 @@
 // How much an image's answer depends on what it is batched with: each image alone and
-// in batches of every size that the server warms, random weights. A JSON object a line.
+// in batches of every size that the server warms, random weights; and alone on more threads than
+// one. A JSON object a line.
 //
 //   build/bin/batch_invariance vit_tiny_patch16_224 convmixer_768_32
 #include <algorithm>
@@ -81,6 +82,12 @@ void Measure(const std::string& architecture, Precision precision, const char* n
     std::printf(", \"batch_%d\": %.3g, \"deterministic_%d\": %.3g", size,
                 LargestDifference(Answers(*engine, photos, size), alone) / Largest(alone), size,
                 LargestDifference(Answers(*deterministic, photos, size), same));
+  }
+  for (const int threads : {2, 8}) {
+    UseIntraOpThreads(threads);
+    std::printf(", \"threads_%d\": %.3g", threads,
+                LargestDifference(Answers(*engine, photos, 1), alone) / Largest(alone));
+    UseIntraOpThreads(1);
   }
   std::printf(", \"images_a_second\": %.1f, \"deterministic_images_a_second\": %.1f}\n",
               ImagesASecond(*engine, photos), ImagesASecond(*deterministic, photos));

@@ -38,14 +38,17 @@ class RowNormWarp {
 
   PATCHSERVE_GPU void Run() const {
     if (row_ >= norm_.shape.rows) return;
+    Chunk words[kChunks] = {};
+#pragma unroll
+    for (int i = 0; i < kChunks; ++i) {  // all are under way before the first is used
+      if (IsThere(i)) words[i] = Load(norm_.in, row_, i);
+    }
     float x[kChunks][kNumbers];
     float sum = 0;
 #pragma unroll
     for (int i = 0; i < kChunks; ++i) {
-      if (IsThere(i)) {
-        Load(norm_.in, row_, i, x[i]);
-        for (int j = 0; j < kNumbers; ++j) sum += x[i][j];
-      }
+      Unpack(words[i], x[i]);
+      for (int j = 0; j < kNumbers; ++j) sum += x[i][j];
     }
     const float dim = static_cast<float>(norm_.shape.dim);
     const float mean = norm_.bias == nullptr ? 0 : SumOfWarp(sum) / dim;
@@ -73,9 +76,10 @@ class RowNormWarp {
     return (row * norm_.shape.dim + FirstOf(chunk)) * 2;
   }
 
-  PATCHSERVE_GPU void Load(const void* matrix, int64_t row, int chunk, float (&x)[kNumbers]) const {
-    const Chunk words =
-        Gpu::LoadFromMemory(static_cast<const unsigned char*>(matrix) + BytesTo(row, chunk));
+  PATCHSERVE_GPU Chunk Load(const void* matrix, int64_t row, int chunk) const {
+    return Gpu::LoadFromMemory(static_cast<const unsigned char*>(matrix) + BytesTo(row, chunk));
+  }
+  static PATCHSERVE_GPU void Unpack(const Chunk& words, float (&x)[kNumbers]) {
     for (int j = 0; j < kNumbers; j += 2) {
       x[j] = Gpu::First(T(), words.words[j / 2]);
       x[j + 1] = Gpu::Second(T(), words.words[j / 2]);
@@ -84,8 +88,8 @@ class RowNormWarp {
 
   PATCHSERVE_GPU void Store(int chunk, const float (&centred)[kNumbers], float scale) const {
     float weight[kNumbers], bias[kNumbers] = {};
-    Load(norm_.weight, 0, chunk, weight);
-    if (norm_.bias != nullptr) Load(norm_.bias, 0, chunk, bias);
+    Unpack(Load(norm_.weight, 0, chunk), weight);
+    if (norm_.bias != nullptr) Unpack(Load(norm_.bias, 0, chunk), bias);
     Chunk words;
     for (int j = 0; j < kNumbers; j += 2) {
       words.words[j / 2] = Gpu::Pack(T(), centred[j] * scale * weight[j] + bias[j],
