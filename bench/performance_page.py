@@ -70,7 +70,7 @@ def load_section(load):
     throughput = table(columns, rows(lambda row: number(row["answers_per_s"])))
     latency = table(columns, rows(lambda row: f"{number(row['p50_ms'])} / {number(row['p99_ms'])}"))
     most = max(row["loadgen_cores"] for cell in load for row in cell["rows"])
-    return f"""`loadgen` in a closed loop with so many callers, a 500x375 JPEG, top-5, flags of the server left alone. An
+    return f"""`loadgen` in a closed loop with so many callers, a 500x375 JPEG, top-5, the server as `make run` starts it. An
 empty cell: its callers would have waited more than 6 s. A missing row: the forward alone takes more than a second (see
 below). loadgen itself took at most {most:.2f} cores. `vit_tiny_patch16_224`, `vit_base_patch16_224` and
 `convmixer_768_32` have random weights.
