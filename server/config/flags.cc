@@ -15,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "server/config/environment.h"
+#include "version.h"
 
 ABSL_FLAG(std::string, address, "127.0.0.1:8001", "Where gRPC is served.");
 ABSL_FLAG(std::string, metrics_address, "127.0.0.1:8002",
