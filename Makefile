@@ -32,9 +32,11 @@ SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'server/*.cu' 'client/
 
 .PHONY: run test test-deploy test-hub image build deps test-deps cuda bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all flaky format check-format check-scripts check-clang check-proto help clean
 
+# As the image sets them: docs/flags.md.
+OPENMP = OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=1000
+
 run: build
-	OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=1000 $(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 \
-	  --metrics_address=127.0.0.1:8002 --lame_duck=0s
+	$(OPENMP) $(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 --metrics_address=127.0.0.1:8002 --lame_duck=0s
 
 test: test-deps build
 	PATH="$(DEPS)/promtool/usr/bin:$$PATH" ctest --test-dir $(BUILD) --output-on-failure
@@ -73,10 +75,10 @@ cuda:
 	$(BUILD)-cuda/bin/cuda_epilogue_tests --gtest_brief=1
 
 bench: build
-	bench/run.sh $(BUILD)/bin
+	$(OPENMP) bench/run.sh $(BUILD)/bin
 
 performance: build
-	bench/python.sh bench/requirements.txt bench/performance_page.py
+	$(OPENMP) bench/python.sh bench/requirements.txt bench/performance_page.py
 
 # BENCH_FLAGS=--quick: 3 minutes, to see that it works.
 bench-overload: build

@@ -18,7 +18,7 @@ TEST(BudgetTest, AReleasedHoldIsFreeForOthersOnce) {
   Budget budget(100);
   Hold hold = budget.Take(100);
   Hold moved = std::move(hold);
-  hold.Release();
+  hold.Release();  // NOLINT(bugprone-use-after-move): it has nothing to give back
   EXPECT_EQ(budget.used(), 100);
   moved.Release();
   moved.Release();

@@ -37,8 +37,8 @@ class ServiceTest : public ClassifierTest {
  protected:
   void SetUp() override {
     Start();
-    services = std::make_unique<Services>(*classifier, registry, open_calls, access_log,
-                                          /*stream_window=*/4);
+    services.reset(new Services{*classifier, registry, open_calls, access_log,
+                                /*stream_window=*/4});
     service = std::make_unique<ClassificationService>(*services);
     inference_service =
         std::make_unique<InferenceService>(*services, health, changes.get(), "patchserve", "0.0",

@@ -15,6 +15,7 @@ if (($# == 0)); then
 fi
 for file in "$@"; do
   case $file in
+    */emulated_gpu.cc) continue ;; # has _Float16, which Clang 14 knows for few targets
     *.cc) commands=$(tools/lint/compile_flags.py "$build" "$file") ;;
     *.h) commands=$(tools/lint/compile_flags.py "$build" --including="$file" | sed -n 1p) ;;
   esac

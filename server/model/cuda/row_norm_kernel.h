@@ -43,12 +43,12 @@ class RowNormWarp {
     for (int i = 0; i < kChunks; ++i) {  // all are under way before the first is used
       if (IsThere(i)) words[i] = Load(norm_.in, row_, i);
     }
-    float x[kChunks][kNumbers];
     float sum = 0;
 #pragma unroll
     for (int i = 0; i < kChunks; ++i) {
-      Unpack(words[i], x[i]);
-      for (int j = 0; j < kNumbers; ++j) sum += x[i][j];
+      float x[kNumbers];
+      Unpack(words[i], x);
+      for (int j = 0; j < kNumbers; ++j) sum += x[j];
     }
     const float dim = static_cast<float>(norm_.shape.dim);
     const float mean = norm_.bias == nullptr ? 0 : SumOfWarp(sum) / dim;
@@ -56,16 +56,15 @@ class RowNormWarp {
 #pragma unroll
     for (int i = 0; i < kChunks; ++i) {
       if (IsThere(i)) {
-        for (int j = 0; j < kNumbers; ++j) {
-          x[i][j] -= mean;
-          squares += x[i][j] * x[i][j];
-        }
+        float x[kNumbers];
+        Unpack(words[i], x);
+        for (int j = 0; j < kNumbers; ++j) squares += (x[j] - mean) * (x[j] - mean);
       }
     }
     const float scale = Gpu::ReciprocalRoot(SumOfWarp(squares) / dim + norm_.epsilon);
 #pragma unroll
     for (int i = 0; i < kChunks; ++i) {
-      if (IsThere(i)) Store(i, x[i], scale);
+      if (IsThere(i)) Store(i, words[i], mean, scale);
     }
   }
 
@@ -86,16 +85,15 @@ class RowNormWarp {
     }
   }
 
-  PATCHSERVE_GPU void Store(int chunk, const float (&centred)[kNumbers], float scale) const {
-    float weight[kNumbers], bias[kNumbers] = {};
+  PATCHSERVE_GPU void Store(int chunk, const Chunk& words, float mean, float scale) const {
+    float x[kNumbers], weight[kNumbers], bias[kNumbers] = {};
+    Unpack(words, x);
     Unpack(Load(norm_.weight, 0, chunk), weight);
     if (norm_.bias != nullptr) Unpack(Load(norm_.bias, 0, chunk), bias);
-    Chunk words;
-    for (int j = 0; j < kNumbers; j += 2) {
-      words.words[j / 2] = Gpu::Pack(T(), centred[j] * scale * weight[j] + bias[j],
-                                     centred[j + 1] * scale * weight[j + 1] + bias[j + 1]);
-    }
-    Gpu::StoreToMemory(static_cast<unsigned char*>(norm_.out) + BytesTo(row_, chunk), words);
+    for (int j = 0; j < kNumbers; ++j) x[j] = (x[j] - mean) * scale * weight[j] + bias[j];
+    Chunk result;
+    for (int j = 0; j < kNumbers; j += 2) result.words[j / 2] = Gpu::Pack(T(), x[j], x[j + 1]);
+    Gpu::StoreToMemory(static_cast<unsigned char*>(norm_.out) + BytesTo(row_, chunk), result);
   }
 
   static PATCHSERVE_GPU float SumOfWarp(float value) {
