@@ -33,7 +33,7 @@ SOURCES = $(shell git ls-files 'server/*.h' 'server/*.cc' 'server/*.cu' 'client/
 .PHONY: run test test-deploy test-hub image build deps test-deps cuda bench performance bench-overload bench-device bench-robustness simulate simulate-plots fuzzers fuzz conformance conformance-oip sanitize sanitize-all flaky format check-format check-scripts check-clang check-proto help clean
 
 # As the image sets them: docs/flags.md.
-OPENMP = OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=1000
+OPENMP = OMP_WAIT_POLICY=ACTIVE GOMP_SPINCOUNT=1000
 
 run: build
 	$(OPENMP) $(BUILD)/bin/patchserve --models=models --address=127.0.0.1:8001 --metrics_address=127.0.0.1:8002 --lame_duck=0s

@@ -168,7 +168,7 @@ def peers_section(peers):
              number(row["cpu_ms"]), f"{row['answers_per_s'] / ours[row['concurrency']]['answers_per_s']:.2f}",
              f"{row['cpu_ms'] / ours[row['concurrency']]['cpu_ms']:.2f}"] for row in peers]
     return """`vit_tiny_patch16_224` with the same random weights, float32, the same 500x375 JPEG, the same cores, the same Python
-client in a closed loop beside the server; servers take turns. CPU is that of the whole process tree. Ratios are to
+client in a closed loop beside the server; servers take turns. patchserve runs a lone caller's images on all cores, up to eight. CPU is that of the whole process tree. Ratios are to
 patchserve. [bench/peers](../bench/peers/README.md) says how each is set up and how fair that is.
 
 """ + table(["<server", "callers", "answers/s", "p50, ms", "CPU-ms an answer", "ratio of answers/s", "ratio of CPU"], rows)

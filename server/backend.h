@@ -22,10 +22,10 @@ struct Backend {
   bool runners_share = false;
   // Called once in each thread that runs batches, before its first.
   std::function<void(int runner)> prepare_runner = [](int) {};
-  // How many cores a batch has that is alone on the device, if it is run by run_alone, which
-  // returns when it is done. 1: as many as any other, and run_alone may be null.
+  // Runs a batch that is alone on the device on 2, 4 ... cores, at most cores_of_lone, and returns
+  // when it is done. 1: there is no more than that, and run_alone may be null.
   int cores_of_lone = 1;
-  std::function<void(const std::function<void()>& batch)> run_alone;
+  std::function<void(int cores, const std::function<void()>& batch)> run_alone;
   // Where decoding writes what the device reads. The models' forward takes only images that lie
   // there.
   Allocate allocate_input = AllocateOnHeap;

@@ -53,6 +53,8 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(ModelSettings setti
   model->forward = std::move(found.forward);
   model->allocate_input = backend.allocate_input;
   model->buckets = BatchBuckets(!backend.runners_share, settings.max_batch);
+  // A deterministic network doesn't split its work.
+  model->cores_of_lone = settings.deterministic ? 1 : backend.cores_of_lone;
   model->max_queue = settings.max_queue;
   model->default_deadline = settings.default_deadline;
   const absl::Time loaded = SteadyNow();
@@ -62,7 +64,8 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> LoadModel(ModelSettings setti
   const Runners runners{classifier.runners(),
                         [&](int runner, absl::Duration expected, std::function<void()> work) {
                           return classifier.RunBetweenBatches(runner, expected, std::move(work));
-                        }};
+                        },
+                        backend.run_alone};
   ASSIGN_OR_RETURN(model->measured, WarmUpAndTest(*model, runners,
                                                   {.every = backend.runners_share,
                                                    .while_it_pays = while_it_pays,

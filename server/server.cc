@@ -103,7 +103,6 @@ Server::Server(const Config& config, Backend backend, std::shared_ptr<TokenFile>
            .answer_threads = AnswerThreads(backend_),
            .shared_device = backend_.runners_share,
            .prepare_runner = backend_.prepare_runner,
-           .cores_of_lone = backend_.cores_of_lone,
            .run_alone = backend_.run_alone,
            .device_lost = [this](const absl::Status& why) { DeviceLost(why); }},
           registry_, *metrics_),

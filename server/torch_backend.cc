@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "server/base/block_pool.h"
 #include "server/base/status.h"
 #include "server/base/usable_cores.h"
@@ -23,24 +24,36 @@ namespace {
 // On a CPU each core has a runner of its own.
 void PrepareThread(int = 0) { PrepareRunnerThread(/*intra_op_threads=*/1); }
 
-// Those of libgomp: else they keep their cores busy.
+// Whether those of libgomp soon do: else they keep their cores busy.
 bool IdleThreadsSleep() {
+  constexpr int64_t kSoon = 100'000;  // about 1.5 ms
+  if (const char* const spins = std::getenv("GOMP_SPINCOUNT"); spins != nullptr) {
+    int64_t count = 0;
+    return absl::SimpleAtoi(spins, &count) && count <= kSoon;
+  }
   const char* const policy = std::getenv("OMP_WAIT_POLICY");
   return policy != nullptr && absl::EqualsIgnoreCase(policy, "passive");
 }
 
-// Lets a batch that is alone have the runners' cores. Each core more gains less.
-void AddTeam(const Config& config, Backend& backend) {
+// Lets a batch that is alone have 2, 4 or 8 of the runners' cores. Each has a team of its own,
+// since libgomp keeps a team's threads only while their number stays the same.
+void AddTeams(const Config& config, Backend& backend) {
   const int cores = static_cast<int>(UsableCores());
-  const int threads = std::min({config.runners > 0 ? config.runners : cores, cores, 8});
-  if (threads < 2 || !IdleThreadsSleep()) return;
-  const std::shared_ptr<ThreadTeam> team = ThreadTeam::Start(threads);
-  if (team == nullptr) {
-    spdlog::warn("a request that is alone has one core: {} threads more can't be started", threads);
-    return;
+  const int most = std::min({config.runners > 0 ? config.runners : cores, cores, 8});
+  if (!IdleThreadsSleep()) return;
+  std::map<int, std::shared_ptr<ThreadTeam>> teams;
+  for (int threads = 2; threads <= most; threads *= 2) {
+    teams[threads] = ThreadTeam::Start(threads);
+    if (teams[threads] == nullptr) {
+      spdlog::warn("a request that is alone has at most {} cores: {} threads more can't be started",
+                   backend.cores_of_lone, threads);
+      break;
+    }
+    backend.cores_of_lone = threads;
   }
-  backend.cores_of_lone = threads;
-  backend.run_alone = [team](const std::function<void()>& batch) { team->Run(batch); };
+  backend.run_alone = [teams](int threads, const std::function<void()>& batch) {
+    teams.at(threads)->Run(batch);
+  };
 }
 
 Precision ToPrecision(const std::string& name) {
@@ -118,7 +131,7 @@ absl::StatusOr<Backend> OpenTorch(const Config& config) {
                   .load = [device, graphs](const ModelSettings& settings) {
                     return Load(settings, device, graphs);
                   }};
-  if (device == "cpu") AddTeam(config, backend);
+  if (device == "cpu") AddTeams(config, backend);
   if (gpu != nullptr) {
     backend.memory_taken = [gpu] { return gpu->MemoryTaken(); };
     const BlockPool pool([gpu](size_t bytes) { return gpu->HostMemory(bytes); });

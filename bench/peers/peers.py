@@ -28,6 +28,8 @@ from server import BIN, Server  # noqa: E402
 # gRPC's Python makes the stubs when it starts.
 messages, services = grpc.protos_and_services("patchserve/v1/classification.proto")
 CORES = len(os.sched_getaffinity(0))
+# For all of them, as patchserve's image sets them: threads that wait soon sleep.
+os.environ.update(OMP_WAIT_POLICY="ACTIVE", GOMP_SPINCOUNT="1000")
 
 
 def free_port():
@@ -57,7 +59,7 @@ class Peer:
         self.name = f"{self.program}, {processes} x {CORES // processes}"
         self._processes = str(processes)
         self._environment = dict(os.environ, CHECKPOINT=str(pathlib.Path(checkpoint).resolve()),
-                                 PROCESSES=self._processes, THREADS=str(CORES // processes), OMP_WAIT_POLICY="PASSIVE")
+                                 PROCESSES=self._processes, THREADS=str(CORES // processes))
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory()

@@ -38,7 +38,11 @@ bool CanStart(int threads) {
 std::unique_ptr<ThreadTeam> ThreadTeam::Start(int threads) {
   // As many again: others may start some between this look and libgomp's start.
   if (!CanStart(2 * threads)) return nullptr;
-  return std::unique_ptr<ThreadTeam>(new ThreadTeam(threads));
+  try {
+    return std::unique_ptr<ThreadTeam>(new ThreadTeam(threads));
+  } catch (const std::system_error&) {  // of its first thread
+    return nullptr;
+  }
 }
 
 ThreadTeam::ThreadTeam(int threads)

@@ -10,8 +10,8 @@ namespace patchserve {
 
 // One thread, and the threads of libgomp that help it, which are there from the start: libgomp ends
 // the process where it can't start one that it wants. It keeps those that it has while their number
-// stays the same. With OMP_WAIT_POLICY=PASSIVE they sleep between networks; else each keeps its
-// core busy for a while. Thread-safe.
+// stays the same. How long they wait awake for the next network is said by OMP_WAIT_POLICY and
+// GOMP_SPINCOUNT (docs/flags.md). Thread-safe.
 class ThreadTeam {
  public:
   // So many threads, at least two. Null: the process may not start so many more.

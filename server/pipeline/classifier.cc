@@ -33,7 +33,6 @@ Classifier::Classifier(ClassifierOptions options, ModelRegistry& registry, Metri
       executor_(std::make_shared<Executor<CallPtr>>(Executor<CallPtr>::Options{
           .scheduler = {.runners = options_.runners,
                         .shared_device = options_.shared_device,
-                        .cores_of_lone = options_.cores_of_lone,
                         .max_delay = options_.max_batch_delay},
           .prepare_runner = options_.prepare_runner,
           .run_alone = options_.run_alone,
@@ -76,7 +75,8 @@ void Classifier::Schedule(const std::shared_ptr<ServedModel>& model) {
              const Executor<CallPtr>::DeviceDone& device_done,
              Executor<CallPtr>::Answered answered) {
         batch_runner_.Run(std::move(batch), bucket, device_done, std::move(answered));
-      });
+      },
+      model->cores_of_lone);
   model->queue = Hold([executor = std::weak_ptr(executor_), number = model->scheduled_as] {
     if (const auto there = executor.lock()) there->RemoveModel(number);
   });

@@ -38,8 +38,9 @@ struct ClassifierOptions {
   int answer_threads = 0;
   bool shared_device = false;  // the runners share one device, as on a GPU; else a core each
   std::function<void(int runner)> prepare_runner = [](int) {};
-  int cores_of_lone = 1;  // how many cores run_alone gives to a batch that has the device to itself
-  std::function<void(const std::function<void()>& batch)> run_alone;
+  // Runs a batch that has the device to itself on so many cores; for models that have more than
+  // one.
+  std::function<void(int cores, const std::function<void()>& batch)> run_alone;
   // Called once, on a runner, when the device is lost for good.
   std::function<void(const absl::Status&)> device_lost = [](const absl::Status&) {};
   // Tests stop the clock of deadlines.

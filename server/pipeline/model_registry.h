@@ -28,6 +28,7 @@ struct ServedModel {
   Allocate allocate_input = AllocateOnHeap;  // for the images of a batch: the device reads there
   std::vector<int> buckets = {1};            // the batch sizes that run (batch_buckets.h)
   std::vector<CostModel::Sample> measured;   // what buckets took at warm-up; at least one
+  int cores_of_lone = 1;  // the most that a batch has that is alone on the device
   int max_queue = 1;
   absl::Duration default_deadline;
 

@@ -88,6 +88,23 @@ absl::StatusOr<absl::Duration> WarmUpAll(const ServedModel& model,
   return least;
 }
 
+// As for a batch that is alone: what it takes on several cores isn't counted with.
+absl::Status WarmUpAlone(const ServedModel& model, const std::vector<ModelInput>& photo,
+                         absl::Duration expected, const Runners& runners,
+                         const std::atomic<bool>& cancelled, const Clock& now,
+                         absl::Duration& first_use) {
+  for (int cores = 2; cores <= model.cores_of_lone; cores *= 2) {
+    const Runners first{1,
+                        [&](int runner, absl::Duration takes, const std::function<void()>& work) {
+                          return runners.run(runner, takes,
+                                             [&] { runners.run_alone(cores, work); });
+                        },
+                        {}};
+    RETURN_IF_ERROR(WarmUpAll(model, photo, expected, first, cancelled, now, first_use).status());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const uint8_t>> SelfTestPhoto(const Preprocessing& how,
@@ -123,6 +140,9 @@ absl::StatusOr<std::vector<CostModel::Sample>> WarmUpAndTest(const ServedModel& 
       break;
     }
     if (!took.ok()) return took.status();
+    if (bucket == 1) {
+      RETURN_IF_ERROR(WarmUpAlone(model, batch, *took, runners, cancelled, now, first_use));
+    }
     measured.push_back({bucket, *took});
     // Some sizes are slower than both neighbours.
     if (which.while_it_pays && bucket >= 4 * LargestThatPays(measured)) break;

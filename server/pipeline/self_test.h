@@ -23,6 +23,8 @@ struct Runners {
   // Does `work` on that runner, which it keeps for about `expected`; false if there is none any
   // more.
   std::function<bool(int runner, absl::Duration expected, std::function<void()> work)> run;
+  // On a runner: does `work` on so many cores, as for a batch that is alone.
+  std::function<void(int cores, const std::function<void()>& work)> run_alone;
 };
 
 using Clock = std::function<absl::Time()>;
@@ -42,7 +44,8 @@ absl::StatusOr<std::shared_ptr<const uint8_t>> SelfTestPhoto(const Preprocessing
 // Sends the bundled photo through decode, preprocessing and the model, in the buckets on every
 // runner until two runs in a row agree within 20 %, 3 times at least and 20 at most: a runner's
 // first runs of a size may take a hundred times as long. Checks that all logits are finite, one row
-// a photo. Returns the least that each bucket took once its time had settled.
+// a photo. Returns the least that each bucket took once its time had settled. One photo is run on
+// 2, 4 ... model.cores_of_lone cores as well, for their first uses alone.
 //
 // Where every bucket is run, those for which the device has too little memory are left out, too,
 // with a warning. Errors: the model's own, and INTERNAL. CANCELLED: `cancelled` turned true between

@@ -36,6 +36,9 @@ class CostModel {
   // Whether the time of so many images was confirmed lately.
   bool Trusted(int images, absl::Time now) const;
 
+  // Whether the last run in this bucket was a surprise, or there was none.
+  bool InDoubt(int bucket) const { return buckets_[IndexOf(bucket)].doubt; }
+
   // A bucket that is to be run for its time to be known, the smallest first; 0 if there is none.
   // Of those that `waiting` images fill, and the one that just holds them: one that has not run for
   // kTrusted, or that is larger than `chosen` and isn't trusted.

@@ -46,8 +46,9 @@ class Executor {
   struct Options {
     Scheduler::Options scheduler;
     std::function<void(int runner)> prepare_runner = [](int) {};  // once in each runner's thread
-    // In a runner's thread: runs a batch that is alone, on scheduler.cores_of_lone.
-    std::function<void(const std::function<void()>& batch)> run_alone;
+    // In a runner's thread: runs a batch that is alone, on 2, 4 ... cores. May be null where no
+    // model has more than one.
+    std::function<void(int cores, const std::function<void()>& batch)> run_alone;
     std::function<absl::Time()> now = SteadyNow;
     // Called on a runner, or on the thread that calls Cancel.
     std::function<void(Item item, DropReason reason)> drop;
@@ -65,9 +66,9 @@ class Executor {
   ~Executor() { Stop(); }
 
   // `run` is called on the runners, for several batches at once. Returns the model's number.
-  int AddModel(int max_queued, CostModel cost, RunBatch run) {
+  int AddModel(int max_queued, CostModel cost, RunBatch run, int cores_of_lone = 1) {
     Lock lock(mutex_);
-    const int model = scheduler_.AddModel(max_queued, std::move(cost));
+    const int model = scheduler_.AddModel(max_queued, std::move(cost), cores_of_lone);
     run_.resize(std::max<size_t>(run_.size(), model + 1));
     run_[model] = std::make_shared<RunBatch>(std::move(run));
     return model;
@@ -208,8 +209,7 @@ class Executor {
           [&](bool ok) {
             Lock done(mutex_);
             // The model may have gone with its last batch.
-            *learns = ok && run == run_[batch.model];
-            scheduler_.Ended(batch.run, options_.now(), *learns);
+            *learns = scheduler_.Ended(batch.run, options_.now(), ok && run == run_[batch.model]);
             // A runner that waits for the right moment may find that it has come.
             if (scheduler_.ready() > 0) changed_.notify_all();
           },
@@ -219,7 +219,7 @@ class Executor {
             if (*learns && run == run_[model]) scheduler_.Answered(model, requests, late);
           });
     };
-    if (batch.alone) return options_.run_alone(run_batch);
+    if (batch.cores > 1) return options_.run_alone(batch.cores, run_batch);
     run_batch();
   }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <ext/pb_ds/assoc_container.hpp>
 #include <ext/pb_ds/tree_policy.hpp>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -27,14 +28,15 @@ using RankedByDeadline =
 struct ModelQueue {
   int max_queued = 0;
   CostModel cost;
+  int cores_of_lone = 1;  // the most that a batch has that is alone
   Arrivals arrivals = {};
   SafetyMargin margin = {};
-  int late = 0;                    // that left, late, since a batch was answered last
-  int batch = 1;                   // b*: see ChooseBatch
-  absl::Duration used = {};        // of the device, for turns under overload
-  int lone_until_learned = 0;      // batches that may have more cores than one, which teach nothing
-  RankedByDeadline admitted = {};  // those that wait, decoded or not
-  std::set<ByDeadline> ready = {};  // decoded
+  int late = 0;                      // that left, late, since a batch was answered last
+  int batch = 1;                     // b*: see ChooseBatch
+  absl::Duration used = {};          // of the device, for turns under overload
+  std::map<int, int> untaught = {};  // by bucket: lone batches since one taught
+  RankedByDeadline admitted = {};    // those that wait, decoded or not
+  std::set<ByDeadline> ready = {};   // decoded
 
   int waiting() const { return static_cast<int>(admitted.size()); }
   // How many are due at `deadline` or before.

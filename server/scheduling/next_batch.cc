@@ -1,5 +1,6 @@
 // The half of the Scheduler that makes batches.
 #include <algorithm>
+#include <bit>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -11,10 +12,19 @@ namespace {
 
 // A run that makes fewer requests late than one in ten runs is no reason to wait.
 constexpr double kFewLost = 0.1;
-// A core more is woken about a hundred times in a run: it should have so much to do.
+// Each core is woken about a hundred times in a run: it should have so much to do.
 constexpr absl::Duration kWorthACore = absl::Milliseconds(2);
-// Of a model's lone batches one in so many has one core, and confirms what that takes.
+// Of so many lone batches of a size one has one core, and confirms what that takes.
 constexpr int kOneLearns = 16;
+
+// Of a batch that has the device to itself. What it takes on one is what forecasts count with: so
+// that is learned first, after a surprise, and now and then.
+int CoresFor(ModelQueue& queue, int bucket) {
+  const bool known = !queue.cost.InDoubt(bucket) && ++queue.untaught[bucket] < kOneLearns;
+  const int64_t worth = queue.cost.Expected(bucket) / kWorthACore;
+  const int64_t most = known ? queue.cores_of_lone : 1;
+  return std::bit_floor(static_cast<unsigned>(std::clamp<int64_t>(worth, 1, most)));
+}
 
 }  // namespace
 
@@ -36,9 +46,8 @@ Scheduler::Batch Scheduler::Next(absl::Time now, bool draining) {
   NoteLoad(now);
   const Forecast forecast = Now(now);
   const bool last = options_.shared_device || UnderWay() == options_.runners - 1;
-  const absl::Duration start = forecast.FirstFree();
   Batch batch;
-  TakeLate(now + start, batch);
+  TakeLate(now + forecast.FirstFree(), batch);
   const Choice choice = Choose(forecast, now);
   if (choice.model < 0) return batch;
   if (last && !draining) {
@@ -81,8 +90,7 @@ Scheduler::Choice Scheduler::Front(int model, absl::Duration start, absl::Time n
   for (const ModelQueue& each : device_.models) {
     if (to_try < best) tried += each.TimeOf(each.waiting());
   }
-  const bool tries = to_try > 0 && tried <= left;
-  const int bucket = tries ? to_try : queue.cost.BucketFor(best);
+  const int bucket = to_try > 0 && tried <= left ? to_try : queue.cost.BucketFor(best);
   return {model, std::min(waiting, bucket), bucket, deadline};
 }
 
@@ -132,29 +140,20 @@ absl::Time Scheduler::WaitUntil(const Choice& choice, const Forecast& forecast,
   return std::min(latest, ready_at + std::min(chosen.cost.Expected(1), options_.max_delay));
 }
 
-// Where nothing else runs or waits, a batch may have the idle runners' cores. But what it takes on
-// one is what forecasts count with, so that is learned first, and now and then.
-bool Scheduler::Alone(const Choice& choice) const {
-  const ModelQueue& queue = device_.models[choice.model];
-  return options_.cores_of_lone > 1 && runs_.empty() &&
-         static_cast<int>(waiting_.size()) == choice.images && queue.lone_until_learned > 0 &&
-         queue.cost.Expected(choice.bucket) >= options_.cores_of_lone * kWorthACore;
-}
-
 void Scheduler::Take(const Choice& choice, absl::Time now, Batch& batch) {
   ModelQueue& queue = device_.models[choice.model];
   turn_ = std::max(turn_, LeastUsed());
   batch.model = choice.model;
   batch.bucket = choice.bucket;
-  batch.alone = Alone(choice);
+  const bool alone = runs_.empty() && static_cast<int>(waiting_.size()) == choice.images;
+  batch.cores = alone ? CoresFor(queue, choice.bucket) : 1;
   batch.run = ++last_run_;
   const absl::Duration takes = queue.cost.Expected(std::min(choice.bucket, queue.cost.max_batch()));
-  // Beside a batch that has all cores, which was the first one then, it shares its own.
-  const bool learns = !batch.alone && (runs_.empty() || !runs_.begin()->second.alone);
-  runs_[batch.run] = {choice.model, batch.bucket, now, takes, batch.alone, learns};
+  // Beside a batch that has several cores, which was the first one then, it may share its own.
+  const bool learns = batch.cores == 1 && (runs_.empty() || runs_.begin()->second.cores == 1);
+  runs_[batch.run] = {choice.model, batch.bucket, now, takes, batch.cores, learns};
   queue.used += takes;
-  queue.cost.Started(choice.bucket, now);
-  queue.lone_until_learned = learns ? kOneLearns - 1 : queue.lone_until_learned - batch.alone;
+  if (learns) queue.cost.Started(choice.bucket, now);
   for (int i = 0; i < choice.images; ++i) {
     batch.requests.push_back(queue.ready.begin()->second);
     Remove(batch.requests.back());
@@ -172,19 +171,20 @@ int Scheduler::Occupy(absl::Duration expected, absl::Time now) {
   return last_run_;
 }
 
-void Scheduler::Ended(int number, absl::Time now, bool ok) {
+bool Scheduler::Ended(int number, absl::Time now, bool ok) {
   const Run run = runs_.extract(number).mapped();
-  if (run.model < 0) return;
+  if (run.model < 0) return false;
   // On a shared device a batch has its turn when the one before it is done.
   const absl::Time started =
       options_.shared_device ? std::max(run.started, device_free_) : run.started;
   device_free_ = now;
   ModelQueue& queue = device_.models[run.model];
-  if (!run.learns) return;
-  queue.used += now - started - run.takes;
-  if (!ok) return;
+  if (run.learns) queue.used += now - started - run.takes;
+  if (!run.learns || !ok) return false;
   queue.cost.Observe(run.bucket, now - started, now);
+  queue.untaught[run.bucket] = 0;
   queue.ChooseBatch(device_.servers, now);
+  return true;
 }
 
 }  // namespace patchserve

@@ -16,8 +16,8 @@ Scheduler::Scheduler(const Options& options) : options_(options) {
   device_.servers = options.shared_device ? 1 : options.runners;
 }
 
-int Scheduler::AddModel(int max_queued, CostModel cost) {
-  ModelQueue queue{.max_queued = max_queued, .cost = std::move(cost), .used = turn_};
+int Scheduler::AddModel(int max_queued, CostModel cost, int cores_of_lone) {
+  ModelQueue queue{max_queued, std::move(cost), cores_of_lone};
   queue.ChooseBatch(device_.servers, absl::InfinitePast());
   if (unused_models_.empty()) {
     device_.models.push_back(std::move(queue));
@@ -108,7 +108,7 @@ Admission::Answer Scheduler::Judge(const Asking& asking, const Forecast& forecas
   admission.margin = queue.Margin(answer.images);
   // A price that isn't trusted mustn't lock out the requests that would put it right, nor a margin
   // that has grown wide those that would narrow it.
-  const bool idle = Idle();
+  const bool idle = UnderWay() == 0 && waiting_.empty();
   const bool untried = idle && !queue.cost.Trusted(1, now) && budget > ready;
   const absl::Duration run = queue.cost.Expected(1), margin = std::min(run, queue.Margin(1));
   if (!untried && asking.decode + run + margin > budget) {

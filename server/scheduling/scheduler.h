@@ -56,16 +56,16 @@ class Scheduler {
     // Whether the runners share one device, as streams of a GPU do: two batches at once take as
     // long as one after the other. Else each has a core of its own.
     bool shared_device = false;
-    // How many of the runners' cores a batch has that is alone on the device; 1: as any other.
-    int cores_of_lone = 1;
     // No request waits longer than this for others to join its batch.
     absl::Duration max_delay = absl::InfiniteDuration();
   };
 
   explicit Scheduler(const Options& options);
 
-  // Returns the model's number: 0, 1, 2 ..., or one that was given back.
-  int AddModel(int max_queued, CostModel cost);
+  // Returns the model's number: 0, 1, 2 ..., or one that was given back. A batch of it that is
+  // alone on the device has 1, 2, 4 ... of the runners' cores, as many as are worth it and at most
+  // `cores_of_lone`.
+  int AddModel(int max_queued, CostModel cost, int cores_of_lone = 1);
   // Gives the number back. Nothing of the model may wait.
   void RemoveModel(int model);
   // Batches of `model` hold at most so many from now on.
@@ -82,10 +82,10 @@ class Scheduler {
   bool InTime(int model, absl::Time deadline, absl::Time now, int images = 1) const;
 
   struct Batch {
-    int model = -1;      // -1: nothing to run now
-    int bucket = 0;      // the size that it runs in
-    int run = -1;        // its number, for Ended
-    bool alone = false;  // it is worth all of cores_of_lone
+    int model = -1;  // -1: nothing to run now
+    int bucket = 0;  // the size that it runs in
+    int run = -1;    // its number, for Ended
+    int cores = 1;   // more where it is alone
     std::vector<int64_t> requests;
     std::vector<int64_t> late;                 // that can't be in time any more: they have left
     absl::Time wake = absl::InfiniteFuture();  // ask again then, if nothing comes before
@@ -93,7 +93,8 @@ class Scheduler {
   // What a free runner does. If `draining`, it doesn't wait for more.
   Batch Next(absl::Time now, bool draining = false);
   // The batch of that run is over. `ok`: it took the time of its bucket, which can be learned.
-  void Ended(int run, absl::Time now, bool ok = true);
+  // Returns whether it was: else its answers teach nothing, either.
+  bool Ended(int run, absl::Time now, bool ok = true);
   // A batch of the model is answered: so many requests, of which so many too late.
   void Answered(int model, int requests, int late);
 
@@ -119,7 +120,7 @@ class Scheduler {
     int bucket = 0;
     absl::Time started;
     absl::Duration takes;  // expected, on one core
-    bool alone = false;
+    int cores = 1;
     bool learns = false;  // what it takes is what its bucket takes
   };
   struct Choice {
@@ -134,7 +135,6 @@ class Scheduler {
   bool Keeps(const Run& run) const { return run.model >= 0 || !options_.shared_device; }
   int UnderWay() const;  // that keep others from running
   void Remove(int64_t ticket);
-  bool Idle() const { return UnderWay() == 0 && waiting_.empty(); }
   void NoteLoad(absl::Time now);
   Admission::Answer Judge(const Asking& asking, const Forecast& forecast, absl::Time now,
                           Admission& admission) const;
@@ -143,7 +143,6 @@ class Scheduler {
   absl::Duration LeastUsed() const;  // of the device, by a model that waits
   Choice Front(int model, absl::Duration start, absl::Time now) const;
   absl::Time WaitUntil(const Choice& choice, const Forecast& forecast, absl::Time now) const;
-  bool Alone(const Choice& choice) const;
   void Take(const Choice& choice, absl::Time now, Batch& batch);
 
   const Options options_;

@@ -35,6 +35,8 @@ grep -qE '^ARG BASE=debian:[a-z0-9-]+@sha256:[0-9a-f]{64}$' Dockerfile || fail "
 [[ -z $(grep -hvE '^(#.*|[a-z0-9-]+==[^ ]+ --hash=sha256:[0-9a-f]{64})$' tools/pins/*.txt) ]] || fail "tools/pins: a download without its hash"
 [[ -z $(grep -nE 'pip["a-z0-9 .-]* (install|download)' Dockerfile tools/install_deps.sh | grep -v -e --require-hashes) ]] || fail "pip without --require-hashes"
 
+grep -qx 'ENV OMP_WAIT_POLICY=ACTIVE GOMP_SPINCOUNT=1000' Dockerfile || fail "Dockerfile: a lone request would have one core"
+
 for text in patchserve/LICENSE patchserve/NOTICE opencv/LICENSE libgomp/copyright libgrpc++1.51/copyright \
   torch-*/LICENSE torch-*/NOTICE nvidia_cuda_runtime-*/License.txt nvidia_cuda_cupti-*/License.txt; do
   compgen -G "$root/usr/share/doc/$text" >/dev/null || fail "no licence $text"

@@ -8,10 +8,13 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <string>
 #include <thread>
 
+#include "absl/strings/match.h"
+#include "server/base/thread_pool.h"
 #include "server/model/engine.h"
 #include "server/model/kernels/attention.h"
 #include "tests/model/pixels.h"
@@ -21,13 +24,15 @@
 namespace patchserve {
 namespace {
 
-// Of this process, by number, but for those in `others`. Threads that are over may be among them
-// for a moment: so what a test starts is compared, not all there are.
-std::set<std::string> Threads(const std::set<std::string>& others = {}) {
+// Those whose names begin so, by number, but for those in `others`. Threads that are over may be
+// listed for a moment, and so may those by which a team tries how many may start.
+std::set<std::string> Threads(const std::string& name, const std::set<std::string>& others = {}) {
   std::set<std::string> threads;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
     const std::string number = task.path().filename();
-    if (!others.contains(number)) threads.insert(number);
+    std::string of_thread;
+    std::getline(std::ifstream(task.path() / "comm"), of_thread);
+    if (absl::StartsWith(of_thread, name) && !others.contains(number)) threads.insert(number);
   }
   return threads;
 }
@@ -46,9 +51,9 @@ TEST(ThreadTeamTest, LibTorchUsesAllOfItsThreadsAndOneAfterADeterministicNetwork
 
 TEST(ThreadTeamTest, NoThreadComesOrGoesWhileNetworksRun) {
   const TemporaryFolder folder;
-  const std::set<std::string> others = Threads();
+  const std::set<std::string> others = Threads("all-cores");
   const auto team = ThreadTeam::Start(3);
-  const std::set<std::string> of_team = Threads(others);
+  const std::set<std::string> of_team = Threads("all-cores", others);
   EXPECT_EQ(of_team.size(), 3);
   for (const char* name : {"vit_small_patch8_32", "convmixer_small"}) {
     ASSERT_TRUE(WriteRandomCheckpoint(folder.path(name), NamedCheckpoint(name).value(), 1).ok());
@@ -61,7 +66,7 @@ TEST(ThreadTeamTest, NoThreadComesOrGoesWhileNetworksRun) {
         const std::vector<ModelInput> batch(images, image.data());
         team->Run([] { UseIntraOpThreads(1); });  // as a deterministic network does
         team->Run([&] { EXPECT_TRUE(engine->Forward(batch, images, true).ok()); });
-        EXPECT_EQ(Threads(others), of_team) << name << " " << images;
+        EXPECT_EQ(Threads("all-cores", others), of_team) << name << " " << images;
       }
     }
   }
@@ -71,12 +76,12 @@ TEST(ThreadTeamTest, NoThreadComesOrGoesWhileNetworksRun) {
 TEST(ThreadTeamTest, OurKernelsUseTheThreadsOfTheirCaller) {
   size_t helpers = 0;
   std::thread([&] {
-    const std::set<std::string> others = Threads();
+    NameThread("of-kernels");  // and so are those that it starts
     static_cast<void>(at::get_num_threads());
     UseIntraOpThreads(3);
     const at::Tensor x = at::randn({1, 3, 4, 16});
     Attention(x, x, x);
-    helpers = Threads(others).size();
+    helpers = Threads("of-kernels").size() - 1;
   }).join();
   EXPECT_EQ(helpers, 2);
 }

@@ -34,10 +34,19 @@ class SelfTestTest : public ::testing::Test {
                             this->expected.push_back(expected);
                             work();
                             return true;
+                          },
+                          [this](int cores, const std::function<void()>& work) {
+                            this->cores = cores;
+                            work();
+                            this->cores = 1;
                           }};
     fake.fail = [this](int size) {
-      ++runs[{on, size}];
-      order.push_back({on, size});
+      if (cores > 1) {
+        ++alone[{cores, size}];
+      } else {
+        ++runs[{on, size}];
+        order.push_back({on, size});
+      }
       return forward(size);
     };
     return WarmUpAndTest(
@@ -64,11 +73,25 @@ class SelfTestTest : public ::testing::Test {
 
   bool no_runner = false;
   absl::Time now = absl::UnixEpoch();
-  int on = -1;                              // the runner that runs
-  std::vector<absl::Duration> expected;     // how long each run was said to take
-  std::map<std::pair<int, int>, int> runs;  // by runner and size
-  std::vector<std::pair<int, int>> order;   // runner and size
+  int cores = 1;                             // that it has
+  std::map<std::pair<int, int>, int> alone;  // by cores, where they are more than one, and size
+  int on = -1;                               // the runner that runs
+  std::vector<absl::Duration> expected;      // how long each run was said to take
+  std::map<std::pair<int, int>, int> runs;   // by runner and size
+  std::vector<std::pair<int, int>> order;    // runner and size
 };
+
+TEST_F(SelfTestTest, OnePhotoRunsOnSeveralCoresTooWhichIsNotWhatItTakes) {
+  model->cores_of_lone = 4;
+  forward = [this](int) {
+    Spend(absl::Milliseconds(cores > 1 ? 1 : 10));
+    return absl::OkStatus();
+  };
+  const auto measured = Warm();
+  ASSERT_TRUE(measured.ok()) << measured.status();
+  EXPECT_THAT(alone, ElementsAre(Pair(Pair(2, 1), 3), Pair(Pair(4, 1), 3)));
+  EXPECT_EQ(measured->front().took, absl::Milliseconds(10));
+}
 
 TEST_F(SelfTestTest, EveryBucketRunsOnEveryRunnerThreeTimesAtLeastAndTwentyAtMost) {
   const auto measured = Warm(/*runner_count=*/2);

@@ -157,28 +157,30 @@ TEST_F(ExecutorTest, EachRunnerIsPreparedInItsOwnThread) {
   EXPECT_NE(runners[0].second, runners[1].second);
 }
 
-TEST_F(ExecutorTest, RunAloneRunsABatchThatIsAloneButTheFirstOfAModel) {
+TEST_F(ExecutorTest, RunAloneRunsABatchThatIsAloneOnSeveralCoresAndItsLatenessTeachesNothing) {
   std::vector<std::string> steps;
-  Executor<int> two(
-      {.scheduler = {.runners = 2, .cores_of_lone = 2}, .run_alone = [&](auto& batch) {
-         steps.push_back("alone");
-         batch();
-       }});
+  Executor<int> two({.scheduler = {.runners = 2}, .run_alone = [&](int cores, auto& batch) {
+                       steps.push_back(absl::StrCat("on ", cores));
+                       batch();
+                     }});
   std::binary_semaphore ran(0);
-  const int model = two.AddModel(1, Known({1}, Flat(10 * ms), SteadyNow()),
-                                 [&](Items items, int, const Done& done, Answered answered) {
-                                   steps.push_back(absl::StrCat(items[0]));
-                                   done(false);  // the time of this test isn't to be learned
-                                   answered(0);
-                                   ran.release();
-                                 });
+  const auto run = [&](Items items, int, const Done& done, Answered answered) {
+    steps.push_back(absl::StrCat(items[0]));
+    done(true);
+    answered(/*late=*/1);
+    ran.release();
+  };
+  const int model = two.AddModel(1, Known({1}, Flat(10 * ms), SteadyNow()), run, 2);
+  std::vector<absl::Duration> margins;
   for (int item : {1, 2}) {
     const Admission admission = two.Admit({.model = model, .deadline = absl::InfiniteFuture()});
     EXPECT_EQ(two.Push(admission.ticket, item), std::nullopt);
+    margins.push_back(admission.margin);
     ran.acquire();
   }
   two.Stop();
-  EXPECT_THAT(steps, ElementsAre("1", "alone", "2"));
+  EXPECT_THAT(steps, ElementsAre("on 2", "1", "on 2", "2"));
+  EXPECT_EQ(margins[1], margins[0]);
 }
 
 TEST_F(ExecutorTest, CancelDropsAWaitingItemAtOnceOnTheThreadThatCalls) {

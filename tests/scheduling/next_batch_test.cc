@@ -106,74 +106,119 @@ TEST_F(SchedulerTest, ABatchThatFailedTeachesNothing) {
   EXPECT_EQ(queue(0).cost.Expected(1), 10 * ms);
 }
 
-// Three runners with a core each, and a model that takes 10 ms on one of them.
+// Eight runners with a core each, and a model that takes 10 ms on one of them.
 class LoneBatchTest : public SchedulerTest {
  protected:
-  void SetUp() override {
-    Start({.runners = 3, .cores_of_lone = 3});
-    Add(Known(kOne, Flat(10 * ms)));
-    Run();
+  void SetUp() override { AddLone(Known(kOne, Flat(10 * ms))); }
+  int AddLone(CostModel cost, int cores_of_lone = 8) {
+    if (queues().empty()) Start({.runners = 8});
+    return scheduler->AddModel(1000, std::move(cost), cores_of_lone);
   }
   Scheduler::Batch Begin(int model = 0) {
     Push(absl::Seconds(1), model);
     return scheduler->Next(now);
   }
-  // Begins a batch and ends it; whether it had all cores.
-  bool Run(absl::Duration takes = 10 * ms, int model = 0) {
+  // Begins a batch of so many images and ends it; how many cores it had.
+  int Run(absl::Duration takes = 10 * ms, int model = 0, int images = 1, bool ok = true) {
+    for (int i = 1; i < images; ++i) Push(absl::Seconds(1), model);
     const Scheduler::Batch batch = Begin(model);
-    scheduler->Ended(batch.run, now += takes);
-    return batch.alone;
+    EXPECT_THAT(batch.requests, SizeIs(images));
+    scheduler->Ended(batch.run, now += takes, ok);
+    return batch.cores;
   }
+  const std::vector<ModelQueue>& queues() const { return scheduler->device().models; }
 };
 
-TEST_F(LoneBatchTest, HasAllCores) { EXPECT_TRUE(Run()); }
+TEST_F(LoneBatchTest, HasTwoFourOrEightCoresAtTwoMillisecondsEach) {
+  const auto cores = [&](absl::Duration takes, int cores_of_lone = 8) {
+    return Run(takes, AddLone(Known(kOne, Flat(takes)), cores_of_lone));
+  };
+  EXPECT_EQ(cores(3.9 * ms), 1);
+  EXPECT_EQ(cores(4 * ms), 2);
+  EXPECT_EQ(cores(7.9 * ms), 2);
+  EXPECT_EQ(cores(8 * ms), 4);
+  EXPECT_EQ(cores(16 * ms), 8);
+  EXPECT_EQ(cores(100 * ms), 8);
+  EXPECT_EQ(cores(100 * ms, /*cores_of_lone=*/2), 2);
+  EXPECT_EQ(cores(100 * ms, /*cores_of_lone=*/1), 1);
+}
 
-TEST_F(LoneBatchTest, HasAllCoresAfterAPauseToo) {
+TEST_F(LoneBatchTest, HasSeveralCoresAfterAPauseToo) {
   now += absl::Hours(1);
-  EXPECT_TRUE(Run());
+  EXPECT_EQ(Run(), 4);
 }
 
 TEST_F(LoneBatchTest, ABatchBesideAnotherHasOneCore) {
   Begin();
-  EXPECT_FALSE(Begin().alone);
+  EXPECT_EQ(Begin().cores, 1);
 }
 
 TEST_F(LoneBatchTest, ABatchBesideOtherWorkOfARunnerHasOneCore) {
   scheduler->Occupy(10 * ms, now);
-  EXPECT_FALSE(Begin().alone);
+  EXPECT_EQ(Begin().cores, 1);
 }
 
 TEST_F(LoneBatchTest, ABatchHasOneCoreWhileARequestIsDecoded) {
   ASSERT_EQ(Ask(absl::Seconds(1)).answer, Answer::kAdmitted);
-  EXPECT_FALSE(Begin().alone);
+  EXPECT_EQ(Begin().cores, 1);
 }
 
-TEST_F(LoneBatchTest, ABatchOfLessThanTwoMillisecondsACoreHasOne) {
-  const int quick = Add(Known(kOne, Flat(5.9 * ms)));
-  Run(5.9 * ms, quick);
-  EXPECT_FALSE(Run(5.9 * ms, quick));
-}
-
-TEST_F(LoneBatchTest, WhatABatchTakesOnAllCoresIsNotLearned) {
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Run(4 * ms));
+TEST_F(LoneBatchTest, WhatABatchTakesOnSeveralCoresIsNotLearned) {
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(Run(4 * ms), 4);
   EXPECT_EQ(queue(0).cost.Expected(1), 10 * ms);
 }
 
-TEST_F(LoneBatchTest, WhatABatchTakesBesideOneOnAllCoresIsNotLearned) {
+TEST_F(LoneBatchTest, WhatABatchTakesBesideOneOnSeveralCoresIsNotLearned) {
   for (int i = 0; i < 3; ++i) {
-    const Scheduler::Batch all = Begin(), beside = Begin();
-    ASSERT_TRUE(all.alone);
-    scheduler->Ended(all.run, now += 8 * ms);
-    scheduler->Ended(beside.run, now += 8 * ms);
+    const Scheduler::Batch lone = Begin(), beside = Begin();
+    ASSERT_EQ(lone.cores, 4);
+    EXPECT_FALSE(scheduler->Ended(lone.run, now += 8 * ms));
+    EXPECT_FALSE(scheduler->Ended(beside.run, now += 8 * ms));
   }
   EXPECT_EQ(queue(0).cost.Expected(1), 10 * ms);
 }
 
+TEST_F(LoneBatchTest, OnSeveralCoresConfirmsNothing) {
+  now += absl::Seconds(59);
+  Run(4 * ms);
+  now += absl::Seconds(2);
+  EXPECT_FALSE(queue(0).cost.Trusted(1, now));
+}
+
+TEST_F(LoneBatchTest, TheFirstOfASizeHasOneCore) {
+  const int unknown = AddLone(CostModel(kOne, {{1, 10 * ms}}));
+  EXPECT_EQ(Run(10 * ms, unknown), 1);
+  EXPECT_EQ(Run(10 * ms, unknown), 4);
+}
+
 TEST_F(LoneBatchTest, OneInSixteenHasOneCoreAndConfirmsWhatThatTakes) {
-  for (int i = 0; i < 15; ++i) ASSERT_TRUE(Run(4 * ms)) << i;
-  EXPECT_FALSE(Run(11 * ms));
+  for (int i = 0; i < 15; ++i) ASSERT_EQ(Run(4 * ms), 4) << i;
+  EXPECT_EQ(Run(11 * ms), 1);
   EXPECT_GT(queue(0).cost.Expected(1), 10 * ms);
-  EXPECT_TRUE(Run());
+  EXPECT_EQ(Run(), 4);
+}
+
+TEST_F(LoneBatchTest, ASurpriseIsLookedAtByTheNext) {
+  for (int i = 0; i < 15; ++i) Run(4 * ms);
+  Run(20 * ms);
+  EXPECT_EQ(Run(20 * ms), 1);
+  EXPECT_EQ(queue(0).cost.Expected(1), 20 * ms);
+}
+
+TEST_F(LoneBatchTest, OneThatFailsConfirmsNothingSoTheNextHasOneCore) {
+  for (int i = 0; i < 15; ++i) Run(4 * ms);
+  EXPECT_EQ(Run(ms, /*model=*/0, /*images=*/1, /*ok=*/false), 1);
+  EXPECT_EQ(Run(), 1);
+  EXPECT_EQ(Run(), 4);
+}
+
+TEST_F(LoneBatchTest, EachOfSizesThatTakeTurnsIsConfirmed) {
+  const int two = AddLone(Known({1, 2}, Fixed(10 * ms, ms)));
+  int confirmed[] = {0, 0};
+  for (int i = 0; i < 16; ++i) {
+    for (int images : {1, 2}) confirmed[images - 1] += Run(11 * ms, two, images) == 1;
+  }
+  EXPECT_THAT(confirmed, ElementsAre(1, 1));
 }
 
 // A shared device on which eight images run, for 17 ms.
