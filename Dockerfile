@@ -1,7 +1,7 @@
 # The server as an image, for a CPU or for NVIDIA GPUs:
 #
-#   docker build --target cpu  -t patchserve:0.1.0-cpu  .
-#   docker build --target cuda -t patchserve:0.1.0-cuda .
+#   docker build --target cpu  -t patchserve:0.2.0-cpu  .
+#   docker build --target cuda -t patchserve:0.2.0-cuda .
 #
 # The image has the server, the libraries that it loads, their licences and the bundled models, and
 # nothing else: no shell, no package manager. It runs as user 10001 with a read-only root file system.
@@ -51,7 +51,7 @@ ARG CREATED=
 LABEL org.opencontainers.image.title="patchserve" \
       org.opencontainers.image.description="gRPC image classification of timm's ConvMixer and ViT checkpoints" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.version="0.2.0" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.created="${CREATED}"

@@ -119,9 +119,12 @@ def parts_section(parts, resampling, pillow):
     each = {(model, precision, int(n)): number(ms / int(n)) for model, precision, n, ms in forward}
     networks = [[model, precision, *(each.get((model, precision, n), "") for n in batches)]
                 for model, precision in dict.fromkeys((model, precision) for model, precision, _, _ in forward)]
-    items = [[{"PushAndNext": "the rule", "ThroughExecutor": "the executor"}[benchmark],
-              {"linear": "one", "flat": "up to 32"}[rest[0]], rest[1], f"{1e6 / parts[name]['items_per_s']:.2f}"]
-             for name, (benchmark, *rest) in names.items() if benchmark in ("PushAndNext", "ThroughExecutor")]
+    acts = {"Admit": "admit", "Ready": "ready to run", "EndAndNext": "a batch ends, the next one", "Life": "all of an item's life"}
+    micros = {key: 1e6 / figures["items_per_s"] if figures["items_per_s"] else 1e3 * figures["wall_ms"] for key, figures in parts.items()}
+    items = [[acts[name], {"cpu": "CPU", "gpu": "GPU"}[device], waiting, f"{micros[key]:.2f}"]
+             for key, (name, *rest) in names.items() if name in acts and rest[1] == "alike" for device, _, waiting in [rest[:3]]]
+    executor = [[rest[1], f"{micros[key]:.2f}"]
+                for key, (name, *rest) in names.items() if name == "ThroughExecutor"]
     answer = [[{"RankLogits": "softmax, ranking", "BuildResponse": "and the message, serialised"}[benchmark], rest[0],
                f"{parts[name]['cpu_ms'] * 1e3:.2f}"]
               for name, (benchmark, *rest) in names.items() if benchmark in ("RankLogits", "BuildResponse")]
@@ -146,11 +149,13 @@ A network's forward on one core, ms an image by batch size:
 
 {table(["<model", "<precision", *map(str, batches)], networks)}
 
-The scheduler, µs an item. "The rule" decides (`Push` and `Next`) with so many in the queue, its model running images one by
-one or in batches; "the executor" is wall time from the first of so many pushes to the last answer of a model that
-does nothing, threads' waking included.
+The scheduler, µs, with so many that wait with alike deadlines, in batches of up to 8 on a CPU and 128 on a GPU:
 
-{table(["<what", "<batches of", "queued", "µs an item"], items)}
+{table(["<what", "<costs of", "waiting", "µs"], items)}
+
+Through the executor, threads' waking included, µs an item, from the first of so many pushes to the last answer of a model that does nothing:
+
+{table(["pushed", "µs an item"], executor)}
 
 The answer, top-5:
 

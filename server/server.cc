@@ -21,6 +21,7 @@
 #include "server/model_loader.h"
 #include "server/net/descriptor_limit.h"
 #include "spdlog/spdlog.h"
+#include "version.h"
 
 namespace patchserve {
 namespace {

@@ -22,7 +22,7 @@ struct ModelSettings {
   bool apply_orientation = true;
   bool fast_decode = false;    // large JPEGs at a fraction of their size
   bool deterministic = false;  // answers don't depend on what they are batched with
-  bool fused_kernels = false;  // on GPUs, our own where they are faster
+  bool fused_kernels = false;  // on GPUs, our own where they fit (linear layers: are faster)
 };
 
 struct Config {

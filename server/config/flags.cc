@@ -15,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "server/config/environment.h"
+#include "version.h"
 
 ABSL_FLAG(std::string, address, "127.0.0.1:8001", "Where gRPC is served.");
 ABSL_FLAG(std::string, metrics_address, "127.0.0.1:8002",
@@ -45,8 +46,9 @@ ABSL_FLAG(int64_t, gpu_memory, 0,
           "smaller batches. 0: 90 % of what is free at the start.");
 ABSL_FLAG(
     bool, fused_kernels, false,
-    "Experimental: on NVIDIA GPUs, networks in bfloat16 and float16 run by our own kernels where "
-    "those are faster; false: by LibTorch's alone.");
+    "Experimental: on NVIDIA GPUs, networks in bfloat16 and float16 run by our own kernels: linear "
+    "layers where those are measured to be faster, depthwise convolutions and norms wherever the "
+    "kernels fit. false: by LibTorch's alone.");
 ABSL_FLAG(int, runners, 0,
           "Batches that run at once on the device. 0: one a core on a CPU, 2 on a GPU.");
 ABSL_FLAG(int, decode_threads, 0, "Threads that decode images. 0: one a core.");

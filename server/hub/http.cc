@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/hub/url.h"
+#include "version.h"
 
 namespace patchserve {
 namespace {

@@ -86,9 +86,17 @@ std::string TakeLogin(std::string& url) {
   return login;
 }
 
-std::string WithoutSecrets(std::string url) {
-  TakeLogin(url);
-  return url.substr(0, url.find_first_of("?#"));
+std::string WithoutSecrets(std::string text) {
+  if (const Url url = Parse(text); url != nullptr) {
+    for (const CURLUPart secret :
+         {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY, CURLUPART_FRAGMENT}) {
+      curl_url_set(url.get(), secret, nullptr, 0);
+    }
+    char* shown = nullptr;
+    if (curl_url_get(url.get(), CURLUPART_URL, &shown, 0) == CURLUE_OK) return Taken(shown);
+  }
+  TakeLogin(text);  // it is relative, or none
+  return text.substr(0, text.find_first_of("?#"));
 }
 
 std::string EscapeUrlComponent(const std::string& text) {

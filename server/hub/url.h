@@ -23,7 +23,7 @@ std::string TakeLogin(std::string& url);
 
 // A URL as messages show it: without "user:password@" and what follows a '?' or '#', which may be a
 // signature that gives access.
-std::string WithoutSecrets(std::string url);
+std::string WithoutSecrets(std::string text);
 
 // For one component of a path: all but letters, digits, '-', '.', '_' and '~' as %XX.
 std::string EscapeUrlComponent(const std::string& text);

@@ -9,6 +9,8 @@
 #include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "server/base/mutex.h"
 #include "server/base/quote.h"
+#include "server/rpc/parsed_method.h"
+#include "server/rpc/status.h"
 
 namespace patchserve {
 namespace {
@@ -83,45 +85,57 @@ Response Answer(const Request& request, const std::vector<std::string>& services
 }
 
 // One call: request by request, so that no more than one answer waits to be read.
-class Reflecting final : public grpc::ServerBidiReactor<Request, Response>, private OpenStream {
+class Reflecting final : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>,
+                         private OpenStream {
  public:
   Reflecting(const std::vector<std::string>& services, OpenCalls& open_calls)
       : services_(services), open_calls_(open_calls) {
-    StartRead(&request_);
+    StartRead(&message_);
     open_calls_.Opened(this);
   }
 
   void OnReadDone(bool ok) override {
+    if (!ok) return End(absl::OkStatus());
+    Request request;
+    // A name has some dozen letters. DescriptorPool takes time by their square for one that isn't
+    // there, under a lock.
+    if (message_.Length() > kLongest) {
+      return End(absl::InvalidArgumentError(
+          absl::StrCat("a question about the services has at most ", kLongest, " bytes")));
+    }
+    if (!grpc::SerializationTraits<Request>::Deserialize(&message_, &request).ok()) {
+      return End(Unparsable());
+    }
+    response_ = Answer(request, services_);
     Lock lock(mutex_);
-    if (!ok) return End(grpc::Status::OK);
-    if (ended_) return;
-    response_ = Answer(request_, services_);
-    StartWrite(&response_);
+    if (!ended_) StartWrite(&response_);
   }
   void OnWriteDone(bool ok) override {
+    if (!ok) return End(absl::CancelledError());
+    response_ = {};
     Lock lock(mutex_);
-    if (!ok) return End(grpc::Status::CANCELLED);
-    if (!ended_) StartRead(&request_);
+    if (!ended_) StartRead(&message_);
   }
   void OnDone() override {
     open_calls_.Closed(this);
+    { Lock lock(mutex_); }  // End may still be leaving
     delete this;
   }
 
  private:
-  void Drain() override {
+  static constexpr size_t kLongest = 1024;
+
+  void Drain() override { End(absl::UnavailableError("the server is shutting down")); }
+  void End(const absl::Status& status) {
     Lock lock(mutex_);
-    End({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
-  }
-  void End(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (!std::exchange(ended_, true)) Finish(status);
+    if (!std::exchange(ended_, true)) Finish(ToGrpc(status));
   }
 
   const std::vector<std::string>& services_;
   OpenCalls& open_calls_;
-  Mutex mutex_;
-  Request request_;
+  grpc::ByteBuffer message_;
   Response response_;
+  Mutex mutex_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
@@ -134,7 +148,7 @@ ReflectionService::ReflectionService(const std::string& version, std::vector<std
   AddMethod(new grpc::internal::RpcServiceMethod(
       method_.c_str(), grpc::internal::RpcMethod::BIDI_STREAMING, /*handler=*/nullptr));
   MarkMethodCallback(
-      0, new grpc::internal::CallbackBidiHandler<Request, Response>(
+      0, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, Response>(
              [services = std::move(services), &open_calls](grpc::CallbackServerContext*) {
                return new Reflecting(services, open_calls);
              }));

@@ -74,6 +74,9 @@ class SchemaTest(unittest.TestCase):
         self.refused(f"{{{kserve}, modelVolume: {{mountPath: /m, source: {{emptyDir: {{}}}}}}}}", "modelVolume")
         self.refused(f"{{{kserve}, models: [/mine]}}", "kserve.services")
         self.refused(f"{{{kserve}, hub: {{cache: {{emptyDir: {{}}}}}}}}", "storageUri")
+        self.refused(f"{{{kserve}, hub: {{tokenSecret: mine}}}}", "storageUri")
+        self.refused(f"{{{kserve}, networkPolicy: {{clients: [{{podSelector: {{}}}}]}}}}", "networkPolicy")
+        self.refused(f"{{{kserve}, service: {{port: 80}}}}", "service.port")
         self.refused(f"{{{kserve}, sidecars: [{{name: a, image: b}}]}}", "sidecars")
 
 

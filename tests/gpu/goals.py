@@ -50,26 +50,41 @@ def _engine(data):
                    _find(data, "speed at 128", model=model).get("ratio_to_best"), False)
 
 
+def _ratio(part, whole):
+    """None where a figure is missing or there is nothing to divide by."""
+    return part / whole if part is not None and whole else None
+
+
 def _served(data):
     cells = data.get("served", [])
     models = list(dict.fromkeys(row["model"] for row in cells if "model" in row)) or list(PROTOTYPE)[:3]
     for model in models:
-        small = [row for row in cells if row.get("model") == model and row["photo"] == "224x224"]
-        best = max((row["answers_per_s"] for row in small), default=None)
-        engine = max((row["engine"] for row in data.get("speed", []) if row["model"] == model), default=None)
+        def cell(callers, photo="224x224", model=model):
+            return _find(data, "served", model=model, photo=photo, callers=callers)
+
+        best = _largest(cells, "answers_per_s", model=model, photo="224x224")
         yield (f"served, {model}, 224x224: part of the engine's images/s", OF_THE_ENGINE,
-               best / engine if best is not None and engine else None, False)
-        yield (f"served, {model}, 224x224, 1024 callers: part of the time that the device is busy", BUSY,
-               _find(data, "served", model=model, photo="224x224", callers=1024).get("device_busy"), False)
-        lone = _find(data, "served", model=model, photo="224x224", callers=1)
-        # A caller that asks again at once: the mean of its times, as the stages' are means.
-        yield (f"served, {model}, a lone request: ms beyond decoding and the network", OVERHEAD_MS,
-               1e3 / lone["answers_per_s"] - lone["decode_ms"] - lone["run_ms"] if lone else None, True)
-        half = next((row for row in small if row["callers"] == "half"), {})
-        yield (f"served, {model}, half load: p99 by p50", P99_TO_P50, half["p99_ms"] / half["p50_ms"] if half else None, True)
-    yield (f"served, {models[0]}, 500x375, 1024 callers: decoding threads that are busy",
+               _ratio(best, _largest(data.get("speed", []), "engine", model=model)), False)
+        yield (f"served, {model}, 224x224, 1024 callers: part of the time that the GPU is busy (NVML)", BUSY,
+               cell(1024).get("gpu_busy"), False)
+        yield f"served, {model}, a lone request: ms beyond decoding and the network", OVERHEAD_MS, _overhead_ms(cell(1)), True
+        half = cell("half")
+        yield f"served, {model}, half load: p99 by p50", P99_TO_P50, _ratio(half.get("p99_ms"), half.get("p50_ms")), True
+    yield (f"served, {models[0]}, 500x375, 1024 callers: cores' worth of decoding threads' CPU time",
            _find(data, "machine").get("cores", 0) - SPARE_CORES,
-           _find(data, "served", model=models[0], photo="500x375", callers=1024).get("decoding"), False)
+           _find(data, "served", model=models[0], photo="500x375", callers=1024).get("decoding_cores"), False)
+
+
+def _largest(rows, figure_of, **wanted):
+    return max((row[figure_of] for row in rows if wanted.items() <= row.items() and row.get(figure_of) is not None),
+               default=None)
+
+
+def _overhead_ms(lone):
+    """Of a caller that asks again at once: the mean of its times, as the stages' are means. None: no answers."""
+    if not lone.get("answers_per_s") or None in (lone.get("decode_ms"), lone.get("run_ms")):
+        return None
+    return 1e3 / lone["answers_per_s"] - lone["decode_ms"] - lone["run_ms"]
 
 
 def _warm_up(data):

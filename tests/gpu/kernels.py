@@ -12,7 +12,7 @@ def run(check):
     if check.device == "cpu":
         check.row("kernels", result="need a GPU")
         return
-    done = subprocess.run([str(check.bin / "kernel_check")], capture_output=True, text=True, timeout=90)
+    done = subprocess.run([str(check.bin / "kernel_check")], capture_output=True, text=True, timeout=check.seconds(90))
     for line in done.stdout.splitlines():
         check.row("kernels", **json.loads(line))
     if done.returncode:
@@ -26,7 +26,8 @@ def sanitized(check):
         return
     for tool, kernels in SANITIZERS.items():
         done = subprocess.run(["compute-sanitizer", f"--tool={tool}", "--error-exitcode=9", str(check.bin / "kernel_check"),
-                               "--few", *kernels], capture_output=True, text=True, timeout=60)
+                               "--few", *kernels], capture_output=True, text=True,
+                              timeout=check.seconds(60))
         refused = "Device not supported" in done.stdout + done.stderr
         check.row("sanitizer", tool=tool, kernels=kernels or "all",
                   result="doesn't work on this machine" if refused else f"exit {done.returncode}")

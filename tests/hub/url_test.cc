@@ -47,6 +47,10 @@ TEST(UrlTest, MessagesHaveNoLoginAndNoSignature) {
   EXPECT_EQ(WithoutSecrets("https://me:secret@hub:81/a/b?signature=secret"), "https://hub:81/a/b");
   EXPECT_EQ(WithoutSecrets("//me:secret@hub/a#secret"), "//hub/a");
   EXPECT_EQ(WithoutSecrets("a/b@c"), "a/b@c");
+  for (const char* odd :
+       {"http:/me:secret@hub/a", "http:///me:secret@hub/a", "HTTP://me:secret@hub/a"}) {
+    EXPECT_THAT(WithoutSecrets(odd), Not(HasSubstr("secret"))) << odd;
+  }
   EXPECT_THAT(ResolveUrl("https://me:secret@hub/?secret", "http://me:secret@hub/?secret").status(),
               Property(&absl::Status::message, Not(HasSubstr("secret"))));
 }

@@ -51,7 +51,7 @@ class CallWatchTest : public ::testing::Test {
   }
 
   HealthService health;
-  v1::ImageClassification::Service synchronous;  // as gRPC's reflection is; it knows no method
+  v1::ImageClassification::Service synchronous;  // as gRPC's own services are; it knows no method
   std::shared_ptr<CallWatch> watch;
   std::unique_ptr<grpc::Server> server;
   std::shared_ptr<grpc::Channel> channel;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "grpc/reflection/v1/reflection.grpc.pb.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "patchserve/v1/classification.pb.h"
 
 namespace patchserve {
@@ -29,8 +30,9 @@ class ReflectionServiceTest : public ::testing::Test {
     builder.RegisterService(&service_);
     builder.RegisterService(&alpha_);
     server_ = builder.BuildAndStart();
-    stub_ = grpc::reflection::v1::ServerReflection::NewStub(
-        grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));
+    channel_ =
+        grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
+    stub_ = grpc::reflection::v1::ServerReflection::NewStub(channel_);
   }
 
   Response Ask(const Request& request) {
@@ -48,6 +50,7 @@ class ReflectionServiceTest : public ::testing::Test {
   ReflectionService service_{"v1", {"patchserve.v1.ImageClassification"}, open_calls_};
   ReflectionService alpha_{"v1alpha", {}, open_calls_};
   std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<grpc::reflection::v1::ServerReflection::Stub> stub_;
 };
 
@@ -93,6 +96,34 @@ TEST_F(ReflectionServiceTest, WhatIsNotThereIsNamed) {
   EXPECT_EQ(ErrorOf(request), grpc::StatusCode::NOT_FOUND);
   request.clear_message_request();
   EXPECT_EQ(ErrorOf(request), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ReflectionServiceTest, AQuestionIsShortAndCanBeParsed) {
+  const auto ends = [this](const std::string& bytes) {
+    grpc::ClientContext context;
+    const grpc::Slice slice(bytes);
+    const grpc::ByteBuffer message(&slice, 1);
+    grpc::ByteBuffer answer;
+    grpc::CompletionQueue queue;
+    grpc::Status status;
+    grpc::GenericStub stub(channel_);
+    const auto call = stub.PrepareUnaryCall(
+        &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", message,
+        &queue);
+    call->StartCall();
+    call->Finish(&answer, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    return status;
+  };
+  Request request;
+  request.set_list_services("");
+  EXPECT_EQ(ends(request.SerializeAsString()).error_code(), grpc::StatusCode::OK);
+  // DescriptorPool would look at it for hours.
+  request.set_file_containing_symbol(std::string(1 << 20, '.'));
+  EXPECT_EQ(ends(request.SerializeAsString()).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(ends("\xff").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(ReflectionServiceTest, NoMessageHasExtensions) {
