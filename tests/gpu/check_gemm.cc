@@ -181,6 +181,7 @@ int CheckGemms(const Checked& checked) {
   const GemmShape any = {.m = 1, .n = 8, .k = 8};
   const std::string tiles = absl::StrFormat(", \"tiles\": %d", checked.kernels.gemm_tiles(any));
   Tally tally(checked.kernels);
+  const std::vector<GemmShape> epilogues = Epilogues(checked.kernels);
   std::vector<GemmShape> sizes = Sizes();
   if (checked.few) sizes = {{.m = 129, .n = 200, .k = 72}};
   for (GemmShape shape : sizes) {

@@ -150,8 +150,9 @@ TEST_F(CudaGemmEpilogueTest, EachActivationFollowsTheBias) {
 }
 
 TEST_F(CudaGemmEpilogueTest, ABatchNormIsScaleTimesTheActivationPlusShift) {
-  ExpectActivationNorm<Activation::kGelu>();
-  ExpectActivationNorm<Activation::kRelu>();
+  for (const auto& [name, activation] : kActivations) {
+    WithConstant(activation, [this](auto constant) { ExpectActivationNorm<constant()>(); });
+  }
 }
 
 TEST_F(CudaGemmEpilogueTest, TheResidualIsAddedInFloat32) {
