@@ -22,16 +22,18 @@ namespace {
 // What may be read or written by mistake behind a matrix.
 constexpr int64_t kRowsBehind = 8;
 
-// All that can follow a product.
-std::vector<std::pair<GemmThen, Activation>> Epilogues() {
-  std::vector<std::pair<GemmThen, Activation>> all = {{GemmThen::kNothing, {}},
-                                                      {GemmThen::kResidual, {}}};
-  for (const auto& [name, activation] : kActivations) {
-    all.emplace_back(GemmThen::kActivation, activation);
+// All that can follow a product in one of `kernels`.
+std::vector<GemmShape> Epilogues(const Kernels& kernels) {
+  std::vector<GemmShape> epilogues = {{.then = GemmThen::kNothing}, {.then = GemmThen::kResidual}};
+  for (const GemmThen then : {GemmThen::kActivation, GemmThen::kActivationNorm}) {
+    for (const auto& [name, activation] : kActivations) epilogues.push_back({then, activation});
   }
-  all.emplace_back(GemmThen::kActivationNorm, Activation::kGelu);
-  all.emplace_back(GemmThen::kActivationNorm, Activation::kRelu);
-  return all;
+  std::erase_if(epilogues, [&](GemmShape shape) {
+    shape.m = 1;
+    shape.n = shape.k = 8;
+    return kernels.gemm_tiles(shape) == 0;
+  });
+  return epilogues;
 }
 
 std::string Describe(const GemmShape& s, int tile) {
@@ -186,9 +188,9 @@ int CheckGemms(const Checked& checked) {
   if (checked.few) sizes = {{.m = 129, .n = 200, .k = 72}};
   for (GemmShape shape : sizes) {
     bool with_bias = true;
-    for (const auto& [then, activation] : Epilogues()) {
-      shape.then = then;
-      shape.activation = activation;
+    for (const GemmShape& epilogue : epilogues) {
+      shape.then = epilogue.then;
+      shape.activation = epilogue.activation;
       Check(checked, shape, with_bias, tally);
       with_bias = !with_bias;
     }
