@@ -14,12 +14,12 @@
 # make cuda      compile the kernels for NVIDIA GPUs, on any machine, and test what of them runs on a CPU; CUDA=FULL: for all cards
 # make fuzz      throw random bytes at what reads files: RUNS times at each parser
 # make conformance  compare every network, transform and decoder with timm and Pillow; writes docs/fidelity.md
-# make conformance-oip  Triton's, KServe's and other clients, unmodified, against the server; 2 minutes
+# make conformance-oip  Triton's, KServe's and other clients, unmodified, and client/examples, against the server
 # make sanitize  under the address sanitizer what reads files, under the thread sanitizer what shares
-#                state: 11 minutes
+#                state
 # make sanitize-all  the same, and every test under the address sanitizer
 # make flaky     every test 20 times beside a busy core; TESTS='rpc_tests net_tests' picks programs
-# make format    clang-format every source file
+# make format    clang-format every source file; make check-format: say which it would change
 # make check-scripts  ruff, shellcheck and hadolint on the scripts and the Dockerfile; the tests of tools/
 # make check-clang  with Clang: what mutexes guard is used under them alone; clang-tidy on what changed
 # make help      this list
@@ -153,10 +153,10 @@ flaky: test-deps build
 	PATH="$(DEPS)/promtool/usr/bin:$$PATH" tests/flaky.sh $(BUILD)/bin 20 $(TESTS)
 
 format:
-	clang-format -i $(SOURCES)
+	@clang-format -i $(SOURCES)
 
 check-format:
-	clang-format --dry-run -Werror $(SOURCES)
+	@clang-format --dry-run -Werror $(SOURCES)
 
 check-scripts:
 	tools/lint/scripts.sh

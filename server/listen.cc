@@ -36,22 +36,21 @@ ConnectionLimits Limits(const Transport& transport, int64_t max_message_bytes) {
           .max_memory_bytes = transport.max_grpc_memory};
 }
 
-void ShowTls(const std::string& certificate, Metrics& metrics) {
-  // gRPC doesn't say when it has read a new one: a scrape finds out. One at a time.
+void ShowTls(const Credentials& files, Metrics& metrics) {
+  // gRPC doesn't say when it has read new ones: a scrape finds out. One at a time.
   metrics.ShowCertificateEnd(
-      [&metrics, certificate,
-       known = CertificateEnd(certificate)]() mutable -> std::optional<absl::Time> {
-        const auto end = CertificateEnd(certificate);
-        if (end != known && end.ok()) {
-          spdlog::info("{} is a new certificate, which ends at {}", certificate,
-                       absl::FormatTime(*end, absl::UTCTimeZone()));
-        } else if (end != known) {
-          spdlog::error("the certificate can't be read: {}", std::string(end.status().message()));
+      [&metrics, files, known = CheckTlsFiles(files)]() mutable -> std::optional<absl::Time> {
+        const auto now = CheckTlsFiles(files);
+        if (now != known && now.ok()) {
+          spdlog::info("new TLS files fit: {} ends at {}", files.certificate,
+                       absl::FormatTime(now->end, absl::UTCTimeZone()));
+        } else if (now != known) {
+          spdlog::error("new TLS files are refused: {}", std::string(now.status().message()));
         }
-        if (end != known) metrics.CertificateChanged(end.ok());
-        known = end;
-        if (!end.ok()) return std::nullopt;
-        return *end;
+        if (now != known) metrics.CertificateChanged(now.ok());
+        known = now;
+        if (!now.ok()) return std::nullopt;
+        return now->end;
       });
   CountHandshakeFailures(
       [&metrics](const std::string& reason) { metrics.HandshakeFailed(reason); });
@@ -134,13 +133,13 @@ absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Servi
                              Metrics& metrics) {
   const Transport& transport = config.transport;
   const auto refused = [&metrics](const std::string& reason) { metrics.CallRefused(reason); };
-  ASSIGN_OR_RETURN(const auto credentials,
-                   MakeServerCredentials({.certificate = transport.tls_cert,
-                                          .key = transport.tls_key,
-                                          .client_ca = transport.tls_client_ca,
-                                          .tokens = std::move(tokens),
-                                          .refused = refused}));
-  if (!transport.tls_cert.empty()) ShowTls(transport.tls_cert, metrics);
+  const Credentials files = {.certificate = transport.tls_cert,
+                             .key = transport.tls_key,
+                             .client_ca = transport.tls_client_ca,
+                             .tokens = std::move(tokens),
+                             .refused = refused};
+  ASSIGN_OR_RETURN(const auto credentials, MakeServerCredentials(files));
+  if (!transport.tls_cert.empty()) ShowTls(files, metrics);
   Ports ports;
   grpc::ServerBuilder builder;
   for (grpc::Service* service : services) builder.RegisterService(service);

@@ -39,6 +39,7 @@ say() { printf 'deps: %s\n' "$*" >&2; }
 sudo=()
 ((EUID == 0)) || sudo=(sudo)
 
+[[ "${1:-}" == --tests ]] && packages+=(curl)
 [[ "${1:-}" == --fuzz ]] && packages+=(clang-14 libclang-rt-14-dev)
 if [[ "${1:-}" == --lint ]]; then
   packages+=(clang-14 clang-tidy-14)

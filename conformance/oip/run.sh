@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# make conformance-oip: unmodified clients of the Open Inference Protocol against the server
-# in BUILD/bin and the bundled models. Installs the clients: from PyPI into virtual
+# make conformance-oip: unmodified clients of the Open Inference Protocol, and client/examples, against
+# the server in BUILD/bin and the bundled models. Installs the clients: from PyPI into virtual
 # environments beside LibTorch, from the Go module proxy into BUILD/conformance/bin, and
 # perf_analyzer's one library from Debian, as root or with sudo.
 #   conformance/oip/run.sh BUILD
@@ -24,8 +24,10 @@ fi
 export GOBIN="$build/conformance/bin"
 go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.61
+go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 
-run_pytest "$tests/requirements-triton.txt" "$tests"/{wire,triton_client,go_clients,perf_analyzer}_test.py
+run_pytest "$tests/requirements-triton.txt" "$tests"/{wire,triton_client,go_clients,examples,perf_analyzer}_test.py
 run_pytest "$tests/requirements-kserve.txt" "$tests/kserve_client_test.py"
 if [[ -n "${TRITON_CLIENT:-}" ]]; then  # a checkout of triton-inference-server/client
   bench/python.sh "$tests/requirements-triton.txt" "$tests/triton_examples.py" "$TRITON_CLIENT" --build "$build"

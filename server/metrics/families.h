@@ -79,7 +79,7 @@ class Families {
       NewCounter("patchserve_handshakes_failed_total", "TLS handshakes that failed, by reason.");
   Family<Counter>& certificate_changes =
       NewCounter("patchserve_certificate_changes_total",
-                 "Changes of the server's certificate that a scrape saw, by result.");
+                 "Changes of certificate, key and client CA that a scrape saw, by result.");
   Family<Gauge>& certificate_end =
       NewGauge("patchserve_certificate_expiry_timestamp_seconds",
                "When the server's certificate ends, in seconds since 1970.");

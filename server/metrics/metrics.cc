@@ -77,7 +77,7 @@ class PrometheusMetrics : public Metrics {
          {"not_tls", "no_certificate", "bad_certificate", "refused_by_client", "other"}) {
       families_.handshakes_failed.Add({{"reason", reason}});
     }
-    for (const char* result : {"loaded", "unreadable"}) {
+    for (const char* result : {"loaded", "refused"}) {
       families_.certificate_changes.Add({{"result", result}});
     }
   }
@@ -122,8 +122,8 @@ class PrometheusMetrics : public Metrics {
   void HandshakeFailed(const std::string& reason) override {
     families_.handshakes_failed.Add({{"reason", reason}}).Increment();
   }
-  void CertificateChanged(bool readable) override {
-    families_.certificate_changes.Add({{"result", readable ? "loaded" : "unreadable"}}).Increment();
+  void CertificateChanged(bool fit) override {
+    families_.certificate_changes.Add({{"result", fit ? "loaded" : "refused"}}).Increment();
   }
   void ShowCertificateEnd(std::function<std::optional<absl::Time>()> end) override {
     Gauge& gauge = families_.certificate_end.Add({});

@@ -120,8 +120,9 @@ class Metrics {
   virtual void CallRefused(const std::string& reason) = 0;
   // patchserve_handshakes_failed_total: of TLS, by the reasons of rpc/handshake_failure.h.
   virtual void HandshakeFailed(const std::string& reason) = 0;
-  // patchserve_certificate_changes_total: there is another certificate, which can be read or not.
-  virtual void CertificateChanged(bool readable) = 0;
+  // patchserve_certificate_changes_total: certificate, key or client CA changed, and they fit
+  // together or not.
+  virtual void CertificateChanged(bool fit) = 0;
   // patchserve_certificate_expiry_timestamp_seconds: from now on each scrape asks `end`, which may
   // not know.
   virtual void ShowCertificateEnd(std::function<std::optional<absl::Time>()> end) = 0;

@@ -107,7 +107,7 @@ at::Tensor Linear::Activated(Activation activation, const at::Tensor& x) const {
       case Activation::kSilu:
         return PackedLinear(x, weight_, bias_, "swish", "");
       case Activation::kQuickGelu:
-        break;
+        break;  // oneDNN has none
     }
   }
   at::Tensor y = (*this)(x);

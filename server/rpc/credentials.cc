@@ -2,6 +2,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
@@ -34,8 +35,7 @@ Bio OpenPem(const std::string& pem) {
   return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
 }
 
-absl::StatusOr<X509Pointer> ReadCertificate(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string pem, ReadWholeFile(path));
+absl::StatusOr<X509Pointer> ParseCertificate(const std::string& path, const std::string& pem) {
   X509Pointer certificate(PEM_read_bio_X509(OpenPem(pem).get(), nullptr, nullptr, nullptr));
   ERR_clear_error();
   if (certificate == nullptr) {
@@ -45,8 +45,7 @@ absl::StatusOr<X509Pointer> ReadCertificate(const std::string& path) {
 }
 
 // An encrypted key isn't read: nobody is there to type its password.
-absl::StatusOr<KeyPointer> ReadKey(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string pem, ReadWholeFile(path));
+absl::StatusOr<KeyPointer> ParseKey(const std::string& path, const std::string& pem) {
   auto no_password = [](char*, int, int, void*) { return -1; };
   KeyPointer key(PEM_read_bio_PrivateKey(OpenPem(pem).get(), nullptr, no_password, nullptr));
   ERR_clear_error();
@@ -57,18 +56,11 @@ absl::StatusOr<KeyPointer> ReadKey(const std::string& path) {
   return key;
 }
 
-// gRPC itself would start with any files, and fail at each connection.
-absl::Status CheckFiles(const Credentials& files) {
-  ASSIGN_OR_RETURN(const X509Pointer certificate, ReadCertificate(files.certificate));
-  ASSIGN_OR_RETURN(const KeyPointer key, ReadKey(files.key));
-  const bool fits = X509_check_private_key(certificate.get(), key.get()) == 1;
-  ERR_clear_error();
-  if (!fits) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(files.key, " is not the key of ", files.certificate));
-  }
-  if (!files.client_ca.empty()) RETURN_IF_ERROR(ReadCertificate(files.client_ca).status());
-  return absl::OkStatus();
+std::string Sha256(const std::string& bytes) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
+  return std::string(digest, digest + size);
 }
 
 std::shared_ptr<grpc::ServerCredentials> MakeTls(const Credentials& files) {
@@ -100,7 +92,8 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     }
     return grpc::InsecureServerCredentials();
   }
-  RETURN_IF_ERROR(CheckFiles(files));
+  // gRPC itself would start with any files, and fail at each connection.
+  RETURN_IF_ERROR(CheckTlsFiles(files).status());
   std::shared_ptr<grpc::ServerCredentials> credentials = MakeTls(files);
   if (files.tokens != nullptr) {
     credentials->SetAuthMetadataProcessor(CheckTokens(files.tokens, files.refused));
@@ -108,13 +101,29 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
   return credentials;
 }
 
-absl::StatusOr<absl::Time> CertificateEnd(const std::string& path) {
-  ASSIGN_OR_RETURN(const X509Pointer certificate, ReadCertificate(path));
+absl::StatusOr<TlsFiles> CheckTlsFiles(const Credentials& files) {
+  ASSIGN_OR_RETURN(const std::string certificate_pem, ReadWholeFile(files.certificate));
+  ASSIGN_OR_RETURN(const X509Pointer certificate,
+                   ParseCertificate(files.certificate, certificate_pem));
+  ASSIGN_OR_RETURN(const std::string key_pem, ReadWholeFile(files.key));
+  ASSIGN_OR_RETURN(const KeyPointer key, ParseKey(files.key, key_pem));
+  const bool fits = X509_check_private_key(certificate.get(), key.get()) == 1;
+  ERR_clear_error();
+  if (!fits) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(files.key, " is not the key of ", files.certificate));
+  }
+  std::string client_ca_pem;
+  if (!files.client_ca.empty()) {
+    ASSIGN_OR_RETURN(client_ca_pem, ReadWholeFile(files.client_ca));
+    RETURN_IF_ERROR(ParseCertificate(files.client_ca, client_ca_pem).status());
+  }
   std::tm end{};
   if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " doesn't say when it ends"));
+    return absl::InvalidArgumentError(absl::StrCat(files.certificate, " doesn't say when it ends"));
   }
-  return absl::FromTM(end, absl::UTCTimeZone());
+  return TlsFiles{.digest = Sha256(absl::StrCat(certificate_pem, key_pem, client_ca_pem)),
+                  .end = absl::FromTM(end, absl::UTCTimeZone())};
 }
 
 }  // namespace patchserve

@@ -32,8 +32,15 @@ struct Credentials {
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const Credentials& files);
 
-// When the certificate at `path` ends to be valid.
-// Errors: as MakeServerCredentials.
-absl::StatusOr<absl::Time> CertificateEnd(const std::string& path);
+// What certificate, key and client CA are now.
+struct TlsFiles {
+  std::string digest;  // of the bytes of all three
+  absl::Time end;      // when the certificate ends to be valid
+
+  bool operator==(const TlsFiles&) const = default;
+};
+
+// Reads the files anew. Errors: those of MakeServerCredentials about files.
+absl::StatusOr<TlsFiles> CheckTlsFiles(const Credentials& files);
 
 }  // namespace patchserve

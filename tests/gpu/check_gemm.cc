@@ -22,17 +22,19 @@ namespace {
 // What may be read or written by mistake behind a matrix.
 constexpr int64_t kRowsBehind = 8;
 
-// All that can follow a product.
-constexpr std::pair<GemmThen, Activation> kEpilogues[] = {
-    {GemmThen::kNothing, {}},
-    {GemmThen::kResidual, {}},
-    {GemmThen::kActivation, Activation::kGelu},
-    {GemmThen::kActivation, Activation::kGeluTanh},
-    {GemmThen::kActivation, Activation::kQuickGelu},
-    {GemmThen::kActivation, Activation::kRelu},
-    {GemmThen::kActivation, Activation::kSilu},
-    {GemmThen::kActivationNorm, Activation::kGelu},
-    {GemmThen::kActivationNorm, Activation::kRelu}};
+// All that can follow a product in one of `kernels`.
+std::vector<GemmShape> Epilogues(const Kernels& kernels) {
+  std::vector<GemmShape> epilogues = {{.then = GemmThen::kNothing}, {.then = GemmThen::kResidual}};
+  for (const GemmThen then : {GemmThen::kActivation, GemmThen::kActivationNorm}) {
+    for (const auto& [name, activation] : kActivations) epilogues.push_back({then, activation});
+  }
+  std::erase_if(epilogues, [&](GemmShape shape) {
+    shape.m = 1;
+    shape.n = shape.k = 8;
+    return kernels.gemm_tiles(shape) == 0;
+  });
+  return epilogues;
+}
 
 std::string Describe(const GemmShape& s, int tile) {
   return absl::StrFormat("GEMM %dx%dx%d, then %d, activation %d, tile %d", s.m, s.n, s.k,
@@ -181,13 +183,14 @@ int CheckGemms(const Checked& checked) {
   const GemmShape any = {.m = 1, .n = 8, .k = 8};
   const std::string tiles = absl::StrFormat(", \"tiles\": %d", checked.kernels.gemm_tiles(any));
   Tally tally(checked.kernels);
+  const std::vector<GemmShape> epilogues = Epilogues(checked.kernels);
   std::vector<GemmShape> sizes = Sizes();
   if (checked.few) sizes = {{.m = 129, .n = 200, .k = 72}};
   for (GemmShape shape : sizes) {
     bool with_bias = true;
-    for (const auto& [then, activation] : kEpilogues) {
-      shape.then = then;
-      shape.activation = activation;
+    for (const GemmShape& epilogue : epilogues) {
+      shape.then = epilogue.then;
+      shape.activation = epilogue.activation;
       Check(checked, shape, with_bias, tally);
       with_bias = !with_bias;
     }

@@ -5,10 +5,15 @@
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
+#include <iterator>
+
 #include "tests/model/fake_kernels.h"
 
 namespace patchserve::cuda {
 namespace {
+
+// Nothing, a residual, each activation, and a norm after two of them.
+constexpr int kEpilogues = 4 + static_cast<int>(std::size(kActivations));
 
 class KernelCheckTest : public testing::Test {
  protected:
@@ -26,17 +31,17 @@ TEST_F(KernelCheckTest, KernelsThatAreRightPass) {
   EXPECT_EQ(CheckGemms(Few()), 0);
   EXPECT_EQ(CheckRowNorms(Few()), 0);
   EXPECT_EQ(CheckGather(Few()), 0);
-  EXPECT_EQ(fake_.gemms.size(), 9 * 2 + 2 * 2 * 12);  // epilogues by tiles, and the chains
+  EXPECT_EQ(fake_.gemms.size(), kEpilogues * 2 + 2 * 2 * 12);  // by tiles, and the chains
 }
 
 TEST_F(KernelCheckTest, ANumberThatIsWrongIsFoundInEveryEpilogue) {
   fake_.wrong_tile = 1;
-  EXPECT_EQ(CheckGemms(Few()), 9);
+  EXPECT_EQ(CheckGemms(Few()), kEpilogues);
 }
 
 TEST_F(KernelCheckTest, AKernelThatIsNotStartedIsWrong) {
   fake_.failing_tile = 0;
-  EXPECT_EQ(CheckGemms(Few()), 9 + 2 * 12);
+  EXPECT_EQ(CheckGemms(Few()), kEpilogues + 2 * 12);
 }
 
 TEST_F(KernelCheckTest, AResidualThatIsLeftOutIsFound) {

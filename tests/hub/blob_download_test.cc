@@ -12,6 +12,7 @@
 
 #include "server/hub/digest.h"
 #include "server/net/file_descriptor.h"
+#include "tests/eventually.h"
 #include "tests/hub/snapshot_fixture.h"
 
 namespace patchserve {
@@ -102,7 +103,7 @@ TEST_F(BlobDownloadTest, ADownloadThatWasEndedLoadsNothingAndGoesOnLater) {
 TEST_F(BlobDownloadTest, ADownloadThatHangsIsEndedByTheServersEnd) {
   hub_.Fault("kind=hold&file=model.safetensors&bytes=40000");
   std::thread other([this] {
-    while (Count("GET /") < 4) std::this_thread::yield();  // the fake has the request
+    Eventually("the fake has the request", [this] { return Count("GET /") >= 4; });
     cancelled_ = true;
   });
   EXPECT_THAT(Fetch(), IsError(absl::StatusCode::kCancelled, _));

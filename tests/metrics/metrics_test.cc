@@ -44,12 +44,12 @@ TEST_F(MetricsTest, TheUsualCodesAreShownBeforeTheyComeAndOthersAreNot) {
 TEST_F(MetricsTest, RefusedCallsFailedHandshakesAndNewCertificatesAreCountedByReason) {
   metrics->CallRefused("unknown_token");
   metrics->HandshakeFailed("not_tls");
-  metrics->CertificateChanged(/*readable=*/false);
+  metrics->CertificateChanged(/*fit=*/false);
   const std::string scrape = metrics->Scrape();
   EXPECT_THAT(scrape, HasSubstr("patchserve_unauthenticated_total{reason=\"unknown_token\"} 1\n"));
   EXPECT_THAT(scrape, HasSubstr("patchserve_handshakes_failed_total{reason=\"not_tls\"} 1\n"));
   EXPECT_THAT(scrape, HasSubstr("patchserve_certificate_changes_total{result=\"loaded\"} 0\n"));
-  EXPECT_THAT(scrape, HasSubstr("patchserve_certificate_changes_total{result=\"unreadable\"} 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("patchserve_certificate_changes_total{result=\"refused\"} 1\n"));
 }
 
 TEST_F(MetricsTest, TheCertificatesEndIsAskedForAtEachScrapeAndStaysWhereItIsntKnown) {

@@ -167,12 +167,27 @@ TEST_F(CredentialsTest, ATokenIsCalledByTheWordBeforeItOrByItsDigest) {
 }
 
 TEST_F(CredentialsTest, TheEndOfACertificateIsKnown) {
-  const std::string path = folder.Write("crt", ca.Issue(absl::Hours(48)).certificate);
-  const auto end = CertificateEnd(path);
-  ASSERT_TRUE(end.ok()) << end.status();
-  EXPECT_LE(*end, absl::Now() + absl::Hours(48));
-  EXPECT_GT(*end, absl::Now() + absl::Hours(47));
-  EXPECT_TRUE(absl::IsInvalidArgument(CertificateEnd(folder.Write("crt", "x")).status()));
+  Write(ca.Issue(absl::Hours(48)));
+  const auto now = CheckTlsFiles(files);
+  ASSERT_TRUE(now.ok()) << now.status();
+  EXPECT_LE(now->end, absl::Now() + absl::Hours(48));
+  EXPECT_GT(now->end, absl::Now() + absl::Hours(47));
+}
+
+TEST_F(CredentialsTest, FilesAreTheSameUntilOneOfThemChangesWhateverTheCertificatesEnd) {
+  const CertificateAndKey own = ca.Issue(), renewed = ca.Issue();
+  files.client_ca = folder.Write("ca.crt", ca.pem());
+  const auto digest = [this](const CertificateAndKey& pair) {
+    Write(pair);
+    return CheckTlsFiles(files).value_or(TlsFiles()).digest;
+  };
+  const std::string first = digest(own);
+  EXPECT_NE(first, "");
+  EXPECT_EQ(digest(own), first);
+  EXPECT_NE(digest(renewed), first);
+  EXPECT_NE(digest({own.certificate + ca.pem(), own.key}), first);  // its chain
+  folder.Write("ca.crt", other_ca.pem());
+  EXPECT_NE(digest(own), first);
 }
 
 TEST_F(CredentialsTest, ATokenThatIsTakenOutOfTheFileEndsToPass) {

@@ -16,6 +16,8 @@ using grpc::StatusCode;
 using inference::ModelInferRequest;
 using ::testing::HasSubstr;
 
+using InferErrorsTest = InferTest;
+
 struct BadRequest {
   const char* name;
   std::function<void(ModelInferRequest&)> spoil;  // a good request
@@ -304,7 +306,7 @@ grpc::Status CallOther(const std::shared_ptr<grpc::Channel>& channel, const std:
   return grpc::internal::BlockingUnaryCall(channel.get(), method, &context, request, &answer);
 }
 
-TEST_F(InferTest, TritonsOtherRpcsAreUnimplementedWithATextThatNamesThem) {
+TEST_F(InferErrorsTest, TritonsOtherRpcsAreUnimplementedWithATextThatNamesThem) {
   for (const char* name :
        {"SystemSharedMemoryStatus", "SystemSharedMemoryRegister", "CudaSharedMemoryStatus",
         "CudaSharedMemoryRegister", "TraceSetting", "LogSettings"}) {
@@ -314,7 +316,7 @@ TEST_F(InferTest, TritonsOtherRpcsAreUnimplementedWithATextThatNamesThem) {
   }
 }
 
-TEST_F(InferTest, NothingIsRegisteredSoUnregisteringSharedMemoryIsDone) {
+TEST_F(InferErrorsTest, NothingIsRegisteredSoUnregisteringSharedMemoryIsDone) {
   EXPECT_TRUE(CallOther(channel, "SystemSharedMemoryUnregister").ok());
   EXPECT_TRUE(CallOther(channel, "CudaSharedMemoryUnregister").ok());
 }

@@ -8,14 +8,16 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
-TEST_F(SchedulerTest, WithNothingReadyNothingRuns) {
+using NextBatchTest = SchedulerTest;
+
+TEST_F(NextBatchTest, WithNothingReadyNothingRuns) {
   Add(Known(kOne, Flat(10 * ms)));
   Ask(absl::Seconds(1));  // is being decoded
   EXPECT_EQ(scheduler->Next(now).model, -1);
   EXPECT_EQ(scheduler->ready(), 0);
 }
 
-TEST_F(SchedulerTest, TheEarliestDeadlineGoesFirst) {
+TEST_F(NextBatchTest, TheEarliestDeadlineGoesFirst) {
   Add(Known(kEight, Flat(10 * ms)));
   const int64_t second = Push(90 * ms), third = Push(120 * ms), first = Push(60 * ms);
   const Scheduler::Batch batch = scheduler->Next(now);
@@ -23,13 +25,13 @@ TEST_F(SchedulerTest, TheEarliestDeadlineGoesFirst) {
   EXPECT_EQ(batch.bucket, 4);
 }
 
-TEST_F(SchedulerTest, WhereTimeIsInProportionImagesRunOneByOne) {
+TEST_F(NextBatchTest, WhereTimeIsInProportionImagesRunOneByOne) {
   Add(Known(kEight, Linear(10 * ms)));
   for (int i = 0; i < 4; ++i) Push(absl::Seconds(1));
   EXPECT_THAT(scheduler->Next(now).requests, SizeIs(1));
 }
 
-TEST_F(SchedulerTest, ABatchThatDoesNotFillABucketTakesTheSmallerOneIfThatIsCheaperAnImage) {
+TEST_F(NextBatchTest, ABatchThatDoesNotFillABucketTakesTheSmallerOneIfThatIsCheaperAnImage) {
   // Five would run in eight: 8 ms more for one image more.
   Add(Known(kEight, Fixed(4 * ms, 2 * ms)));
   for (int i = 0; i < 5; ++i) Push(absl::Seconds(1));
@@ -38,7 +40,7 @@ TEST_F(SchedulerTest, ABatchThatDoesNotFillABucketTakesTheSmallerOneIfThatIsChea
   EXPECT_EQ(batch.bucket, 4);
 }
 
-TEST_F(SchedulerTest, ABucketWhoseTimeIsNotKnownIsTriedOnceAllHaveTimeForIt) {
+TEST_F(NextBatchTest, ABucketWhoseTimeIsNotKnownIsTriedOnceAllHaveTimeForIt) {
   Add(CostModel({1, 8}, {{1, 10 * ms}, {8, 10 * ms}}));
   for (int i = 0; i < 16; ++i) Push(25 * ms);
   EXPECT_EQ(scheduler->Next(now).bucket, 8);  // the price of one image isn't known, but no matter
@@ -49,7 +51,7 @@ TEST_F(SchedulerTest, ABucketWhoseTimeIsNotKnownIsTriedOnceAllHaveTimeForIt) {
   EXPECT_EQ(scheduler->Next(now).bucket, 1);  // both batches of eight can still follow
 }
 
-TEST_F(SchedulerTest, ARequestThatCanNotBeInTimeInItsBatchLeavesItToTheOthers) {
+TEST_F(NextBatchTest, ARequestThatCanNotBeInTimeInItsBatchLeavesItToTheOthers) {
   Add(Known(kEight, Fixed(10 * ms, ms)));
   const int run = scheduler->Occupy(absl::ZeroDuration(), now);
   const int64_t urgent = Push(30 * ms);
@@ -64,7 +66,7 @@ TEST_F(SchedulerTest, ARequestThatCanNotBeInTimeInItsBatchLeavesItToTheOthers) {
   EXPECT_GT(queue(0).margin.share(), margin);  // alone it would have been in time, and yet is lost
 }
 
-TEST_F(SchedulerTest, BatchesDoNotMixModelsAndTheOneThatIsDueFirstRuns) {
+TEST_F(NextBatchTest, BatchesDoNotMixModelsAndTheOneThatIsDueFirstRuns) {
   Add(Known(kEight, Flat(10 * ms)));
   Add(Known(kEight, Flat(50 * ms)));
   Push(100 * ms, 0);
@@ -74,7 +76,7 @@ TEST_F(SchedulerTest, BatchesDoNotMixModelsAndTheOneThatIsDueFirstRuns) {
   EXPECT_THAT(batch.requests, ElementsAre(urgent));
 }
 
-TEST_F(SchedulerTest, ARequestThatCanNotBeInTimeAnyMoreLeavesAndDoesNotRun) {
+TEST_F(NextBatchTest, ARequestThatCanNotBeInTimeAnyMoreLeavesAndDoesNotRun) {
   Add(Known(kOne, Flat(10 * ms)));
   const int64_t late = Push(15 * ms), other = Push(50 * ms);
   now += 8 * ms;
@@ -86,7 +88,7 @@ TEST_F(SchedulerTest, ARequestThatCanNotBeInTimeAnyMoreLeavesAndDoesNotRun) {
   EXPECT_GT(queue(0).margin.share(), margin);
 }
 
-TEST_F(SchedulerTest, RequestsThatLeaveLateRaiseTheMarginHoweverLargeBatchesAre) {
+TEST_F(NextBatchTest, RequestsThatLeaveLateRaiseTheMarginHoweverLargeBatchesAre) {
   Add(Known({1, 512}, Flat(10 * ms)));
   const double margin = queue(0).margin.share();
   for (int i = 0; i < 400; ++i) Push(15 * ms);
@@ -96,7 +98,7 @@ TEST_F(SchedulerTest, RequestsThatLeaveLateRaiseTheMarginHoweverLargeBatchesAre)
   EXPECT_GT(queue(0).margin.share(), margin);
 }
 
-TEST_F(SchedulerTest, ABatchThatFailedTeachesNothing) {
+TEST_F(NextBatchTest, ABatchThatFailedTeachesNothing) {
   Add(Known(kOne, Flat(10 * ms)));
   for (int i = 0; i < 3; ++i) {
     Push(absl::Seconds(1));
@@ -273,7 +275,7 @@ TEST_F(SharedDeviceTest, ANewcomerStartsWhenTheDeviceIsFree) {
   EXPECT_EQ(Ask(absl::Seconds(1)).wait, 17 * ms);
 }
 
-TEST_F(SchedulerTest, ARunnerDoesNotWaitForARequestThatIsBeingDecoded) {
+TEST_F(NextBatchTest, ARunnerDoesNotWaitForARequestThatIsBeingDecoded) {
   Add(Known(kOne, Flat(10 * ms)));
   const int64_t ready = Push(absl::Seconds(1));
   const Asking decoding = {.deadline = now + 100 * ms, .decode = 2 * ms};

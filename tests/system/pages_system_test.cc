@@ -80,5 +80,22 @@ TEST(PagesSystemTest, LinksToFilesLeadSomewhere) {
   }
 }
 
+// A step's files, each with the functions to look for in it: "`a/b.cc` (`First`, `Second`)".
+TEST(PagesSystemTest, TheFilesAndFunctionsInTheLifeOfARequestAreThere) {
+  const std::string map = Read(kSource / "server/README.md");
+  const size_t begin = map.find("\n| 0 | "), end = map.find("\n\n", begin);
+  ASSERT_NE(begin, std::string::npos);
+  const std::string steps = map.substr(begin, end - begin);
+  const std::regex regex("`([a-z_/]+\\.(?:h|cc|cu))`(?: \\(([A-Za-z:`, ]+)\\))?");
+  for (std::sregex_iterator i(steps.begin(), steps.end(), regex), last; i != last; ++i) {
+    const fs::path file = kSource / "server" / (*i)[1].str();
+    EXPECT_TRUE(fs::exists(file)) << file;
+    const std::string text = Read(file);
+    for (const std::string& function : Found((*i)[2].str(), "`([A-Za-z:]+)`")) {
+      EXPECT_THAT(text, testing::HasSubstr(function)) << file;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace patchserve

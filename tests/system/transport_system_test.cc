@@ -147,21 +147,21 @@ TEST_F(SecuredServerTest, RefusedCallersAreCountedAndLoggedAndAcceptedOnesNamed)
   EXPECT_EQ(Call(channel, kReflection, kToken), grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST_F(SecuredServerTest, ANewCertificateIsLoggedAndCountedWhenAScrapeSeesIt) {
+TEST_F(SecuredServerTest, NewTlsFilesAreLoggedAndCountedWhenAScrapeSeesThem) {
   Start({});
   HttpGet(server->metrics_address(), "/metrics");
-  EXPECT_THAT(server->log(), ::testing::Not(HasSubstr("certificate")));
+  EXPECT_THAT(server->log(), ::testing::Not(HasSubstr("TLS files")));
   const CertificateAndKey next = ca.Issue(absl::Hours(48));
   folder.Write("crt", next.certificate);
   folder.Write("key", next.key);
   HttpGet(server->metrics_address(), "/metrics");
-  EXPECT_TRUE(server->WaitForLog("crt is a new certificate, which ends at "));
-  folder.Write("crt", "");
+  EXPECT_TRUE(server->WaitForLog("new TLS files fit: "));
+  folder.Write("crt", ca.Issue(absl::Hours(72)).certificate);  // with the old key
   HttpGet(server->metrics_address(), "/metrics");
-  EXPECT_TRUE(server->WaitForLog("the certificate can't be read: "));
+  EXPECT_TRUE(server->WaitForLog("key is not the key of "));
   const std::string scrape = HttpGet(server->metrics_address(), "/metrics");
   EXPECT_THAT(scrape, HasSubstr("certificate_changes_total{result=\"loaded\"} 1\n"));
-  EXPECT_THAT(scrape, HasSubstr("certificate_changes_total{result=\"unreadable\"} 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("certificate_changes_total{result=\"refused\"} 1\n"));
 }
 
 TEST_F(SecuredServerTest, MessagesAndMetadataAreLimitedForTheOpenInferenceProtocolToo) {

@@ -1,7 +1,10 @@
-// Activations, as kernels compute them: three forms, of which one has parameters.
+// Activations, as kernels compute them: three forms, of which one has parameters. To add a form:
+// Curve, WithConstant and Activated here; nothing else names them all.
 #pragma once
 
 #include <math.h>
+
+#include <type_traits>
 
 #include "server/model/activation.h"
 #include "server/model/cuda/gpu.h"
@@ -18,6 +21,20 @@ struct ActivationCurve {
   Curve curve;
   float linear, cubic;
 };
+
+// run(std::integral_constant<Curve, curve>()): of a kernel that is compiled for each.
+template <typename Run>
+auto WithConstant(Curve curve, const Run& run) {
+  switch (curve) {
+    case Curve::kRelu:
+      return run(std::integral_constant<Curve, Curve::kRelu>());
+    case Curve::kGelu:
+      return run(std::integral_constant<Curve, Curve::kGelu>());
+    case Curve::kSigmoid:
+      break;
+  }
+  return run(std::integral_constant<Curve, Curve::kSigmoid>());
+}
 
 constexpr ActivationCurve CurveOf(Activation activation) {
   constexpr double kLog2E = 1.4426950408889634, kSqrt2OverPi = 0.7978845608028654;

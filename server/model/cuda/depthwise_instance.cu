@@ -16,15 +16,9 @@ __global__ void __launch_bounds__(32 * MostDepthwiseWarps(kGroups), kBlocks)
 
 template <typename T>
 const void* FunctionFor(Curve curve) {
-  switch (curve) {
-    case Curve::kRelu:
-      return reinterpret_cast<const void*>(RunDepthwiseKernel<T, Curve::kRelu>);
-    case Curve::kGelu:
-      return reinterpret_cast<const void*>(RunDepthwiseKernel<T, Curve::kGelu>);
-    case Curve::kSigmoid:
-      break;
-  }
-  return reinterpret_cast<const void*>(RunDepthwiseKernel<T, Curve::kSigmoid>);
+  return WithConstant(curve, [](auto constant) {
+    return reinterpret_cast<const void*>(RunDepthwiseKernel<T, decltype(constant)::value>);
+  });
 }
 
 }  // namespace

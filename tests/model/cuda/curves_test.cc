@@ -13,16 +13,10 @@ namespace patchserve::cuda {
 namespace {
 
 float OnGpu(Activation activation, float x) {
-  const auto [curve, linear, cubic] = CurveOf(activation);
-  switch (curve) {
-    case Curve::kRelu:
-      return Activated<EmulatedGpu, Curve::kRelu>(x, linear, cubic);
-    case Curve::kGelu:
-      return Activated<EmulatedGpu, Curve::kGelu>(x, linear, cubic);
-    case Curve::kSigmoid:
-      break;
-  }
-  return Activated<EmulatedGpu, Curve::kSigmoid>(x, linear, cubic);
+  const ActivationCurve as = CurveOf(activation);
+  return WithConstant(as.curve, [&](auto curve) {
+    return Activated<EmulatedGpu, curve()>(x, as.linear, as.cubic);
+  });
 }
 
 // bfloat16 keeps 8 bits of a result, float16 11: these errors are far below both.

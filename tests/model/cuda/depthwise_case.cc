@@ -26,20 +26,11 @@ using Body = void (*)(const DepthwiseLaunch&);
 
 template <typename T, int kKernel, int kGroups>
 Body BodyOf(Curve curve) {
-  static constexpr auto run = [](auto curve_of, const DepthwiseLaunch& launch) {
-    DepthwiseBlock<EmulatedGpu, T, kKernel, decltype(curve_of)::value, kGroups>(launch).Run();
-  };
-  switch (curve) {
-    case Curve::kRelu:
-      return
-          [](const DepthwiseLaunch& l) { run(std::integral_constant<Curve, Curve::kRelu>(), l); };
-    case Curve::kGelu:
-      return
-          [](const DepthwiseLaunch& l) { run(std::integral_constant<Curve, Curve::kGelu>(), l); };
-    case Curve::kSigmoid:
-      break;
-  }
-  return [](const DepthwiseLaunch& l) { run(std::integral_constant<Curve, Curve::kSigmoid>(), l); };
+  return WithConstant(curve, [](auto constant) -> Body {
+    return [](const DepthwiseLaunch& launch) {
+      DepthwiseBlock<EmulatedGpu, T, kKernel, decltype(constant)::value, kGroups>(launch).Run();
+    };
+  });
 }
 
 template <typename T, int... kOffsets>

@@ -144,16 +144,15 @@ TEST_F(CudaGemmEpilogueTest, TheBiasOfItsColumnIsAdded) {
 }
 
 TEST_F(CudaGemmEpilogueTest, EachActivationFollowsTheBias) {
-  ExpectActivation<Activation::kGelu>();
-  ExpectActivation<Activation::kGeluTanh>();
-  ExpectActivation<Activation::kQuickGelu>();
-  ExpectActivation<Activation::kRelu>();
-  ExpectActivation<Activation::kSilu>();
+  for (const auto& [name, value] : kActivations) {
+    WithConstant(value, [this](auto activation) { ExpectActivation<activation()>(); });
+  }
 }
 
 TEST_F(CudaGemmEpilogueTest, ABatchNormIsScaleTimesTheActivationPlusShift) {
-  ExpectActivationNorm<Activation::kGelu>();
-  ExpectActivationNorm<Activation::kRelu>();
+  for (const auto& [name, activation] : kActivations) {
+    WithConstant(activation, [this](auto constant) { ExpectActivationNorm<constant()>(); });
+  }
 }
 
 TEST_F(CudaGemmEpilogueTest, TheResidualIsAddedInFloat32) {
