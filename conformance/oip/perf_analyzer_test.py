@@ -51,8 +51,10 @@ def test_a_run_of_so_many_requests_is_counted_by_both(server, input_data):
     log = run(server.address, MODEL, *input_data, "--request-count", str(REQUESTS))
     after, did = statistics(server.address), server.metrics() - metrics_before
 
-    for label in ("Request count", "Inference count", "Successful request count"):
-        assert count(log, label) == REQUESTS, label
+    assert count(log, "Request count") == REQUESTS
+    for label in ("Inference count", "Successful request count"):
+        # Its first look at the server may come after its first requests.
+        assert 0.9 * REQUESTS < count(log, label) <= REQUESTS, label
     for part in ("success", "queue", "compute_input", "compute_infer", "compute_output"):
         grown = getattr(after.inference_stats, part).count - getattr(before.inference_stats, part).count
         assert grown == REQUESTS, part
