@@ -2,7 +2,6 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
@@ -14,6 +13,7 @@
 #include "grpcpp/security/tls_credentials_options.h"
 #include "server/base/read_file.h"
 #include "server/base/status.h"
+#include "server/rpc/sha256.h"
 
 namespace patchserve {
 namespace {
@@ -54,13 +54,6 @@ absl::StatusOr<KeyPointer> ParseKey(const std::string& path, const std::string& 
         absl::StrCat(path, " holds no private key in PEM format without a password"));
   }
   return key;
-}
-
-std::string Sha256(const std::string& bytes) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
-  return std::string(digest, digest + size);
 }
 
 std::shared_ptr<grpc::ServerCredentials> MakeTls(const Credentials& files) {

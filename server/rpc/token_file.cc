@@ -1,7 +1,5 @@
 #include "server/rpc/token_file.h"
 
-#include <openssl/sha.h>
-
 #include <memory>
 #include <utility>
 #include <vector>
@@ -17,6 +15,7 @@
 #include "server/base/read_file.h"
 #include "server/base/status.h"
 #include "server/base/steady_clock.h"
+#include "server/rpc/sha256.h"
 #include "spdlog/spdlog.h"
 
 namespace patchserve {
@@ -24,13 +23,6 @@ namespace {
 
 constexpr size_t kShortestToken = 16;
 constexpr absl::Duration kLookAgain = absl::Seconds(1);
-
-std::string Digest(absl::string_view token) {
-  std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(token.data()), token.size(),
-         reinterpret_cast<unsigned char*>(digest.data()));
-  return digest;
-}
 
 class TokenProcessor final : public grpc::AuthMetadataProcessor {
  public:
@@ -89,7 +81,7 @@ absl::StatusOr<TokenNames> ParseTokens(absl::string_view text) {
       return absl::InvalidArgumentError(
           absl::StrCat("a token has ", token.size(), " characters, fewer than ", kShortestToken));
     }
-    const std::string digest = Digest(token);
+    const std::string digest = Sha256(token);
     names[digest] = words.size() == 2 ? words.front() : absl::BytesToHexString(digest.substr(0, 4));
   }
   if (names.empty()) return absl::InvalidArgumentError("the file of tokens has none");
@@ -112,7 +104,7 @@ std::optional<std::string> TokenFile::NameOf(absl::string_view authorization) {
   LookAgain(SteadyNow());
   if (!absl::StartsWithIgnoreCase(authorization, "Bearer ")) return std::nullopt;
   const auto found =
-      names_.find(Digest(absl::StripLeadingAsciiWhitespace(authorization.substr(7))));
+      names_.find(Sha256(absl::StripLeadingAsciiWhitespace(authorization.substr(7))));
   if (found == names_.end()) return std::nullopt;
   return found->second;
 }

@@ -13,15 +13,6 @@
 namespace patchserve::cuda {
 namespace {
 
-uint16_t Rounded(HalfType type, float value) {
-  return type == HalfType::kBFloat16 ? EmulatedGpu::Pack(BFloat16(), value, 0)
-                                     : EmulatedGpu::Pack(Float16(), value, 0);
-}
-double Number(HalfType type, uint16_t half) {
-  return type == HalfType::kBFloat16 ? EmulatedGpu::First(BFloat16(), half)
-                                     : EmulatedGpu::First(Float16(), half);
-}
-
 using Body = void (*)(const DepthwiseLaunch&);
 
 template <typename T, int kKernel, int kGroups>

@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "server/model/cuda/gpu.h"
+#include "server/model/cuda/half_type.h"
 
 namespace patchserve::cuda {
 
@@ -106,6 +107,16 @@ void EmulatedGpu::MultiplyAdd(T type, float (&sums)[4], const uint32_t (&a)[4],
       sums[i] += product.a[row + i / 2 * 8][k] * product.b[k][pair + i % 2];
     }
   }
+}
+
+// A number in half precision, and back.
+inline uint16_t Rounded(HalfType type, float value) {
+  return type == HalfType::kBFloat16 ? EmulatedGpu::Pack(BFloat16(), value, 0)
+                                     : EmulatedGpu::Pack(Float16(), value, 0);
+}
+inline double Number(HalfType type, uint16_t half) {
+  return type == HalfType::kBFloat16 ? EmulatedGpu::First(BFloat16(), half)
+                                     : EmulatedGpu::First(Float16(), half);
 }
 
 }  // namespace patchserve::cuda

@@ -14,15 +14,6 @@ namespace {
 
 constexpr double kEpsilon = 1e-6;
 
-uint16_t Rounded(HalfType type, float value) {
-  return type == HalfType::kBFloat16 ? EmulatedGpu::Pack(BFloat16(), value, 0)
-                                     : EmulatedGpu::Pack(Float16(), value, 0);
-}
-double Number(HalfType type, uint16_t half) {
-  return type == HalfType::kBFloat16 ? EmulatedGpu::First(BFloat16(), half)
-                                     : EmulatedGpu::First(Float16(), half);
-}
-
 template <typename T, int kChunks = 1>
 void RunWarp(const RowNorm& norm) {
   if constexpr (kChunks < kMostRowNormChunks) {
