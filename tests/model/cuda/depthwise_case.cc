@@ -55,9 +55,9 @@ DepthwiseLayer::DepthwiseLayer(const DepthwiseCase& c) : c_(c) {
   std::normal_distribution<float> normal;
   in_.resize(c.images * c.height * c.width * c.channels);
   for (uint16_t& x : in_) x = Rounded(c.type, normal(random));
-  for (uint16_t x : in_) values_.push_back(Number(c.type, x));
+  for (uint16_t x : in_) values_.push_back(AsDouble(c.type, x));
   weight_.resize(c.channels * c.kernel * c.kernel);
-  for (float& w : weight_) w = Number(c.type, Rounded(c.type, normal(random) * 0.2f));
+  for (float& w : weight_) w = AsDouble(c.type, Rounded(c.type, normal(random) * 0.2f));
   bias_.resize(c.channels);
   for (float& b : bias_) b = normal(random);
   scale_.resize(c.channels);
@@ -123,7 +123,7 @@ void DepthwiseLayer::ExpectClose(const std::vector<uint16_t>& out) const {
       for (int64_t x = 0; x < c.width; ++x) {
         for (int64_t channel = 0; channel < c.channels; ++channel, ++i) {
           const double expected = Expected(image, y, x, channel);
-          const double got = Number(c.type, out[i]);
+          const double got = AsDouble(c.type, out[i]);
           if (std::abs(got - expected) <= rounding * std::abs(expected) + 1e-5) continue;
           if (++wrong > 3) continue;
           ADD_FAILURE() << "image " << image << ", row " << y << ", column " << x << ", channel "

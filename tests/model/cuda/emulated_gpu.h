@@ -114,7 +114,7 @@ inline uint16_t Rounded(HalfType type, float value) {
   return type == HalfType::kBFloat16 ? EmulatedGpu::Pack(BFloat16(), value, 0)
                                      : EmulatedGpu::Pack(Float16(), value, 0);
 }
-inline double Number(HalfType type, uint16_t half) {
+inline double AsDouble(HalfType type, uint16_t half) {
   return type == HalfType::kBFloat16 ? EmulatedGpu::First(BFloat16(), half)
                                      : EmulatedGpu::First(Float16(), half);
 }

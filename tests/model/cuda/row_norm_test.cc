@@ -68,17 +68,18 @@ struct Rows {
     for (int64_t row = 0; row < shape.rows; ++row) {
       const uint16_t* const x = &in[row * shape.dim];
       double mean = 0, squares = 0;
-      for (int64_t i = 0; i < shape.dim; ++i) mean += Number(shape.type, x[i]) / shape.dim;
+      for (int64_t i = 0; i < shape.dim; ++i) mean += AsDouble(shape.type, x[i]) / shape.dim;
       if (bias.empty()) mean = 0;
       for (int64_t i = 0; i < shape.dim; ++i) {
-        squares += std::pow(Number(shape.type, x[i]) - mean, 2) / shape.dim;
+        squares += std::pow(AsDouble(shape.type, x[i]) - mean, 2) / shape.dim;
       }
       for (int64_t i = 0; i < shape.dim; ++i) {
-        const double added = bias.empty() ? 0 : Number(shape.type, bias[i]);
-        const double expected = (Number(shape.type, x[i]) - mean) / std::sqrt(squares + kEpsilon) *
-                                    Number(shape.type, weight[i]) +
+        const double added = bias.empty() ? 0 : AsDouble(shape.type, bias[i]);
+        const double expected = (AsDouble(shape.type, x[i]) - mean) /
+                                    std::sqrt(squares + kEpsilon) *
+                                    AsDouble(shape.type, weight[i]) +
                                 added;
-        const double got = Number(shape.type, out[row * shape.dim + i]);
+        const double got = AsDouble(shape.type, out[row * shape.dim + i]);
         // Sums are in float32.
         if (!(std::abs(got - expected) <= rounding * std::abs(expected) + 2e-5)) ++wrong;
       }
