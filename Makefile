@@ -49,8 +49,9 @@ test-hub: build
 	bench/python.sh tests/hub/requirements.txt tests/hub/python_client_test.py $(BUILD)/bin
 
 VERSION = $(shell sed -n 's/^project.patchserve VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
-# IMAGE_FLAGS: further flags of `docker build`; SOURCE: where this repository can be read.
-SOURCE ?= $(shell git remote get-url origin 2>/dev/null)
+# IMAGE_FLAGS: further flags of `docker build`; SOURCE: where this repository can be read, without the login that a remote's
+# address may have: the image's labels are public.
+SOURCE ?= $(shell git remote get-url origin 2>/dev/null | sed -E 's|^([a-z+]+://)[^/]*@|\1|')
 image:
 	docker build --target cpu -t patchserve:$(VERSION)-cpu --build-arg REVISION=$$(git rev-parse HEAD) \
 	  --build-arg SOURCE='$(SOURCE)' --build-arg CREATED=$$(git log -1 --format=%cI) $(IMAGE_FLAGS) .

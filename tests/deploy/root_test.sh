@@ -35,6 +35,14 @@ grep -qE '^ARG BASE=debian:[a-z0-9-]+@sha256:[0-9a-f]{64}$' Dockerfile || fail "
 [[ -z $(grep -hvE '^(#.*|[a-z0-9-]+==[^ ]+ --hash=sha256:[0-9a-f]{64})$' tools/pins/*.txt) ]] || fail "tools/pins: a download without its hash"
 [[ -z $(grep -nE 'pip["a-z0-9 .-]* (install|download)' Dockerfile tools/install_deps.sh | grep -v -e --require-hashes) ]] || fail "pip without --require-hashes"
 
+# What `make image` would label it with, of a remote with a login and of one without.
+git init -q --bare "$work/git"
+for address in https://someone:to-ken@example.com/patchserve.git https://example.com/patchserve.git; do
+  git --git-dir="$work/git" config remote.origin.url "$address"
+  [[ $(env -u MAKEFLAGS -u SOURCE GIT_DIR="$work/git" make -n image) == *"SOURCE='https://example.com/patchserve.git'"* ]] ||
+    fail "make image: another source than https://example.com/patchserve.git for $address"
+done
+
 grep -qx 'ENV OMP_WAIT_POLICY=ACTIVE GOMP_SPINCOUNT=1000' Dockerfile || fail "Dockerfile: a lone request would have one core"
 
 for text in patchserve/LICENSE patchserve/NOTICE opencv/LICENSE libgomp/copyright libgrpc++1.51/copyright \
