@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """What the chart makes of its values. Run by the Python that has Helm's engine: see install_tools.sh."""
 
+import json
 import pathlib
 import re
+import shutil
+import tempfile
 import unittest
 
 import helm_python as helm
@@ -18,11 +21,11 @@ VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
 WITHOUT_SELECTOR = r"\b(patchserve|model|kube|container|process|DCGM)[a-zA-Z_:0-9]*[a-zA-Z0-9](?=[\s)\[]|$)"
 
 
-def render(values="", settings="", name="patchserve", namespace="patchserve"):
+def render(values="", settings="", name="patchserve", namespace="patchserve", chart=CHART):
     """The objects as {kind: [object]}, of `values` as YAML and `settings` as --set takes them."""
     given = merge(yaml.safe_load(values) or {}, helm.parse_set_string(settings) if settings else {})
     objects = {}
-    for _, text in templates(str(CHART), given, name, namespace):
+    for _, text in templates(str(chart), given, name, namespace):
         for item in yaml.safe_load_all(text):
             if item:
                 objects.setdefault(item["kind"], []).append(item)
@@ -220,6 +223,41 @@ class AutoscalerTest(unittest.TestCase):
         self.assertEqual(scaler["spec"]["scaleTargetRef"]["name"], "flowers-predictor")
         self.assertEqual(service["metadata"]["annotations"]["serving.kserve.io/autoscalerClass"], "external")
         self.assertEqual(self.metrics(objects), {"patchserve_demand_ratio": "700m"})
+
+
+class ReplicasTest(unittest.TestCase):
+    """Of an upgrade; what the cluster has is in a file, since a rendering looks nothing up."""
+
+    def upgrade(self, live, values=""):
+        with tempfile.TemporaryDirectory() as folder:
+            chart = pathlib.Path(folder) / "patchserve"
+            shutil.copytree(CHART, chart)
+            (chart / "live.json").write_text(json.dumps(live))
+            template = chart / "templates/deployment.yaml"
+            text = template.read_text()
+            lookup = 'lookup "apps/v1" "Deployment" .Release.Namespace $name'
+            self.assertIn(lookup, text)
+            template.write_text(text.replace(lookup, '.Files.Get "live.json" | fromJson'))
+            return render(values, chart=chart)["Deployment"][0]
+
+    def test_they_stay_what_they_are_when_the_autoscaler_is_turned_on_and_from_then_on(self):
+        before = render("{autoscaling: {enabled: false}, replicas: 5}")["Deployment"][0]
+        self.assertEqual(before["spec"]["replicas"], 5)
+        turned_on = self.upgrade(before)
+        self.assertEqual(turned_on["spec"]["replicas"], 5)
+        turned_on["spec"]["replicas"] = 7  # by the autoscaler
+        self.assertEqual(self.upgrade(turned_on)["spec"]["replicas"], 7)
+
+    def test_none_are_said_where_the_autoscaler_was_always_on(self):
+        installed = render()["Deployment"][0]
+        self.assertNotIn("replicas", installed["spec"])
+        installed["spec"]["replicas"] = 7
+        self.assertNotIn("replicas", self.upgrade(installed)["spec"])
+
+    def test_a_deployment_that_was_scaled_to_nothing_stays_so(self):
+        before = render("{autoscaling: {enabled: false}, replicas: 0}")["Deployment"][0]
+        self.assertEqual(before["spec"]["replicas"], 0)
+        self.assertEqual(self.upgrade(before)["spec"]["replicas"], 0)
 
 
 class NetworkPolicyTest(unittest.TestCase):
