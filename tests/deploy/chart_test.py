@@ -275,6 +275,19 @@ class NetworkPolicyTest(unittest.TestCase):
         self.assertEqual(self.rules("networkPolicy: {egress: [{ports: [{port: 443}]}]}")[1], [{"ports": [{"port": 443}]}])
 
 
+class NotesTest(unittest.TestCase):
+    def notes(self, values):
+        with helm.Chart.load(str(CHART)) as chart:
+            return chart.render(yaml.safe_load(values), name="patchserve", namespace="vision")["patchserve/templates/NOTES.txt"]
+
+    def test_they_name_the_service_that_is_there(self):
+        kserve = "kserve: {enabled: true, services: [{name: flowers, storageUri: 'pvc://m/f'}]}"
+        self.assertIn("port-forward service/patchserve", self.notes("{}"))
+        self.assertNotIn("inferenceservice", self.notes("{}"))
+        self.assertNotIn("service/patchserve", self.notes(f"{{deployment: false, {kserve}}}"))
+        self.assertIn("kubectl -n vision get inferenceservice flowers", self.notes(f"{{deployment: false, {kserve}}}"))
+
+
 class MonitoringTest(unittest.TestCase):
     def test_the_release_of_the_operators_stack_is_a_label(self):
         objects = render("prometheusOperator: {release: stack}")
@@ -331,7 +344,7 @@ class RulesTest(unittest.TestCase):
             else:
                 self.assertTrue(selectors, rule)
             for selector in selectors:
-                self.assertRegex(selector, r'namespace="vision", (job="b-patchserve"|horizontalpodautoscaler="b-patchserve"|pod=~"b-patchserve-)')
+                self.assertRegex(selector, r'namespace="vision", (job="b-patchserve"|horizontalpodautoscaler=~"b-patchserve"|pod=~"\(b-patchserve\)-)')
             # A metric without a selector would be everybody's.
             self.assertNotRegex(rule["expr"], WITHOUT_SELECTOR)
 

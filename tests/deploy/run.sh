@@ -45,10 +45,18 @@ for values in tests/deploy/{everything,cluster-values}.yaml deploy/{kserve,hub}-
   helm render "$chart" --values "$values" | validate
 done
 
+# rules FILE...: the rules that the chart makes of those values.
+rules() {
+  helm render "$chart" --only prometheusrule.yaml "${@/#/--values=}" |
+    "$tools/venv/bin/python" -c 'import sys, yaml; yaml.safe_dump(yaml.safe_load(sys.stdin)["spec"], sys.stdout)'
+}
 printf 'the rules of the chart: '
-helm render "$chart" --only prometheusrule.yaml --values tests/deploy/everything.yaml |
-  "$tools/venv/bin/python" -c 'import sys, yaml; yaml.safe_dump(yaml.safe_load(sys.stdin)["spec"], sys.stdout)' >"$work/rules.yml"
+rules tests/deploy/everything.yaml >"$work/rules.yml"
 promtool check rules "$work/rules.yml"
+printf 'with KServe: '
+cp tests/deploy/prometheus/kserve.yml "$work"
+rules deploy/kserve-values.yaml >"$work/kserve_rules.yml"
+promtool test rules "$work/kserve.yml"
 
 # Not asked for: "Always" pulls a tag that never changes again, and topologySpreadConstraints do
 # what anti-affinity would.
