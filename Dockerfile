@@ -77,11 +77,11 @@ ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=build-cuda /image/system/ /
 COPY --from=build-cuda /image/libraries/ /opt/patchserve/
 COPY --from=build-cuda /image/program/ /opt/patchserve/
-COPY models/ /models/
+COPY --from=build-cuda /image/models/ /models/
 
 # --- For CPUs; last, so that it is what a build without --target makes.
 FROM runtime AS cpu
 COPY --from=build-cpu /image/system/ /
 COPY --from=build-cpu /image/libraries/ /opt/patchserve/
 COPY --from=build-cpu /image/program/ /opt/patchserve/
-COPY models/ /models/
+COPY --from=build-cpu /image/models/ /models/

@@ -6,6 +6,7 @@
 #   INTO/system      the root file system: Debian's libraries, what scanners and lawyers read
 #   INTO/libraries   LibTorch, CUDA and OpenCV, in the same folders as under DEPS
 #   INTO/program     bin/patchserve, bin/patchserve_probe; for cuda also bin/libpatchserve_cuda.so
+#   INTO/models      the bundled models, which every user can read
 set -euo pipefail
 readonly programs=$1 deps=$2 flavour=$3 into=$4
 source=$(cd "$(dirname "$0")/.." && pwd)
@@ -43,6 +44,12 @@ collect_programs() {
   install -D -m 755 -t "$into/program/bin" "$programs"/patchserve{,_probe}
   [[ $flavour == cpu ]] || install -m 755 -t "$into/program/bin" "$programs/libpatchserve_cuda.so"
   strip "$into"/program/bin/*
+}
+
+# A checkout's files are as readable as its owner's umask made them.
+collect_models() {
+  cp -r "$source/models" "$into"
+  chmod -R a+rX "$into/models"
 }
 
 # What ldd finds, outside of DEPS, for the programs and every library that goes with them. A library that a
@@ -120,6 +127,7 @@ collect_licences() {
 mkdir -p "$into"
 collect_libraries
 collect_programs
+collect_models
 collect_system
 collect_licences
 mkdir -p "$system/usr/share/sbom"

@@ -11,14 +11,20 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
 
-deploy/collect_image.sh "$programs" "$deps" cpu "$work/image"
+# From a checkout that only its owner can read; the image's build has the usual umask.
+mkdir "$work/checkout"
+cp -r --parents CMakeLists.txt LICENSE NOTICE deploy models tools/pins "$work/checkout"
+chmod -R go= "$work/checkout"
+umask 022
+"$work/checkout/deploy/collect_image.sh" "$programs" "$deps" cpu "$work/image"
 # As the Dockerfile puts it together, but for the folder of the libraries, which is built in.
 readonly root="$work/image/system"
 mkdir -p "$root$deps" "$root/opt" "$root"/{proc,dev}
 mv "$work"/image/libraries/* "$root$deps"
 mv "$work/image/program" "$root/opt/patchserve"
-cp -r models "$root/models"
-chmod -R a+rX "$root" && chmod a+rx "$work" "$work/image"
+mv "$work/image/models" "$root/models"
+# The way there, which mktemp and a user's own folder may bar.
+chmod a+rx "$work" "$root$deps"
 
 size=$(du -sb --apparent-size "$root" | cut -f1)
 printf '%s bytes, %s Debian packages\n' "$size" "$(find "$root/var/lib/dpkg/status.d" -type f | wc -l)"
