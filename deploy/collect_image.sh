@@ -56,8 +56,8 @@ collect_models() {
 # GPU's driver brings isn't found; of any other the lack is an error.
 debian_libraries() {
   local files
-  mapfile -t files < <(find "$deps" -path "$deps/libtorch-*-$flavour/*" -name '*.so*' -type f \
-    -exec test -e "$into/libraries/{}" \; -print)
+  mapfile -t files < <(cd "$deps" && find libtorch-*-"$flavour" -name '*.so*' -type f \
+    -exec test -e "$into/libraries/{}" \; -printf "$deps/%p\n")
   ldd "$programs"/patchserve{,_probe} "${files[@]}" >"$into/ldd"
   if [[ $flavour == cpu ]] && grep 'not found' "$into/ldd" >&2; then return 1; fi
   sed -n -e 's/.* => \(\/[^ ]*\) (.*/\1/p' -e 's/^\s*\(\/[^ ]*ld-linux[^ ]*\) (.*/\1/p' "$into/ldd" |

@@ -59,14 +59,24 @@ done
 [[ -n $(find "$root/usr/lib" -name 'libcurl.so.4*') ]] || fail "no libcurl"
 python3 tests/deploy/check_sbom.py "$root" cpu
 
-# The cuda image's, without its 2 GB: of the wheels, only that they are there is looked at.
-mkdir -p "$work"/cuda/{deps,root/usr/share/sbom}
-(cd "$root" && cp -r --parents var/lib/dpkg/status.d usr/share/doc/patchserve "$work/cuda/root")
+# The cuda image's, without its 2 GB: of the wheels nothing but a licence, and one library, which wants another of Debian's than
+# the programs do, here none of ours.
+readonly cuda="$work/cuda" wheels="$work/cuda/deps/libtorch-x-cuda" debian=/usr/lib/x86_64-linux-gnu
+mkdir -p "$cuda/programs" "$wheels"/{torch/lib,nvidia} "$cuda/deps/cuda-compiler-x/licences/nvidia_cutlass-x"
+for file in patchserve patchserve_probe libpatchserve_cuda.so; do cp /bin/true "$cuda/programs/$file"; done
+cp -L "$debian/libgrpc++_unsecure.so.1.51" "$wheels/torch/lib/libtorch_cuda.so"
+ln -s "$deps"/opencv-* "$cuda/deps"
 sed -n 's/^\([^#=]*\)==\([^ ]*\) .*/\1 \2/p' tools/pins/libtorch-cuda.txt |
-  while read -r name version; do mkdir -p "$work/cuda/deps/libtorch-x-cuda/${name//-/_}-$version.dist-info"; done
-ls "$root/var/lib/dpkg/status.d" >"$work/cuda/packages"
-python3 deploy/sbom.py "$work/cuda/packages" "$work/cuda/deps" cuda tools/pins >"$work/cuda/root/usr/share/sbom/patchserve.spdx.json"
-python3 tests/deploy/check_sbom.py "$work/cuda/root" cuda
+  while read -r name version; do install -D -m 644 LICENSE "$wheels/${name//-/_}-$version.dist-info/licenses/LICENSE"; done
+deploy/collect_image.sh "$cuda/programs" "$cuda/deps" cuda "$cuda/image"
+[[ -e $cuda/image/system$debian/libgrpc_unsecure.so.29 ]] || fail "cuda: a library that LibTorch's wants isn't there"
+
+# Its SBOM, with what the server loads.
+mkdir -p "$cuda/root/usr/share/sbom"
+(cd "$root" && cp -r --parents var/lib/dpkg/status.d usr/share/doc/patchserve "$cuda/root")
+ls "$root/var/lib/dpkg/status.d" >"$cuda/packages"
+python3 deploy/sbom.py "$cuda/packages" "$cuda/deps" cuda tools/pins >"$cuda/root/usr/share/sbom/patchserve.spdx.json"
+python3 tests/deploy/check_sbom.py "$cuda/root" cuda
 
 # A port that is free is the kernel's choice, which the log tells.
 unshare -m --fork --kill-child bash -c '
