@@ -60,6 +60,9 @@ class SchemaTest(unittest.TestCase):
         self.refused("accessLog: 2", "accessLog")
         self.refused("image: {digest: 'sha256:abc'}", "digest")
 
+    def test_a_volume_of_models_wants_its_source_and_where_it_is_mounted(self):
+        self.refused("modelVolume: {mountPath: /m}", "source")
+        self.refused("modelVolume: {source: {emptyDir: {}}}", "mountPath")
 
     def test_flags_are_those_of_the_server_that_no_value_of_the_chart_sets(self):
         self.refused("flags: {max_qeue: 64}", "max_qeue")
@@ -112,7 +115,11 @@ class PodTest(unittest.TestCase):
         self.assertEqual({item["port"] for item in rule["ports"]}, {53, 443})
 
     def test_a_mirror_of_the_hub_may_have_a_port_of_its_own(self):
-        for endpoint, ports in (("http://mirror:8080/hf", {53, 443, 8080}), ("http://mirror", {53, 443, 80})):
+        for endpoint, ports in (
+            ("http://mirror:8080/hf", {53, 443, 8080}), ("http://mirror", {53, 443, 80}), ("http://mirror:8080", {53, 443, 8080}),
+            ("http://mirror/a:90", {53, 443, 80}), ("https://me:1234@mirror", {53, 443}), ("http://me:1234@mirror:8080/", {53, 443, 8080}),
+            ("https://[2001:db8::1]/hf", {53, 443}), ("https://[2001:db8::1]:8443/hf", {53, 443, 8443}),
+        ):
             objects = render(f"{{models: ['hf://a/b'], hub: {{cache: {{emptyDir: {{}}}}, endpoint: '{endpoint}'}}}}")
             [rule] = objects["NetworkPolicy"][0]["spec"]["egress"]
             self.assertEqual({item["port"] for item in rule["ports"]}, ports)
