@@ -60,6 +60,15 @@ class SchemaTest(unittest.TestCase):
         self.refused("accessLog: 2", "accessLog")
         self.refused("image: {digest: 'sha256:abc'}", "digest")
 
+    def test_a_latency_that_the_histogram_cannot_tell_is_no_target(self):
+        self.refused("prometheusRule: {targets: {p99Seconds: 10}}", "p99Seconds")
+        render("prometheusRule: {targets: {p99Seconds: 9.9}}")
+        families = (DEPLOY.parent / "server/metrics/families.h").read_text()
+        bounds = re.search(r"kSeconds = \{([^}]*)\}", families).group(1)
+        schema = yaml.safe_load((CHART / "values.schema.json").read_text())["properties"]["prometheusRule"]
+        limit = schema["properties"]["targets"]["properties"]["p99Seconds"]["exclusiveMaximum"]
+        self.assertEqual(limit, float(bounds.split(",")[-1]))
+
     def test_a_volume_of_models_wants_its_source_and_where_it_is_mounted(self):
         self.refused("modelVolume: {mountPath: /m}", "source")
         self.refused("modelVolume: {source: {emptyDir: {}}}", "mountPath")
