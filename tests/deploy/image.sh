@@ -35,7 +35,7 @@ fail() {
 # serve FLAG...: the container, in the background, as deploy/README.md starts it.
 serve() {
   container=$("${engine[@]}" run -d "${run[@]}" --read-only --cap-drop ALL --security-opt no-new-privileges \
-    --tmpfs /tmp:rw,size=16m --memory 2g --pids-limit 256 "$@" "$image")
+    --tmpfs /tmp:rw,size=16m --memory 2g --pids-limit 2048 "$@" "$image")
 }
 probe() { "${engine[@]}" exec "$container" /opt/patchserve/bin/patchserve_probe 127.0.0.1:8003; }
 wait_until_healthy() {
