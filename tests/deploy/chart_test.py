@@ -381,6 +381,13 @@ class RulesTest(unittest.TestCase):
             for link in re.findall(r"\]\(([^)#]+)\)", page):
                 self.assertTrue((DEPLOY / "runbooks" / link).resolve().exists(), f"{name}: {link}")
 
+    def test_the_shell_that_pages_bring_is_one_that_restricted_pods_let_in(self):
+        pages = [*(DEPLOY / "runbooks").glob("*.md"), DEPLOY / "README.md"]
+        commands = [line for page in pages for line in re.findall(r"`(kubectl debug [^`]*)`", page.read_text())]
+        self.assertEqual(len(commands), 2)
+        for command in commands:
+            self.assertIn(" -it POD --profile=restricted ", command)
+
     def test_the_pages_can_be_linked_to_where_they_are_published(self):
         for rule in rules(render("prometheusRule: {runbookUrl: 'https://wiki.example.com/ps/'}")):
             if "alert" in rule:
