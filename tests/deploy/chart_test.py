@@ -388,6 +388,14 @@ class RulesTest(unittest.TestCase):
         for command in commands:
             self.assertIn(" -it POD --profile=restricted ", command)
 
+    def test_the_logs_that_pages_read_of_many_pods_are_whole(self):
+        # With a selector kubectl shows the last ten lines of each pod, and not which pod's they are.
+        pages = "".join(page.read_text() for page in (DEPLOY / "runbooks").glob("*.md"))
+        commands = re.findall(r"kubectl logs -l [^`|]*", pages)
+        self.assertTrue(commands)
+        for command in commands:
+            self.assertIn(" --tail=-1 --prefix", command)
+
     def test_the_pages_can_be_linked_to_where_they_are_published(self):
         for rule in rules(render("prometheusRule: {runbookUrl: 'https://wiki.example.com/ps/'}")):
             if "alert" in rule:
