@@ -20,7 +20,7 @@ ARG PIP_INDEX_URL=
 ARG PIP_EXTRA_INDEX_URL=
 ARG PIP_CERT=
 WORKDIR /src
-COPY tools/install_deps.sh tools/install_deps.sh
+COPY tools/install_deps.sh tools/fetch_sdist.py tools/
 COPY tools/pins/ tools/pins/
 # hadolint ignore=DL3009
 RUN --mount=type=secret,id=ca,mode=0444 \

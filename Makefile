@@ -163,6 +163,7 @@ check-scripts:
 	tools/lint/scripts.sh
 	tools/version.py --check
 	bench/python.sh tests/tools/requirements.txt tests/tools/cifar10_test.py
+	/usr/bin/python3 tests/tools/fetch_sdist_test.py
 	/usr/bin/python3 tests/gpu/goals_test.py
 
 # FILES='server/a.cc ...': clang-tidy on these, in place of what differs from where this left main.

@@ -16,8 +16,8 @@
 # libraries merely to load.
 set -euo pipefail
 
-pins="$(cd "$(dirname "$0")" && pwd)/pins"
-readonly pins
+tools="$(cd "$(dirname "$0")" && pwd)"
+readonly tools pins="$tools/pins"
 # The version of a package that is pinned in a file.
 pinned_version() { sed -n "s/^$2==\([^ ]*\) .*/\1/p" "$pins/$1.txt"; }
 torch_version=$(pinned_version libtorch-cpu torch)
@@ -124,10 +124,12 @@ install_cuda_compiler() {
 install_opencv() {
   local home="$deps/opencv-$opencv_version"
   [[ -e "$home/complete" ]] && return
+  local archive
   say "building OpenCV $opencv_version (core, imgproc, imgcodecs) into $home: about 5 minutes"
   # work is global: the trap removes it when a step fails
   work=$(mktemp -d -p "$deps")
-  fetch_opencv_source "$work"
+  archive=$("$tools/fetch_sdist.py" "$pins/opencv.txt" "$work")
+  tar -xzf "$archive" -C "$work" --strip-components=1
   local off=(
     -DBUILD_TESTS -DBUILD_PERF_TESTS -DBUILD_EXAMPLES -DBUILD_DOCS -DBUILD_JAVA -DBUILD_opencv_apps
     -DBUILD_opencv_python3 -DBUILD_opencv_js -DBUILD_JPEG -DBUILD_PNG -DBUILD_WEBP -DBUILD_ZLIB -DWITH_IPP
@@ -142,13 +144,6 @@ install_opencv() {
   cmake --build "$work/build" --target install >"$work/build.log" 2>&1 || { tail -20 "$work/build.log" >&2; return 1; }
   touch "$home/complete"
   rm -rf "$work"
-}
-
-fetch_opencv_source() {
-  # "prepare metadata" would install the package's build tools; the archive alone
-  # is wanted, so a failure after the download doesn't matter.
-  pip_download opencv "$1" --no-binary opencv-python-headless || true
-  tar -xzf "$1"/opencv_python_headless-*.tar.gz -C "$1" --strip-components=1
 }
 
 # Debian's prometheus package, of which only promtool is wanted: installed, it would

@@ -40,6 +40,8 @@ mapfile -t executables < <(printf '%s\n' "${executables[@]}" | sort)
 grep -qE '^ARG BASE=debian:[a-z0-9-]+@sha256:[0-9a-f]{64}$' Dockerfile || fail "Dockerfile: Debian isn't pinned by its digest"
 [[ -z $(grep -hvE '^(#.*|[a-z0-9-]+==[^ ]+ --hash=sha256:[0-9a-f]{64})$' tools/pins/*.txt) ]] || fail "tools/pins: a download without its hash"
 [[ -z $(grep -nE 'pip["a-z0-9 .-]* (install|download)' Dockerfile tools/install_deps.sh | grep -v -e --require-hashes) ]] || fail "pip without --require-hashes"
+# pip builds the metadata of a source archive, with what nothing pins.
+[[ -z $(grep -nE 'no-binary' Dockerfile tools/install_deps.sh) ]] || fail "pip with a source archive"
 
 # What `make image` would label it with, of a remote with a login and of one without.
 git init -q --bare "$work/git"
