@@ -3,7 +3,8 @@
 #
 #   tests/gpu/bundle.sh FOLDER [BUILD]
 #
-# The programs, the libraries that such a machine lacks (all but LibTorch and glibc), the bundled models and a few photos.
+# The programs, the libraries that such a machine lacks (all but LibTorch, glibc and GCC's, of which the machine's own Python
+# and PyTorch need the machine's), the bundled models and a few photos. Prints what is wanted of glibc and libstdc++.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 to=$1 build=${2:-build}
@@ -18,8 +19,11 @@ for library in "$build"/bin/libpatchserve_cuda*.so; do
   [ ! -e "$library" ] || strip -o "$to/bin/$(basename "$library")" "$library"
 done
 ldd "$to"/bin/* | awk '$3 ~ /^\// { print $3 }' | sort -u |
-  grep -vE '/(libtorch|libc10|libgomp|libc\.|libm\.|libdl|libpthread|librt|ld-linux)' |
+  grep -vE '/(libtorch|libc10|libgomp|libstdc\+\+|libgcc_s|(libc|libm|libdl|libpthread|librt|libresolv|libutil)\.|ld-linux)' |
   xargs cp -Lt "$to/lib"
+for version in GLIBC GLIBCXX; do
+  objdump -T "$to"/{bin,lib}/* | grep -oE "\b${version}_[0-9.]+" | sort -uV | tail -1
+done
 cp -r models "$to"
 cp tests/data/images/{500x375,420,astronaut,chelsea,coffee,rocket}.jpg tests/data/images/rgb.png "$to/photos"
 git ls-files -z tests/gpu | xargs -0 cp -t "$to/tests/gpu"

@@ -4,7 +4,8 @@
 #   tests/gpu/check.sh BUNDLE [flags of check.py]
 #
 # BUNDLE: what bundle.sh made where the server was built. Wants a driver for CUDA 13 and a Python with PyTorch 2.11 and
-# timm, whose LibTorch the server then runs on; no network, no CUDA toolkit.
+# timm, whose LibTorch the server then runs on; no network, no CUDA toolkit. Of a bundle made on Debian 12: glibc 2.35 or newer,
+# and GCC 12's libstdc++ (GLIBCXX_3.4.30), as Ubuntu 22.04 has them.
 set -euo pipefail
 bundle=$(cd "$1" && pwd)
 shift
