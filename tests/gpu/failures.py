@@ -33,7 +33,8 @@ def hog(gib_left):
          f"x = torch.empty(max(0, free - int({gib_left} * 2**30)), dtype=torch.uint8, device='cuda');"
          "print('holds', flush=True); time.sleep(600)"], stdout=subprocess.PIPE, text=True)
     try:
-        process.stdout.readline()
+        if (said := process.stdout.readline()) != "holds\n":
+            raise RuntimeError(f"the GPU's memory isn't taken: {said!r}")
         yield
     finally:
         process.kill()

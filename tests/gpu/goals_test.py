@@ -1,18 +1,22 @@
-"""`python3 tests/gpu/goals_test.py`: what the table of goals says of a run's figures, and how a run shares out its time."""
+"""`python3 tests/gpu/goals_test.py`: what the table of goals says of a run's figures, how a run shares out its time,
+and that memory which couldn't be taken is no pass."""
 
 import os
 import pathlib
 import re
 import signal
 import sys
+import tempfile
 import threading
 import unittest
+import unittest.mock
 
 import budget
 from goals import compare
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "bench"))
+sys.path += [str(ROOT / "bench"), str(ROOT / "bench/overload")]
+import failures  # noqa: E402
 from server import thread_cpu_seconds  # noqa: E402
 
 CELL = {"model": "vit_base_patch16_224", "photo": "224x224", "answers_per_s": 900.0, "p50_ms": 4.0, "p99_ms": 12.0,
@@ -21,6 +25,27 @@ CELL = {"model": "vit_base_patch16_224", "photo": "224x224", "answers_per_s": 90
 
 def met(goal, **data):
     return next(row["met"] for row in compare(data) if goal in row["goal"])
+
+
+class HogTest(unittest.TestCase):
+    def hold(self, torch):
+        """failures.hog with a PyTorch of that text."""
+        with tempfile.TemporaryDirectory() as folder, unittest.mock.patch.dict(os.environ, PYTHONPATH=folder):
+            (pathlib.Path(folder) / "torch.py").write_text(torch)
+            with failures.hog(1.0):
+                pass
+
+    def test_memory_that_could_not_be_taken_is_no_pass(self):
+        with self.assertRaisesRegex(RuntimeError, "isn't taken"):
+            self.hold("raise SystemExit(1)")
+
+    def test_memory_that_is_held_is_one(self):
+        self.hold("""
+uint8 = None
+class cuda:
+    mem_get_info = lambda: (2**31, 2**32)
+empty = lambda size, dtype, device: None
+""")
 
 
 class GoalsTest(unittest.TestCase):
