@@ -100,7 +100,6 @@ absl::StatusOr<Image> DecodePngPixels(absl::Span<const uint8_t> file, const Imag
 }
 
 absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> file, const ImageInfo& info) {
-  if (info.png.damaged) return Damaged();
   std::vector<uint8_t> only_pixels;
   if (file.size() > kQuickPngBytes) {
     only_pixels = WithUnpackedPixels(file, info);

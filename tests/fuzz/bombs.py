@@ -20,6 +20,7 @@ def bombs():
             for scans in (10, 64, 500):
                 yield progressive_jpeg(width, height, scans)
     yield from packed_texts()
+    yield from png_layouts()
 
 
 def zeros(length, wbits=15):
@@ -35,6 +36,14 @@ def pngs(width, height):
     for interlaced in (0, 1):
         header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, interlaced))
         yield b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def png_layouts():
+    """Of 240 bits a sample, which no PNG has, and so large that the server unpacks them itself."""
+    pixels = chunk(b"IDAT", zeros(1_200_000_000))
+    for depth, colour in ((240, 6), (255, 0)):
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 7000, 7000, depth, colour, 0, 0, 0))
+        yield b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b"")
 
 
 def bmp(width, height):
