@@ -114,6 +114,13 @@ int64_t MostRawBytes(const ImageInfo& info) {
   return (row + 6) * info.height + 64;
 }
 
+// At least as long as what WithUnpackedPixels makes: a vector that grows holds the pixels twice
+// while it moves them. Pages that nothing is written to take no memory.
+size_t MostUnpackedFile(absl::Span<const uint8_t> file, const ImageInfo& info) {
+  const size_t raw = MostRawBytes(info);
+  return raw + raw / 1000 + file.size() + (1 << 17);  // with the headers of chunks and blocks
+}
+
 // What a file's chunks say of the orientation; of several chunks of a kind the last counts.
 class Metadata {
  public:
@@ -184,7 +191,9 @@ std::vector<uint8_t> WithUnpackedPixels(absl::Span<const uint8_t> file, const Im
   UnpackedStream pixels(MostRawBytes(info));
   StoredStream stored;
   bool right_crcs = true;
-  std::vector<uint8_t> result(file.begin(), file.begin() + kSignature);
+  std::vector<uint8_t> result;
+  result.reserve(MostUnpackedFile(file, info));
+  result.assign(file.begin(), file.begin() + kSignature);
   auto append = [&](absl::Span<const uint8_t> piece) { AppendChunk(result, "IDAT", piece); };
   for (Chunks chunks(file); chunks.Next();) {
     if (chunks.name() == "IDAT") {
