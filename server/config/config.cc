@@ -1,10 +1,8 @@
 #include "server/config/config.h"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
@@ -13,6 +11,7 @@
 #include "patchserve/config/v1/server_config.pb.h"
 #include "server/base/memory.h"
 #include "server/base/proto_duration.h"
+#include "server/base/read_file.h"
 #include "server/base/status.h"
 #include "server/config/checks.h"
 #include "server/config/flags.h"
@@ -37,15 +36,14 @@ class FirstError : public google::protobuf::io::ErrorCollector {
 absl::StatusOr<ServerConfig> ReadConfigFile(const std::string& path) {
   ServerConfig config;
   if (path.empty()) return config;
-  std::ifstream file(path);
-  std::stringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return absl::NotFoundError(absl::StrCat("--config: can't read ", path));
+  const auto text = ReadWholeFile(path);
+  if (!text.ok()) {
+    return absl::Status(text.status().code(), absl::StrCat("--config: ", text.status().message()));
   }
   FirstError error;
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
-  if (!parser.ParseFromString(text.str(), &config)) {
+  if (!parser.ParseFromString(*text, &config)) {
     return absl::InvalidArgumentError(absl::StrCat("--config: ", path, ":", error.text));
   }
   return config;

@@ -10,6 +10,7 @@
 namespace patchserve {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -72,6 +73,18 @@ TEST_F(ConfigTest, AModelOfTheFileMayBeAHubs) {
 TEST_F(ConfigTest, AnErrorInTheFileNamesItsLine) {
   absl::SetFlag(&FLAGS_config, tree.Write("server.textproto", "\nmodels { nmae: 'b' }"));
   EXPECT_THAT(Error(), HasSubstr("server.textproto:2:"));
+}
+
+TEST_F(ConfigTest, AnEmptyFileChangesNothing) {
+  absl::SetFlag(&FLAGS_config, tree.Write("server.textproto", ""));
+  const auto config = ReadConfig();
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->models.size(), 2);
+}
+
+TEST_F(ConfigTest, AFileThatIsNotThereIsAnError) {
+  absl::SetFlag(&FLAGS_config, tree.path("missing.textproto"));
+  EXPECT_THAT(Error(), AllOf(HasSubstr("--config"), HasSubstr("missing.textproto: no such file")));
 }
 
 TEST_F(ConfigTest, AModelOfTheFileThatNobodyKnowsIsAnError) {
