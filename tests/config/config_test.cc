@@ -147,6 +147,10 @@ TEST_F(ConfigTest, AModelThatIsTwiceInTheFileIsAnError) {
 TEST(FlagsTest, ARepeatedFlagBecomesAList) {
   EXPECT_THAT(JoinRepeated({"patchserve", "--models=a", "--x=1", "--models", "b"}, "models"),
               ElementsAre("patchserve", "--x=1", "--models=a,b"));
+  EXPECT_THAT(JoinRepeated({"patchserve", "-models=a", "--models=b", "-models", "c"}, "models"),
+              ElementsAre("patchserve", "--models=a,b,c"));
+  EXPECT_THAT(JoinRepeated({"patchserve", "models=a", "---models=b"}, "models"),
+              ElementsAre("patchserve", "models=a", "---models=b"));
   EXPECT_THAT(JoinRepeated({"patchserve", "--x=1"}, "models"), ElementsAre("patchserve", "--x=1"));
 }
 
