@@ -174,6 +174,10 @@ absl::Status CheckLog(const Config& config) {
   return absl::OkStatus();
 }
 
+// A PNG's pixels, of 8 bytes at most, are unpacked for OpenCV into a file whose length it counts in
+// an int.
+constexpr int64_t kMostImagePixels = 250'000'000;
+
 absl::Status CheckServer(const Config& config) {
   RETURN_IF_ERROR(CheckAddress("address", config.address));
   if (!config.metrics_address.empty()) {
@@ -187,6 +191,10 @@ absl::Status CheckServer(const Config& config) {
   RETURN_IF_ERROR(CheckAtLeast<int64_t>("max_image_pixels", config.max_image_pixels, 1));
   if (config.max_image_bytes > 500'000'000) {
     return absl::InvalidArgumentError("--max_image_bytes is above 500000000");
+  }
+  if (config.max_image_pixels > kMostImagePixels) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--max_image_pixels is above ", kMostImagePixels));
   }
   if (config.max_bytes_in_flight != 0) {
     RETURN_IF_ERROR(

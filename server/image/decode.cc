@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -34,6 +35,7 @@ absl::Status Damaged() {
 // Decodes into `pixels`, of `type`. False where the file can't be decoded or has another size.
 bool DecodeInto(absl::Span<const uint8_t> file, int flags, int type, int width, int height,
                 void* pixels) {
+  if (!std::in_range<int>(file.size())) return false;  // an unpacked PNG of many palettes
   // OpenCV takes a Mat, but only reads from it.
   const cv::Mat bytes(1, static_cast<int>(file.size()), CV_8UC1, const_cast<uint8_t*>(file.data()));
   cv::Mat target(height, width, type, pixels);

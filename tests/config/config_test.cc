@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "absl/flags/flag.h"
 #include "absl/flags/reflection.h"
 #include "server/config/flags.h"
@@ -136,6 +138,16 @@ TEST_F(ConfigTest, AnUnknownLogLevelAndTooManyThreadsAreErrors) {
   absl::SetFlag(&FLAGS_runners, 0);
   absl::SetFlag(&FLAGS_gpu_memory, -1);
   EXPECT_THAT(Error(), HasSubstr("--gpu_memory"));
+}
+
+TEST_F(ConfigTest, MorePixelsThanEveryDecoderCanDoAreAnError) {
+  for (const int64_t pixels : {int64_t{250'000'001}, std::numeric_limits<int64_t>::max()}) {
+    absl::SetFlag(&FLAGS_max_image_pixels, pixels);
+    EXPECT_EQ(Error(), "--max_image_pixels is above 250000000");
+  }
+  absl::SetFlag(&FLAGS_max_image_pixels, 250'000'000);
+  absl::SetFlag(&FLAGS_memory_limit, 64'000'000'000);
+  EXPECT_TRUE(ReadConfig().ok());
 }
 
 TEST_F(ConfigTest, AModelThatIsTwiceInTheFileIsAnError) {
