@@ -1,8 +1,8 @@
 #include "server/net/acceptor.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/eventually.h"
+#include "tests/no_descriptors.h"
 
 namespace patchserve {
 namespace {
@@ -86,13 +87,11 @@ TEST_F(AcceptorTest, OneBeyondTheLimitIsClosedAndCounted) {
 TEST_F(AcceptorTest, ThoseThatFoundNoDescriptorAreTakenWhenThereAreSomeAgain) {
   Start({.total = 10, .per_peer = 10});
   const FileDescriptor client(socket(AF_INET, SOCK_STREAM, 0));
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  const rlimit none{.rlim_cur = 3, .rlim_max = limit.rlim_max};
-  setrlimit(RLIMIT_NOFILE, &none);
-  EXPECT_TRUE(Reaches(client));
-  Eventually("an error of accept", [&] { return acceptor->counts().accept_errors > 0; });
-  setrlimit(RLIMIT_NOFILE, &limit);
+  {
+    const NoDescriptors none;
+    EXPECT_TRUE(Reaches(client));
+    Eventually("an error of accept", [&] { return acceptor->counts().accept_errors > 0; });
+  }
   WaitUntilTaken(1);
 }
 
@@ -155,6 +154,14 @@ TEST_F(AcceptorTest, AnIPv6PeerHasTheNameThatGrpcGivesIt) {
   WaitUntilTaken(1);
   acceptor->Reset(absl::StrCat("ipv6:%5B::1%5D:", PortOf(client)));
   WaitForEnd(client);
+}
+
+TEST(IdentifyTest, ALinkLocalPeersNameHasItsInterface) {
+  sockaddr_storage peer{};
+  auto& address = reinterpret_cast<sockaddr_in6&>(peer);
+  address = {.sin6_family = AF_INET6, .sin6_port = htons(50123), .sin6_scope_id = 2};
+  ASSERT_EQ(inet_pton(AF_INET6, "fe80::1", &address.sin6_addr), 1);
+  EXPECT_EQ(Identify(-1, peer).name, "ipv6:%5Bfe80::1%252%5D:50123");
 }
 
 TEST_F(AcceptorTest, NobodyIsConnectedAfterStop) {
