@@ -25,12 +25,14 @@ class AcceptorTest : public ::testing::Test {
     auto bound = ListenOn(address);
     ASSERT_TRUE(bound.ok()) << bound.status();
     port = bound->port;
-    acceptor = std::make_unique<Acceptor>(*std::move(bound), limits, [this](int fd) {
-      std::lock_guard lock(mutex);
-      if (answer) static_cast<void>(!write(fd, "x", 1));
-      taken.emplace_back(fd);
-      grew.notify_all();
-    });
+    acceptor = std::make_unique<Acceptor>(*std::move(bound), limits,
+                                          [this](int fd, const std::string& peer) {
+                                            std::lock_guard lock(mutex);
+                                            names.push_back(peer);
+                                            if (answer) static_cast<void>(!write(fd, "x", 1));
+                                            taken.emplace_back(fd);
+                                            grew.notify_all();
+                                          });
   }
 
   bool Reaches(const FileDescriptor& client) const {
@@ -62,6 +64,7 @@ class AcceptorTest : public ::testing::Test {
   bool answer = false;
   std::mutex mutex;
   std::condition_variable grew;
+  std::vector<std::string> names;  // of who is connected
   std::vector<FileDescriptor> taken;
   std::unique_ptr<Acceptor> acceptor;
 };
@@ -152,7 +155,9 @@ TEST_F(AcceptorTest, AnIPv6PeerHasTheNameThatGrpcGivesIt) {
                              .sin6_addr = in6addr_loopback};
   ASSERT_EQ(connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   WaitUntilTaken(1);
-  acceptor->Reset(absl::StrCat("ipv6:%5B::1%5D:", PortOf(client)));
+  const std::string name = absl::StrCat("ipv6:%5B::1%5D:", PortOf(client));
+  EXPECT_THAT(names, ::testing::ElementsAre(name));
+  acceptor->Reset(name);
   WaitForEnd(client);
 }
 
