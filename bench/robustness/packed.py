@@ -24,6 +24,9 @@ def run(attacks):
                            lambda method=method, encoding=encoding, body=body: _bombs(attacks, method, encoding, body, gigabytes))
     attacks.attack("damaged messages", lambda: _damaged(attacks))
     attacks.attack("messages longer than may be", lambda: _too_long(attacks))
+    for what, element in (("empty inputs", b"*\0"), ("unknown fields", b"z\0"), ("unknown groups", b"{|")):
+        attacks.attack(f"messages of {what}", lambda element=element: _tiny_fields(attacks, element))
+    attacks.attack("long names, watched", lambda: _watched(attacks))
     attacks.attack("metadata longer than may be", lambda: _long_metadata(attacks))
 
 
@@ -101,6 +104,32 @@ def _too_long(attacks):
     for length in (0xFFFFFFFF, 0x7FFFFFFF, 42 << 20):
         _together([threading.Thread(target=call, args=(method, length)) for method in METHODS])
     return f"9 that say 42 MiB to 4 GiB, 3 at once; {got.total() >> 20:,} MiB were taken", answers
+
+
+def _tiny_fields(attacks, element):
+    """Two bytes each, which take some hundred in memory; 3 at once."""
+    answers, message = collections.Counter(), element * attacks.size(20_000_000, 2_000_000)
+    with grpc.insecure_channel(attacks.server.address) as channel:
+        _together([threading.Thread(target=lambda: answers.update([_code(channel.unary_unary(http2.MODEL_INFER), http2.MODEL_INFER, message)]))
+                   for _ in range(3)])
+    return f"3 at once of {len(message) / 1e6:g} MB", answers
+
+
+def _watched(attacks):
+    """Watch calls that stay open, of names that nobody knows."""
+    answers, name = collections.Counter(), "x" * attacks.size(40_000_000, 4_000_000)
+    request = messages.GetModelRequest(name=name).SerializeToString()  # as HealthCheckRequest's service
+    with grpc.insecure_channel(attacks.server.address) as channel:
+        calls = [channel.unary_stream("/grpc.health.v1.Health/Watch")(request, timeout=5) for _ in range(20)]
+        for call in calls:
+            try:
+                next(call)
+                answers["an answer"] += 1
+            except grpc.RpcError as error:
+                answers[error.code().name] += 1
+        for call in calls:
+            call.cancel()
+    return f"20 calls with a name of {len(name) / 1e6:g} MB", answers
 
 
 def _long_metadata(attacks):

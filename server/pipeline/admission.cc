@@ -88,8 +88,7 @@ absl::Status AdmissionControl::Decide(Call& call, const Admission& admission, ab
         " to spare are more than the ", Left(call.request.deadline - now), " until the deadline"));
   }
   const double room = RoomFor(call.request.criticality);
-  call.bytes =
-      bytes_.Take(BytesInFlight(call.request.image, model.description.preprocessing), room);
+  call.bytes = bytes_.Take(BytesInFlight(call.request, model.description.preprocessing), room);
   if (!call.bytes) {
     return Refuse(call, ShedReason::kBytes, admission.retry_after, now,
                   absl::StrCat("the images in flight hold ", bytes_.used(), " bytes of ",

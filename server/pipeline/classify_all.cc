@@ -50,7 +50,7 @@ absl::Status CheckFits(const Classifier& classifier, const ServedModel& model,
   int64_t decoding = 0, bytes = 0;
   for (size_t i = 0; i < images.size(); ++i) {
     decoding += DecodingBytesOf(images[i].image, headers[i]);
-    bytes += BytesInFlight(images[i].image, model.description.preprocessing);
+    bytes += BytesInFlight(images[i], model.description.preprocessing);
   }
   struct Sum {
     int64_t amount, limit;

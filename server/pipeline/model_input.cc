@@ -1,5 +1,6 @@
 #include "server/pipeline/model_input.h"
 
+#include <algorithm>
 #include <exception>
 #include <new>
 #include <utility>
@@ -37,14 +38,17 @@ absl::StatusOr<OwnedInput> MakeOrThrow(const RequestImage& image, const ImageInf
 
 }  // namespace
 
-int64_t BytesInFlight(const RequestImage& image, const Preprocessing& how) {
-  const int64_t values = static_cast<int64_t>(how.bytes());
-  if (const auto* raw = std::get_if<RawPixels>(&image)) return raw->pixels.size() + values;
-  if (const auto* tensor = std::get_if<TensorImage>(&image)) {
-    return tensor->values.size() + values * sizeof(float);
+int64_t BytesInFlight(const ClassifyRequest& request, const Preprocessing& how) {
+  int64_t sent = 0, input = static_cast<int64_t>(how.bytes());
+  if (const auto* raw = std::get_if<RawPixels>(&request.image)) {
+    sent = raw->pixels.size();
+  } else if (const auto* tensor = std::get_if<TensorImage>(&request.image)) {
+    sent = tensor->values.size();
+    input *= sizeof(float);
+  } else if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&request.image)) {
+    sent = file->size();
   }
-  const auto* file = std::get_if<absl::Span<const uint8_t>>(&image);
-  return (file == nullptr ? 0 : file->size()) + values;
+  return std::max(sent, request.message_bytes) + input;
 }
 
 absl::StatusOr<OwnedInput> MakeModelInput(const RequestImage& image, const ImageInfo& info,

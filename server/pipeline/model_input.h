@@ -25,8 +25,9 @@ struct OwnedInput {
   }
 };
 
-// What a request's image holds until it is answered: as it was sent, and as model input.
-int64_t BytesInFlight(const RequestImage& image, const Preprocessing& how);
+// What a request holds until it is answered: its image as it was sent, with the message around it,
+// and as model input.
+int64_t BytesInFlight(const ClassifyRequest& request, const Preprocessing& how);
 
 // Decodes the picture, turns it upright if `how` says so, and resizes and crops it, into memory of
 // `allocate`; of a tensor only the type changes. `info` is what admission found. Thread-safe.

@@ -42,6 +42,8 @@ struct ClassifyRequest {
   absl::string_view model;    // empty: the default model
   absl::string_view version;  // empty: any
   RequestImage image;
+  // What the message takes of memory in which it lies, or its share of that; 0: the image's bytes.
+  int64_t message_bytes = 0;
   std::optional<int> top_k;  // unset: 5
   bool embedding = false;
   bool normalize_embedding = false;

@@ -43,22 +43,20 @@ class ClassifyCall final : public UnaryCall {
 }  // namespace
 
 ClassificationService::ClassificationService(const Services& services) : services_(services) {
-  const auto unparsable = [this](grpc::CallbackServerContext* context) {
-    return new UnparsableCall(services_, *context);
-  };
+  const auto refuse = Refusing(services_);
   const auto mark = [this](int method, grpc::internal::MethodHandler* handler) {
     MarkMethodStreamed(method, nullptr);
     MarkMethodCallback(method, handler);
   };
   // By their numbers in the .proto.
-  mark(0, ParsedUnary(this, &ClassificationService::Classify, unparsable));
+  mark(0, ParsedUnary(this, &ClassificationService::Classify, refuse, kWithImage));
   MarkMethodCallback(
       1, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, v1::ClassifyStreamResponse>(
              [this](grpc::CallbackServerContext* context) {
                return OpenClassifyStream(services_, *context);
              }));
-  mark(2, ParsedUnary(this, &ClassificationService::ListModels, unparsable));
-  mark(3, ParsedUnary(this, &ClassificationService::GetModel, unparsable));
+  mark(2, ParsedUnary(this, &ClassificationService::ListModels, refuse));
+  mark(3, ParsedUnary(this, &ClassificationService::GetModel, refuse));
 }
 
 grpc::ServerUnaryReactor* ClassificationService::Classify(grpc::CallbackServerContext* context,

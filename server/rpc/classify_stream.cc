@@ -39,6 +39,7 @@ class ClassifyStream final
   static absl::StatusOr<ClassifyRequest> Read(const v1::ClassifyStreamRequest& message,
                                               const Caller& caller) {
     ASSIGN_OR_RETURN(ClassifyRequest request, ReadRequest(message.request()));
+    request.message_bytes = static_cast<int64_t>(message.SpaceUsedLong());
     // Without a timeout of its own a request has the model's default, within the stream's time.
     absl::Time deadline = absl::InfiniteFuture();
     if (message.has_timeout()) {

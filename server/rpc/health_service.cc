@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/quote.h"
 #include "server/rpc/parsed_method.h"
 #include "server/rpc/status.h"
 
@@ -67,32 +68,36 @@ class HealthWatch final : public grpc::ServerWriteReactor<HealthService::Respons
   bool finished_ ABSL_GUARDED_BY(service_.mutex_) = false;
 };
 
-// The answer to a Watch that can't be parsed.
+// The answer to a Watch without a message.
 class RefusedWatch final : public grpc::ServerWriteReactor<HealthService::Response> {
  public:
   explicit RefusedWatch(const grpc::Status& why) { Finish(why); }
   void OnDone() override { delete this; }
 };
 
-HealthService::HealthService(const std::function<void()>& unparsable) {
-  const auto check = [unparsable](grpc::CallbackServerContext* context) {
-    unparsable();
-    return Answered(*context, Unparsable());
+HealthService::HealthService(const std::function<void()>& refused) {
+  // A call whose message never came isn't counted: its caller has gone.
+  const auto why = [refused](const absl::Status& why) {
+    if (absl::IsCancelled(why)) return NoMessage();
+    refused();
+    return why;
   };
-  using Request = grpc::health::v1::HealthCheckRequest;
   const auto mark = [this](int method, grpc::internal::MethodHandler* handler) {
     MarkMethodStreamed(method, nullptr);
     MarkMethodCallback(method, handler);
   };
   // By their numbers in the .proto.
-  mark(0, ParsedUnary(this, &HealthService::Check, check));
+  mark(0, ParsedUnary(this, &HealthService::Check,
+                      [why](grpc::CallbackServerContext* context, const absl::Status& read) {
+                        return Answered(*context, why(read));
+                      }));
+  using Request = grpc::health::v1::HealthCheckRequest;
   mark(1, ParsedServerStreaming<Request, Response>(
               [this](grpc::CallbackServerContext* context, const Request* request) {
                 return Watch(context, request);
               },
-              [unparsable](grpc::CallbackServerContext* context, const Request*) {
-                unparsable();
-                return new RefusedWatch(ToGrpc(Unparsable(), *context));
+              [why](grpc::CallbackServerContext* context, const absl::Status& read) {
+                return new RefusedWatch(ToGrpc(why(read), *context));
               }));
 }
 
@@ -144,7 +149,7 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
   response->set_status(StatusOf(request->service()));
   if (response->status() != Response::SERVICE_UNKNOWN) return Answered(*context);
   return Answered(*context, absl::NotFoundError(
-                                absl::StrCat("nothing is known of \"", request->service(), "\"")));
+                                absl::StrCat("nothing is known of ", Quote(request->service()))));
 }
 
 grpc::ServerWriteReactor<HealthService::Response>* HealthService::Watch(

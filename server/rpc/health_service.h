@@ -21,9 +21,8 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
  public:
   using Response = grpc::health::v1::HealthCheckResponse;
 
-  // `unparsable` is called for each message that can't be parsed, which is answered
-  // INVALID_ARGUMENT.
-  explicit HealthService(const std::function<void()>& unparsable = [] {});
+  // `refused` is called for each message that isn't a request, which is answered INVALID_ARGUMENT.
+  explicit HealthService(const std::function<void()>& refused = [] {});
 
   void Set(const std::string& name, bool serving);
   // Nothing is served from now on, whatever is Set later; only `except`, if it isn't

@@ -30,7 +30,8 @@ absl::StatusOr<ParsedRequest> Parse(const ModelRegistry& registry, const NamedIn
   return request;
 }
 
-std::vector<ClassifyRequest> Images(const ParsedRequest& parsed, const Caller& caller) {
+std::vector<ClassifyRequest> Images(const inference::ModelInferRequest& message,
+                                    const ParsedRequest& parsed, const Caller& caller) {
   const InferOptions& options = parsed.options;
   ClassifyRequest request{.model = parsed.model->name, .top_k = 1};
   request.embedding = options.Wants(OutputKind::kEmbedding);
@@ -38,6 +39,8 @@ std::vector<ClassifyRequest> Images(const ParsedRequest& parsed, const Caller& c
   request.logits = options.Wants(OutputKind::kProbabilities) || options.Wants(OutputKind::kLogits);
   request.criticality = options.criticality;
   FillIn(caller, options.timeout ? caller.arrival + *options.timeout : caller.deadline, request);
+  const size_t held = message.SpaceUsedLong() + parsed.input.pixels.size();
+  request.message_bytes = static_cast<int64_t>(held / parsed.input.images.size());
   std::vector<ClassifyRequest> requests(parsed.input.images.size(), request);
   for (size_t i = 0; i < requests.size(); ++i) requests[i].image = parsed.input.images[i];
   return requests;
@@ -67,7 +70,7 @@ void Infer(Classifier& classifier, const ModelRegistry& registry,
   }
   // The images borrow from it until all are answered.
   auto parsed = std::make_unique<ParsedRequest>(*std::move(request));
-  std::vector<ClassifyRequest> images = Images(*parsed, caller);
+  std::vector<ClassifyRequest> images = Images(message, *parsed, caller);
   std::shared_ptr<const ServedModel> model = parsed->model;
   ClassifyAll(classifier, std::move(model), std::move(images),
               [&message, &response, parsed = std::move(parsed),

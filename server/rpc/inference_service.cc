@@ -94,31 +94,29 @@ InferenceService::InferenceService(const Services& services, const HealthService
       name_(std::move(name)),
       version_(std::move(version)),
       max_message_bytes_(max_message_bytes) {
-  const auto unparsable = [this](grpc::CallbackServerContext* context) {
-    return new UnparsableCall(services_, *context);
-  };
+  const auto refuse = Refusing(services_);
   const auto mark = [this](int method, grpc::internal::MethodHandler* handler) {
     MarkMethodStreamed(method, nullptr);
     MarkMethodCallback(method, handler);
   };
   // By their numbers in the .proto.
-  mark(0, ParsedUnary(this, &InferenceService::ServerLive, unparsable));
-  mark(1, ParsedUnary(this, &InferenceService::ServerReady, unparsable));
-  mark(2, ParsedUnary(this, &InferenceService::ModelReady, unparsable));
-  mark(3, ParsedUnary(this, &InferenceService::ServerMetadata, unparsable));
-  mark(4, ParsedUnary(this, &InferenceService::ModelMetadata, unparsable));
-  mark(5, ParsedUnary(this, &InferenceService::ModelConfig, unparsable));
-  mark(6, ParsedUnary(this, &InferenceService::ModelInfer, unparsable));
+  mark(0, ParsedUnary(this, &InferenceService::ServerLive, refuse));
+  mark(1, ParsedUnary(this, &InferenceService::ServerReady, refuse));
+  mark(2, ParsedUnary(this, &InferenceService::ModelReady, refuse));
+  mark(3, ParsedUnary(this, &InferenceService::ServerMetadata, refuse));
+  mark(4, ParsedUnary(this, &InferenceService::ModelMetadata, refuse));
+  mark(5, ParsedUnary(this, &InferenceService::ModelConfig, refuse));
+  mark(6, ParsedUnary(this, &InferenceService::ModelInfer, refuse, kWithImage));
   MarkMethodCallback(7,
                      new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer,
                                                              inference::ModelStreamInferResponse>(
                          [this](grpc::CallbackServerContext* context) {
                            return OpenInferStream(services_, *context);
                          }));
-  mark(8, ParsedUnary(this, &InferenceService::ModelStatistics, unparsable));
-  mark(9, ParsedUnary(this, &InferenceService::RepositoryIndex, unparsable));
-  mark(10, ParsedUnary(this, &InferenceService::RepositoryModelLoad, unparsable));
-  mark(11, ParsedUnary(this, &InferenceService::RepositoryModelUnload, unparsable));
+  mark(8, ParsedUnary(this, &InferenceService::ModelStatistics, refuse));
+  mark(9, ParsedUnary(this, &InferenceService::RepositoryIndex, refuse));
+  mark(10, ParsedUnary(this, &InferenceService::RepositoryModelLoad, refuse));
+  mark(11, ParsedUnary(this, &InferenceService::RepositoryModelUnload, refuse));
 }
 
 grpc::ServerUnaryReactor* InferenceService::ServerLive(grpc::CallbackServerContext* context,

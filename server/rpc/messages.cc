@@ -98,6 +98,7 @@ void WritePreprocessing(const Preprocessing& from, v1::Preprocessing& to) {
 
 absl::StatusOr<ClassifyRequest> ReadRequest(const v1::ClassifyRequest& message) {
   ClassifyRequest request;
+  request.message_bytes = static_cast<int64_t>(message.SpaceUsedLong());
   request.model = message.model();
   request.version = message.version();
   if (message.has_encoded()) {

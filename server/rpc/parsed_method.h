@@ -1,47 +1,89 @@
-// Methods whose messages gRPC couldn't parse: its callback API answers those UNIMPLEMENTED,
-// without a text, and no handler hears of it.
+// Methods that take one message, which is parsed here: gRPC's callback API answers one that can't
+// be UNIMPLEMENTED, without a text, and no handler hears of it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <limits>
+#include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/impl/rpc_service_method.h"
+#include "server/rpc/parse.h"
 #include "server/rpc/unary_call.h"
 
 namespace patchserve {
 
-inline absl::Status Unparsable() {
-  return absl::InvalidArgumentError("the message can't be parsed as what the method takes");
+// "" would be the default one.
+inline constexpr char kNoModel[] = "?";
+
+inline absl::Status NoMessage() { return absl::InvalidArgumentError("the call has no message"); }
+
+// Counts a call or message that was no request under the model "", and notes it.
+inline void CountRefused(const Services& services, const grpc::CallbackServerContext& context,
+                         absl::Time arrival, const absl::Status& why) {
+  services.classifier.Refuse(
+      {.model = kNoModel, .arrival = arrival}, why, [&](const absl::StatusOr<Answer>& refusal) {
+        services.access_log.Note(context, arrival, {kNoModel, refusal.status(), {}});
+      });
 }
 
-// Answers one such call, counts it under the model "", and notes it in the access log.
-class UnparsableCall final : public UnaryCall {
+// Answers a call whose message wasn't what the method takes.
+class RefusedCall final : public UnaryCall {
  public:
-  UnparsableCall(const Services& services, grpc::CallbackServerContext& context)
+  RefusedCall(const Services& services, grpc::CallbackServerContext& context,
+              const absl::Status& why)
       : UnaryCall(services, context) {
-    services.classifier.Refuse({.model = kNoModel, .arrival = arrival()}, Unparsable(),
+    services.classifier.Refuse({.model = kNoModel, .arrival = arrival()}, why,
                                [this](const absl::StatusOr<Answer>& refusal) {
                                  End({kNoModel, refusal.status(), {}});
                                });
   }
-
-  // "" would be the default one.
-  static constexpr char kNoModel[] = "?";
 };
 
+// Answers a call whose message never came. Most callers of such gave up while they sent it.
+class EmptyCall final : public grpc::ServerUnaryReactor {
+ public:
+  EmptyCall(const Services& services, grpc::CallbackServerContext& context)
+      : services_(services), context_(context) {
+    Finish(ToGrpc(NoMessage()));
+  }
+  void OnDone() override {
+    const absl::Status gave_up = absl::CancelledError("the caller gave up before it had sent all");
+    CountRefused(services_, context_, arrival_, context_.IsCancelled() ? gave_up : NoMessage());
+    delete this;
+  }
+
+ private:
+  const Services& services_;
+  grpc::CallbackServerContext& context_;
+  const absl::Time arrival_ = SteadyNow();
+};
+
+// What the methods of a service that counts its calls answer in place of a message that isn't
+// theirs.
+inline auto Refusing(const Services& services) {
+  return [&services](grpc::CallbackServerContext* context,
+                     const absl::Status& why) -> grpc::ServerUnaryReactor* {
+    if (absl::IsCancelled(why)) return new EmptyCall(services, *context);
+    return new RefusedCall(services, *context, why);
+  };
+}
+
 // Reads the one message of a call, whose handler was asked before it came. Deletes itself.
-template <typename Request>
 class OneMessage {
  public:
-  // `done` gets whether a message came and could be parsed.
-  static void Read(grpc::internal::Call* call, Request* message, std::function<void(bool)> done) {
+  // `done` gets what came; null: nothing did.
+  using Done = std::function<void(grpc::ByteBuffer* message)>;
+
+  static void Read(grpc::internal::Call* call, Done done) {
     auto* read = new OneMessage(std::move(done));
-    read->read_.RecvMessage(message);
+    read->read_.RecvMessage(&read->message_);
     const auto came = [read](bool ok) {
-      const std::function<void(bool)> done = std::move(read->done_);
-      delete read;
-      done(ok);
+      const std::unique_ptr<OneMessage> owned(read);
+      read->done_(ok ? &read->message_ : nullptr);
     };
     // Inline, as gRPC's own start of a handler.
     read->tag_.Set(call->call(), came, &read->read_, /*can_inline=*/true);
@@ -50,10 +92,11 @@ class OneMessage {
   }
 
  private:
-  explicit OneMessage(std::function<void(bool)> done) : done_(std::move(done)) {}
+  explicit OneMessage(Done done) : done_(std::move(done)) {}
 
-  std::function<void(bool)> done_;
-  grpc::internal::CallOpSet<grpc::internal::CallOpRecvMessage<Request>> read_;
+  const Done done_;
+  grpc::ByteBuffer message_;
+  grpc::internal::CallOpSet<grpc::internal::CallOpRecvMessage<grpc::ByteBuffer>> read_;
   grpc::internal::CallbackWithSuccessTag tag_;
 };
 
@@ -69,35 +112,52 @@ struct MessagePlace {
   void* handler_data = nullptr;
 };
 
-// A handler of a method that takes one message: `good` gets what could be parsed, `bad` makes the
-// answer to the rest, without a look at the message. gRPC has to think that the method takes a
-// stream (MarkMethodStreamed), or else a call isn't seen before its message has come
-// (call_budget.h). Handler: gRPC's for the kind of method.
-template <typename Handler, typename Request>
+// A handler of a method that takes one message: `good` gets it, `bad` makes the answer where there
+// is none and gets why: what Parse says, or CANCELLED where nothing came. gRPC has to think that
+// the method takes a stream (MarkMethodStreamed), or else a call isn't seen before its message has
+// come (call_budget.h). Handler: gRPC's for the kind of method.
+template <typename Handler, typename Request, typename Bad>
 class ParsedMethod final : public grpc::internal::MethodHandler {
  public:
   using Place = MessagePlace<Request>;
 
-  template <typename Good, typename Bad>
-  ParsedMethod(Place (*place)(grpc::internal::Call*), Good good, Bad bad)
-      : place_(place), good_(std::move(good)), bad_(std::move(bad)) {}
+  template <typename Good>
+  ParsedMethod(int64_t longest, Place (*place)(grpc::internal::Call*), Good good, Bad bad)
+      : longest_(longest), place_(place), good_(std::move(good)), bad_(std::move(bad)) {}
 
   void RunHandler(const HandlerParameter& call) override {
-    const Place place = place_(call.call);
-    OneMessage<Request>::Read(
-        call.call, place.request,
-        [this, place, grpc_call = call.call, context = call.server_context,
-         requester = call.call_requester](bool parsed) {
-          Handler& handler = parsed ? good_ : bad_;
-          handler.RunHandler(HandlerParameter(grpc_call, context, place.request, grpc::Status::OK,
-                                              place.handler_data, requester));
-        });
+    OneMessage::Read(call.call, [this, grpc_call = call.call, context = call.server_context,
+                                 requester = call.call_requester](grpc::ByteBuffer* message) {
+      const Place place = place_(grpc_call);
+      const absl::Status read = Read(message, *place.request);
+      const HandlerParameter parameter(grpc_call, context, place.request, grpc::Status::OK,
+                                       place.handler_data, requester);
+      if (read.ok()) return good_.RunHandler(parameter);
+      Handler([this, &read](grpc::CallbackServerContext* call, const auto*...) {
+        return bad_(call, read);
+      }).RunHandler(parameter);
+    });
   }
 
  private:
+  absl::Status Read(grpc::ByteBuffer* message, Request& request) const {
+    if (message == nullptr) return absl::CancelledError();
+    if (static_cast<int64_t>(message->Length()) > longest_) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("what this method takes has at most ", longest_, " bytes"));
+    }
+    return Parse(std::exchange(*message, {}), request);
+  }
+
+  const int64_t longest_;
   Place (*const place_)(grpc::internal::Call*);
-  Handler good_, bad_;
+  Handler good_;
+  const Bad bad_;
 };
+
+// Of methods that take names and the like, and of those that take images: the transport's limit.
+inline constexpr int64_t kWithoutImage = 4 << 10;
+inline constexpr int64_t kWithImage = std::numeric_limits<int64_t>::max();
 
 // The handler of one of a service's unary methods.
 template <typename Service, typename Request, typename Response, typename Bad>
@@ -105,22 +165,20 @@ grpc::internal::MethodHandler* ParsedUnary(
     Service* service,
     grpc::ServerUnaryReactor* (Service::*method)(grpc::CallbackServerContext*, const Request*,
                                                  Response*),
-    Bad bad) {
+    Bad bad, int64_t longest = kWithoutImage) {
   using Handler = grpc::internal::CallbackUnaryHandler<Request, Response>;
   using Messages = grpc::internal::DefaultMessageHolder<Request, Response>;
   const auto place = [](grpc::internal::Call* call) -> MessagePlace<Request> {
     grpc::MessageHolder<Request, Response>* messages = NewInCall<Messages>(call);
     return {messages->request(), messages};
   };
-  return new ParsedMethod<Handler, Request>(
-      place,
+  return new ParsedMethod<Handler, Request, Bad>(
+      longest, place,
       [service, method](grpc::CallbackServerContext* context, const Request* request,
                         Response* response) {
         return (service->*method)(context, request, response);
       },
-      [bad = std::move(bad)](grpc::CallbackServerContext* context, const Request*, Response*) {
-        return bad(context);
-      });
+      std::move(bad));
 }
 
 // Of one that answers with a stream.
@@ -130,7 +188,8 @@ grpc::internal::MethodHandler* ParsedServerStreaming(Good good, Bad bad) {
   const auto place = [](grpc::internal::Call* call) -> MessagePlace<Request> {
     return {NewInCall<Request>(call)};
   };
-  return new ParsedMethod<Handler, Request>(place, std::move(good), std::move(bad));
+  return new ParsedMethod<Handler, Request, Bad>(kWithoutImage, place, std::move(good),
+                                                 std::move(bad));
 }
 
 }  // namespace patchserve

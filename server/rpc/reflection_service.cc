@@ -9,7 +9,8 @@
 #include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "server/base/mutex.h"
 #include "server/base/quote.h"
-#include "server/rpc/parsed_method.h"
+#include "server/rpc/open_calls.h"
+#include "server/rpc/parse.h"
 #include "server/rpc/status.h"
 
 namespace patchserve {
@@ -103,9 +104,8 @@ class Reflecting final : public grpc::ServerBidiReactor<grpc::ByteBuffer, Respon
       return End(absl::InvalidArgumentError(
           absl::StrCat("a question about the services has at most ", kLongest, " bytes")));
     }
-    if (!grpc::SerializationTraits<Request>::Deserialize(&message_, &request).ok()) {
-      return End(Unparsable());
-    }
+    if (const absl::Status read = Parse(std::exchange(message_, {}), request); !read.ok())
+      return End(read);
     response_ = Answer(request, services_);
     Lock lock(mutex_);
     if (!ended_) StartWrite(&response_);

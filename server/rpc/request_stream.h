@@ -28,8 +28,8 @@ template <typename Request, typename Response>
 class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>,
                       public OpenStream {
  public:
-  // While services.stream_window requests are unanswered the stream isn't read, and gRPC's flow
-  // control holds the client back.
+  // While services.stream_window requests are unanswered, or answers of a MiB aren't sent, the
+  // stream isn't read, and gRPC's flow control holds the client back.
   RequestStream(const Services& services, AnswerOrder order,
                 const grpc::CallbackServerContext& context)
       : services_(services),
@@ -52,14 +52,15 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
   }
 
   void OnReadDone(bool ok) final {
-    std::unique_ptr<Request> message = ok ? Parse() : nullptr;
-    const bool unparsable = ok && message == nullptr;
+    auto message = ok ? std::make_unique<Request>() : nullptr;
+    const absl::Status read = ok ? Parse(std::exchange(next_, {}), *message) : absl::OkStatus();
+    if (!read.ok()) message = nullptr;
     Place place{.arrival = SteadyNow()};
     {
       Lock lock(mutex_);
       reading_ = false;
       if (message == nullptr) no_more_reads_ = true;
-      unparsable_ = unparsable;
+      refused_ = read;
       if (finished_) message = nullptr;
       if (message != nullptr) {
         ++unanswered_;
@@ -68,7 +69,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
       }
     }
     if (message != nullptr) Handle(std::move(message), place);  // may answer at once: no lock
-    if (unparsable) Refuse(place);
+    if (!read.ok()) CountRefused(services_, context_, place.arrival, read);
     Lock lock(mutex_);
     Proceed();
   }
@@ -76,6 +77,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
   void OnWriteDone(bool ok) final {
     Lock lock(mutex_);
     writing_ = false;
+    unsent_bytes_ -= answers_.front()->ByteSizeLong();
     answers_.pop_front();
     ++written_;
     --unanswered_;
@@ -115,7 +117,10 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
     Lock lock(mutex_);
     if (cancelled_) {
       --unanswered_;
-    } else if (order_ == AnswerOrder::kAsRead) {
+      return Proceed();
+    }
+    unsent_bytes_ += answer->ByteSizeLong();
+    if (order_ == AnswerOrder::kAsRead) {
       answers_[place.number - written_] = std::move(answer);
     } else {
       answers_.push_back(std::move(answer));
@@ -129,23 +134,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
   const Services& services_;
 
  private:
-  // Counts a message that can't be parsed, and notes it.
-  void Refuse(Place place) {
-    services_.classifier.Refuse({.model = UnparsableCall::kNoModel, .arrival = place.arrival},
-                                Unparsable(), [&](const absl::StatusOr<Answer>& refusal) {
-                                  services_.access_log.Note(
-                                      context_, place.arrival,
-                                      {UnparsableCall::kNoModel, refusal.status(), {}});
-                                });
-  }
-
-  // What was read; null if it can't be parsed. No read is under way.
-  std::unique_ptr<Request> Parse() {
-    auto message = std::make_unique<Request>();
-    if (!grpc::SerializationTraits<Request>::Deserialize(&next_, message.get()).ok())
-      return nullptr;
-    return message;
-  }
+  static constexpr size_t kMostUnsent = 1 << 20;
 
   // What waits to be written isn't.
   void Abandon() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -166,9 +155,9 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
       this->StartWrite(answers_.front().get());
     }
     const bool ending = no_more_reads_ || draining_;
-    if (!reading_ && !ending && unanswered_ < services_.stream_window) {
+    const bool room = unanswered_ < services_.stream_window && unsent_bytes_ < kMostUnsent;
+    if (!reading_ && !ending && room) {
       reading_ = true;
-      next_.Clear();
       this->StartRead(&next_);
     }
     if (ending && unanswered_ == 0) {
@@ -179,7 +168,7 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
 
   grpc::Status EndStatus() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (cancelled_) return {grpc::StatusCode::CANCELLED, "the caller cancelled"};
-    if (unparsable_) return ToGrpc(Unparsable());
+    if (!refused_.ok()) return ToGrpc(refused_);
     if (no_more_reads_) return grpc::Status::OK;
     return {grpc::StatusCode::UNAVAILABLE, "the server is shutting down"};
   }
@@ -195,10 +184,11 @@ class RequestStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, Response>
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool no_more_reads_ ABSL_GUARDED_BY(mutex_) = false;
-  bool unparsable_ ABSL_GUARDED_BY(mutex_) = false;  // the last message read
+  absl::Status refused_ ABSL_GUARDED_BY(mutex_);  // why the last message wasn't read
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  int unanswered_ ABSL_GUARDED_BY(mutex_) = 0;  // read, and not yet written
+  int unanswered_ ABSL_GUARDED_BY(mutex_) = 0;       // read, and not yet written
+  size_t unsent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of answers
   // Messages in all.
   int64_t read_ ABSL_GUARDED_BY(mutex_) = 0, written_ ABSL_GUARDED_BY(mutex_) = 0;
   // The first being written; null: not there yet, and has to come before those after it.

@@ -53,6 +53,19 @@ TEST_F(AdmissionTest, BytesInFlightAreBounded) {
   EXPECT_TRUE(ClassifyAndWait(RequestFor(red)).ok());
 }
 
+TEST_F(AdmissionTest, AMessageThatHoldsMoreThanItsImageCountsWhole) {
+  options.max_bytes_in_flight = 100;
+  Start();
+  Busy(1);  // 48
+  ClassifyRequest padded = RequestFor(red);
+  padded.message_bytes = 60;
+  EXPECT_EQ(Refused(padded).code(), absl::StatusCode::kResourceExhausted);
+  padded.message_bytes = 20;
+  classifier->Classify(padded, answers.Next());
+  model.Release();
+  answers.WaitFor(3);
+}
+
 TEST_F(AdmissionTest, WhatDecodingTakesIsBoundedAndWhatTakesMoreThanAllIsInvalid) {
   options.max_decoding_bytes = 20;  // a picture takes 12
   Start();

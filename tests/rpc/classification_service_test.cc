@@ -172,6 +172,42 @@ TEST_F(ClassificationServiceTest, AMessageThatCantBeParsedIsInvalidWhateverTheMe
   }
 }
 
+TEST_F(ClassificationServiceTest, ACallerThatGivesUpBeforeItHasSentAllIsCountedAsCancelled) {
+  const grpc::internal::RpcMethod method("/patchserve.v1.ImageClassification/Classify",
+                                         grpc::internal::RpcMethod::BIDI_STREAMING);
+  grpc::ClientContext context;
+  auto upload = std::unique_ptr<grpc::ClientReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>>(
+      grpc::internal::ClientReaderWriterFactory<grpc::ByteBuffer, grpc::ByteBuffer>::Create(
+          channel.get(), method, &context));
+  context.TryCancel();
+  EXPECT_EQ(upload->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  WaitUntilShows("patchserve_requests_total{code=\"CANCELLED\",model=\"\"} 1");
+}
+
+TEST_F(ClassificationServiceTest, ACallWithoutAMessageIsInvalid) {
+  const grpc::internal::RpcMethod method("/patchserve.v1.ImageClassification/Classify",
+                                         grpc::internal::RpcMethod::BIDI_STREAMING);
+  grpc::ClientContext context;
+  auto upload = std::unique_ptr<grpc::ClientReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>>(
+      grpc::internal::ClientReaderWriterFactory<grpc::ByteBuffer, grpc::ByteBuffer>::Create(
+          channel.get(), method, &context));
+  upload->WritesDone();
+  const grpc::Status status = upload->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "the call has no message");
+  WaitUntilShows("patchserve_requests_total{code=\"INVALID_ARGUMENT\",model=\"\"} 1");
+}
+
+TEST_F(ClassificationServiceTest, WhatTakesNoImageTakesNoLongMessage) {
+  grpc::ClientContext context;
+  v1::GetModelRequest request;
+  request.set_name(std::string(5000, 'x'));
+  v1::GetModelResponse response;
+  const grpc::Status status = stub->GetModel(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("at most 4096 bytes"));
+}
+
 TEST_F(ClassificationServiceTest, ListsEveryModelWithItsState) {
   grpc::ClientContext context;
   v1::ListModelsResponse response;

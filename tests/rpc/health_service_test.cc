@@ -41,8 +41,8 @@ class HealthServiceTest : public ::testing::Test {
     return stub->Check(&context, Named(name), &response);
   }
 
-  std::atomic<int> unparsable = 0;
-  HealthService health{[this] { ++unparsable; }};
+  std::atomic<int> refused = 0;
+  HealthService health{[this] { ++refused; }};
   HealthCheckResponse response;
   std::unique_ptr<grpc::Server> server;
   std::shared_ptr<grpc::Channel> channel;
@@ -64,12 +64,25 @@ TEST_F(HealthServiceTest, AMessageThatCantBeParsedIsInvalidAndCounted) {
     const grpc::Status status = CallWithGarbage(channel, method);
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << method;
     EXPECT_THAT(status.error_message(), ::testing::HasSubstr("can't be parsed")) << method;
-    EXPECT_EQ(unparsable, ++calls);
+    EXPECT_EQ(refused, ++calls);
   }
 }
 
 TEST_F(HealthServiceTest, CheckOfAnUnknownNameIsNotFound) {
   EXPECT_EQ(Check("nobody").error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(HealthServiceTest, AHugeNameIsInvalidAndALongOneIsNotSentBackWhole) {
+  const std::string huge(50'000, 'x');
+  EXPECT_EQ(Check(huge).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  grpc::ClientContext context;
+  auto watch = stub->Watch(&context, Named(huge));
+  EXPECT_FALSE(watch->Read(&response));
+  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(refused, 2);
+  const grpc::Status unknown = Check(std::string(4000, 'x'));
+  EXPECT_EQ(unknown.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_LT(unknown.error_message().size(), 500);
 }
 
 TEST_F(HealthServiceTest, WatchSendsTheStateAndEachChange) {

@@ -11,6 +11,13 @@ TEST(MessagesTest, AnUnsetCriticalityIsTheDefaultOne) {
   EXPECT_EQ(ReadRequest({})->criticality, Criticality::kDefault);
 }
 
+TEST(MessagesTest, WhateverAMessageHoldsIsCounted) {
+  v1::ClassifyRequest message;
+  message.set_id(std::string(10'000, 'x'));
+  message.set_encoded("abc");
+  EXPECT_GE(ReadRequest(message)->message_bytes, 10'003);
+}
+
 TEST(MessagesTest, AnUnsetTopKStaysUnsetAndZeroDoesNot) {
   v1::ClassifyRequest message;
   EXPECT_EQ(ReadRequest(message)->top_k, std::nullopt);
