@@ -105,12 +105,16 @@ absl::StatusOr<Started> Start(grpc::ServerBuilder& builder, const std::string& a
   if (started.server == nullptr) {
     return absl::FailedPreconditionError(absl::StrCat("gRPC doesn't start for ", address));
   }
-  started.acceptor = std::make_shared<Acceptor>(*std::move(sockets), limits, [grpc_side](int fd) {
+  const auto take = [grpc_side, watch](int fd, const std::string& peer) {
+    watch->Connected(peer);
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.fd = fd;
     grpc_side->HandleNewConnection(&connection);
+  };
+  started.acceptor = std::make_shared<Acceptor>(*std::move(sockets), limits, take);
+  watch->EndWith([weak = std::weak_ptr(started.acceptor)](const std::string& peer) {
+    if (const auto acceptor = weak.lock()) acceptor->Reset(peer);
   });
-  watch->EndWith([acceptor = started.acceptor](const std::string& peer) { acceptor->Reset(peer); });
   started.counts = [watch, acceptor = started.acceptor] {
     ConnectionCounts counts = acceptor->counts();
     const CallCounts of_calls = watch->counts();

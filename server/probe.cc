@@ -90,6 +90,7 @@ class Connection {
  private:
   int Connect(const addrinfo& address) {
     socket_ = FileDescriptor(socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    if (socket_.get() < 0) return errno;
     if (connect(socket_.get(), address.ai_addr, address.ai_addrlen) == 0) return 0;
     if (errno != EINPROGRESS) return errno;
     if (!Wait(POLLOUT)) return ETIMEDOUT;

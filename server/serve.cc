@@ -29,7 +29,6 @@ int Fail(const absl::Status& why) {
 }
 
 int ServeUntilStopped(const Config& config, Backend backend, ProcessEvents& events) {
-  SetUpMalloc(config.memory_limit);
   auto server = Server::Start(config, std::move(backend), [&events](const absl::Status& why) {
     events.Post({EventKind::kDeviceLost, why});
   });
@@ -72,6 +71,7 @@ void Serve(int argc, char** argv,
   ProcessEvents events;  // before any other thread: it blocks the signals
   const auto serve = [&]() -> absl::StatusOr<int> {
     ASSIGN_OR_RETURN(const Config config, ReadConfig());
+    SetUpMalloc(config.memory_limit);
     ASSIGN_OR_RETURN(Backend backend, open(config));
     return ServeUntilStopped(config, std::move(backend), events);
   };

@@ -73,10 +73,11 @@ constexpr absl::Duration kLongestBatchBetween = absl::Milliseconds(100);
 int64_t WeightsOf(const std::string& folder) {
   int64_t sum = 0;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() != ".safetensors") continue;
-    const uintmax_t bytes = entry.file_size(error);
-    if (!error) sum += static_cast<int64_t>(bytes);
+  for (std::filesystem::directory_iterator it(folder, error), end; it != end; it.increment(error)) {
+    if (it->path().extension() != ".safetensors") continue;
+    std::error_code no_size;
+    const uintmax_t bytes = it->file_size(no_size);
+    if (!no_size) sum += static_cast<int64_t>(bytes);
   }
   return sum;
 }

@@ -10,6 +10,7 @@
 #include "server/base/block_pool.h"
 #include "server/base/status.h"
 #include "server/base/usable_cores.h"
+#include "server/config/memory_plan.h"
 #include "server/logging.h"
 #include "server/model/engine.h"
 #include "server/model/graph_device.h"
@@ -134,7 +135,9 @@ absl::StatusOr<Backend> OpenTorch(const Config& config) {
   if (device == "cpu") AddTeams(config, backend);
   if (gpu != nullptr) {
     backend.memory_taken = [gpu] { return gpu->MemoryTaken(); };
-    const BlockPool pool([gpu](size_t bytes) { return gpu->HostMemory(bytes); });
+    // Before models are loaded it is the most that images may ever have.
+    ASSIGN_OR_RETURN(const MemoryPlan plan, PlanMemory(config, /*process=*/0));
+    const BlockPool pool(plan.images, [gpu](size_t bytes) { return gpu->HostMemory(bytes); });
     backend.allocate_input = [pool](size_t bytes) { return pool.Take(bytes); };
   }
   return backend;

@@ -85,7 +85,7 @@ class OurPolicy : public Policy {
 
  private:
   struct Running {
-    int run;
+    int64_t run;
     int model;
     int size;
     absl::Time started;

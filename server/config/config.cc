@@ -1,10 +1,8 @@
 #include "server/config/config.h"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
@@ -13,6 +11,7 @@
 #include "patchserve/config/v1/server_config.pb.h"
 #include "server/base/memory.h"
 #include "server/base/proto_duration.h"
+#include "server/base/read_file.h"
 #include "server/base/status.h"
 #include "server/config/checks.h"
 #include "server/config/flags.h"
@@ -37,15 +36,14 @@ class FirstError : public google::protobuf::io::ErrorCollector {
 absl::StatusOr<ServerConfig> ReadConfigFile(const std::string& path) {
   ServerConfig config;
   if (path.empty()) return config;
-  std::ifstream file(path);
-  std::stringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return absl::NotFoundError(absl::StrCat("--config: can't read ", path));
+  const auto text = ReadWholeFile(path);
+  if (!text.ok()) {
+    return absl::Status(text.status().code(), absl::StrCat("--config: ", text.status().message()));
   }
   FirstError error;
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
-  if (!parser.ParseFromString(text.str(), &config)) {
+  if (!parser.ParseFromString(*text, &config)) {
     return absl::InvalidArgumentError(absl::StrCat("--config: ", path, ":", error.text));
   }
   return config;
@@ -176,6 +174,10 @@ absl::Status CheckLog(const Config& config) {
   return absl::OkStatus();
 }
 
+// A PNG's pixels, of 8 bytes at most, are unpacked for OpenCV into a file whose length it counts in
+// an int.
+constexpr int64_t kMostImagePixels = 250'000'000;
+
 absl::Status CheckServer(const Config& config) {
   RETURN_IF_ERROR(CheckAddress("address", config.address));
   if (!config.metrics_address.empty()) {
@@ -189,6 +191,10 @@ absl::Status CheckServer(const Config& config) {
   RETURN_IF_ERROR(CheckAtLeast<int64_t>("max_image_pixels", config.max_image_pixels, 1));
   if (config.max_image_bytes > 500'000'000) {
     return absl::InvalidArgumentError("--max_image_bytes is above 500000000");
+  }
+  if (config.max_image_pixels > kMostImagePixels) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--max_image_pixels is above ", kMostImagePixels));
   }
   if (config.max_bytes_in_flight != 0) {
     RETURN_IF_ERROR(

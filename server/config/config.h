@@ -38,7 +38,7 @@ struct Config {
   int decode_threads = 0;             // 0: one a core
   int stream_window = 0;              // >= 1: unanswered requests of one stream
   int64_t max_image_bytes = 0;        // >= 1
-  int64_t max_image_pixels = 0;       // >= 1
+  int64_t max_image_pixels = 0;       // 1 to 250 million
   int64_t memory_limit = 0;           // bytes: the flag's, or what the machine allows
   int64_t max_bytes_in_flight = 0;    // >= max_image_bytes; 0: memory_plan.h says
   int64_t max_decoding_bytes = 0;     // >= 3 * max_image_pixels; 0: memory_plan.h says

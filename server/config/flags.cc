@@ -114,19 +114,20 @@ bool IsOurs(const absl::CommandLineFlag& flag) { return IsOurFile(flag.Filename(
 
 std::vector<std::string> JoinRepeated(const std::vector<std::string>& arguments,
                                       const std::string& flag) {
-  const std::string name = absl::StrCat("--", flag);
   std::vector<std::string> rest, values;
   for (size_t i = 0; i < arguments.size(); ++i) {
     absl::string_view argument = arguments[i];
-    if (absl::ConsumePrefix(&argument, absl::StrCat(name, "="))) {
+    const bool dashed = absl::ConsumePrefix(&argument, "-");
+    absl::ConsumePrefix(&argument, "-");  // one will do, as for every flag
+    if (dashed && absl::ConsumePrefix(&argument, absl::StrCat(flag, "="))) {
       values.emplace_back(argument);
-    } else if (argument == name && i + 1 < arguments.size()) {
+    } else if (dashed && argument == flag && i + 1 < arguments.size()) {
       values.push_back(arguments[++i]);
     } else {
       rest.push_back(arguments[i]);
     }
   }
-  if (!values.empty()) rest.push_back(absl::StrCat(name, "=", absl::StrJoin(values, ",")));
+  if (!values.empty()) rest.push_back(absl::StrCat("--", flag, "=", absl::StrJoin(values, ",")));
   return rest;
 }
 

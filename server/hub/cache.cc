@@ -95,9 +95,10 @@ absl::StatusOr<std::string> HubCache::Commit() const {
 
 std::vector<std::string> HubCache::Commits() const {
   std::vector<std::string> commits;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(root_ / folder_ / "snapshots", ignored)) {
-    commits.push_back(entry.path().filename());
+  std::error_code error;  // what can't be read of the folder, isn't there
+  for (fs::directory_iterator it(root_ / folder_ / "snapshots", error), end; it != end;
+       it.increment(error)) {
+    commits.push_back(it->path().filename());
   }
   std::sort(commits.begin(), commits.end());
   return commits;

@@ -77,12 +77,14 @@ std::string TakeLogin(std::string& url) {
   const size_t start = slashes == url.npos ? 0 : slashes + 2;
   const size_t at = url.rfind('@', url.find_first_of("/?#", start));
   if (at == url.npos || at < start) return "";
+  const std::string escaped = url.substr(start, at - start);
+  url.erase(start, at + 1 - start);
+  if (escaped.empty()) return "";  // libcurl would look for where the text ends
   int size = 0;
   char* const decoded =
-      curl_easy_unescape(nullptr, &url[start], static_cast<int>(at - start), &size);
+      curl_easy_unescape(nullptr, escaped.data(), static_cast<int>(escaped.size()), &size);
   std::string login(decoded, size);
   curl_free(decoded);
-  url.erase(start, at + 1 - start);
   return login;
 }
 

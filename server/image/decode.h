@@ -15,7 +15,7 @@ namespace patchserve {
 // orientation is not applied. info.shrink, if it isn't 1, makes a smaller picture of a JPEG (but
 // not of a CMYK one) than Pillow's: libjpeg leaves out high frequencies. Thread-safe. Errors:
 // INVALID_ARGUMENT: a damaged or truncated file, a decoded size other than the header's, or a JPEG
-// of more than 200 scans (each costs a walk over the picture).
+// of more than 200 scans, or of more than 10^9 scanned pixels (19 scans of 52 megapixels).
 absl::StatusOr<Image> Decode(absl::Span<const uint8_t> file, const ImageInfo& info);
 
 enum class PixelFormat { kRgb, kBgr, kGray };  // 8 bits a channel, rows without padding

@@ -14,7 +14,7 @@ namespace patchserve {
 // against `limits`. Looks only at the file's headers: microseconds, no
 // allocation of pixels. Thread-safe.
 // Errors: INVALID_ARGUMENT: empty, too many bytes, another format, no size in the
-// headers, a side of 0 or over 65535, or too many pixels.
+// headers, a side of 0 or over 65535, too many pixels, or a layout of pixels that no decoder takes.
 absl::StatusOr<ImageInfo> ReadHeader(absl::Span<const uint8_t> file, const ImageLimits& limits);
 
 }  // namespace patchserve

@@ -27,9 +27,7 @@ enum class ImageFormat { kJpeg, kPng, kWebP, kBmp, kRaw, kTensor };
 // What decoding a PNG file goes by.
 struct PngLayout {
   uint8_t bit_depth = 0;
-  uint8_t color_type = 0;  // 0 grey, 2 RGB, 3 palette, 4 grey + alpha, 6 RGBA
-  // A chunk other than IDAT is cut off. (IDAT may be: perhaps its pixels are all there.)
-  bool damaged = false;
+  uint8_t color_type = 0;    // 0 grey, 2 RGB, 3 palette, 4 grey + alpha, 6 RGBA
   bool only_pixels = false;  // only the chunks that OnlyPixels keeps, each of them whole
 };
 

@@ -95,6 +95,7 @@ JpegHeader ReadJpegHeader(absl::Span<const uint8_t> file) {
       break;
     }
     if (IsStartOfFrame(markers.marker()) && header.width == 0) {
+      header.precision = segment.U8(0);
       header.height = segment.BigEndian16(1);
       header.width = segment.BigEndian16(3);
       header.components = segment.U8(5);

@@ -11,6 +11,7 @@ namespace patchserve {
 struct JpegHeader {
   int width = 0;  // 0 where the file has no frame header
   int height = 0;
+  int precision = 0;    // bits a sample
   int components = 0;   // 1 grey, 3 colour, 4 CMYK or YCCK
   int orientation = 1;  // of EXIF or XMP
   // Progressive, or a scan a component: libjpeg then holds the whole picture's coefficients.

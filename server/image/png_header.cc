@@ -76,6 +76,17 @@ class Chunks {
   bool pixels_ = false;
 };
 
+// Whether IHDR says how pixels are stored in a way that the standard has (11.2.1, table 11.1).
+bool HasKnownLayout(const Bytes& ihdr) {
+  constexpr uint32_t kTo8 = 1 << 1 | 1 << 2 | 1 << 4 | 1 << 8, k8And16 = 1 << 8 | 1 << 16;
+  constexpr std::array<uint32_t, 7> kDepths = {kTo8 | 1 << 16, 0, k8And16, kTo8,
+                                               k8And16,        0, k8And16};
+  const uint8_t depth = ihdr.U8(8), type = ihdr.U8(9);
+  const uint8_t compression = ihdr.U8(10), filters = ihdr.U8(11), interlacing = ihdr.U8(12);
+  return type < kDepths.size() && depth <= 16 && (kDepths[type] >> depth & 1) == 1 &&
+         compression == 0 && filters == 0 && interlacing <= 1;
+}
+
 // Of one pixel; 0 for a colour type that doesn't exist.
 int64_t PixelBits(const PngLayout& layout) {
   constexpr std::array<int, 7> kSamples = {1, 0, 3, 1, 2, 0, 4};
@@ -101,6 +112,13 @@ void AppendChunk(std::vector<uint8_t>& file, std::string_view name,
 int64_t MostRawBytes(const ImageInfo& info) {
   const int64_t row = PixelBits(info.png) * info.width / 8;
   return (row + 6) * info.height + 64;
+}
+
+// At least as long as what WithUnpackedPixels makes: a vector that grows holds the pixels twice
+// while it moves them. Pages that nothing is written to take no memory.
+size_t MostUnpackedFile(absl::Span<const uint8_t> file, const ImageInfo& info) {
+  const size_t raw = MostRawBytes(info);
+  return raw + raw / 1000 + file.size() + (1 << 17);  // with the headers of chunks and blocks
 }
 
 // What a file's chunks say of the orientation; of several chunks of a kind the last counts.
@@ -140,11 +158,12 @@ PngHeader ReadPngHeader(absl::Span<const uint8_t> file) {
   header.layout.bit_depth = ihdr.U8(8);
   header.layout.color_type = ihdr.U8(9);
   header.layout.only_pixels = true;
+  header.damaged = !HasKnownLayout(ihdr);
 
   Metadata metadata;
   while (chunks.Next()) {
     if (!chunks.MakesPixels() || !chunks.HasCrc()) header.layout.only_pixels = false;
-    if (chunks.name() != "IDAT" && !chunks.HasAllData()) header.layout.damaged = true;
+    if (chunks.name() != "IDAT" && !chunks.HasAllData()) header.damaged = true;
     metadata.Add(chunks.name(), chunks.data());
   }
   header.layout.only_pixels &= chunks.AtWholeEnd();
@@ -172,7 +191,9 @@ std::vector<uint8_t> WithUnpackedPixels(absl::Span<const uint8_t> file, const Im
   UnpackedStream pixels(MostRawBytes(info));
   StoredStream stored;
   bool right_crcs = true;
-  std::vector<uint8_t> result(file.begin(), file.begin() + kSignature);
+  std::vector<uint8_t> result;
+  result.reserve(MostUnpackedFile(file, info));
+  result.assign(file.begin(), file.begin() + kSignature);
   auto append = [&](absl::Span<const uint8_t> piece) { AppendChunk(result, "IDAT", piece); };
   for (Chunks chunks(file); chunks.Next();) {
     if (chunks.name() == "IDAT") {

@@ -14,6 +14,9 @@ struct PngHeader {
   int64_t width = 0;  // 0 where the file has no IHDR
   int64_t height = 0;
   int orientation = 1;  // of EXIF or XMP
+  // IHDR names no layout of pixels that there is, or a chunk other than IDAT is cut off. (IDAT may
+  // be: perhaps its pixels are all there.)
+  bool damaged = false;
   PngLayout layout;
 };
 

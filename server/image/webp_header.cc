@@ -13,6 +13,7 @@ using namespace std::string_view_literals;
 constexpr size_t kRiffHeader = 8;  // "RIFF", length
 constexpr size_t kFirstChunk = 12;
 constexpr size_t kChunkHeader = 8;  // name, length
+constexpr uint8_t kAnimated = 0x02;
 constexpr uint8_t kHasExif = 0x08;
 constexpr uint8_t kHasXmp = 0x04;
 constexpr uint32_t k14Bits = 0x3fff;
@@ -38,6 +39,7 @@ void ReadExtended(const Bytes& bytes, size_t data, WebPHeader& header) {
   if (!bytes.Has(data, 10)) return;
   header.width = static_cast<int>(bytes.LittleEndian32(data + 4) & k24Bits) + 1;
   header.height = static_cast<int>(bytes.LittleEndian32(data + 6) >> 8) + 1;
+  header.animated = (bytes.U8(data) & kAnimated) != 0;
 }
 
 // The metadata, which counts only where VP8X's flags announce it; of several chunks the

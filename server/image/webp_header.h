@@ -12,6 +12,7 @@ struct WebPHeader {
   int height = 0;
   int orientation = 1;      // of EXIF or XMP
   bool only_lossy = false;  // one picture, without alpha
+  bool animated = false;
 };
 
 // `file` starts with "RIFF....WEBP".

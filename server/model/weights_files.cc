@@ -24,11 +24,11 @@ absl::Status InFile(const std::filesystem::path& path, const absl::Status& statu
 // A folder without these weights may have those of another library.
 absl::Status NoWeights(const std::filesystem::path& folder, const absl::Status& not_found) {
   std::set<std::string> others;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder, error), end; it != end; it.increment(error)) {
     for (const char* ending : {".bin", ".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".keras",
                                ".msgpack", ".npz", ".onnx", ".incomplete"}) {
-      const std::string name = entry.path().filename();
+      const std::string name = it->path().filename();
       if (absl::EndsWith(name, ending)) others.insert(name);
     }
   }

@@ -25,8 +25,7 @@ void Refuse(FileDescriptor connection) {
 
 }  // namespace
 
-Acceptor::Acceptor(ListeningSockets sockets, const PortLimits& limits,
-                   std::function<void(int)> take)
+Acceptor::Acceptor(ListeningSockets sockets, const PortLimits& limits, TakeFunction take)
     : sockets_(std::move(sockets)),
       take_(std::move(take)),
       stop_(eventfd(0, EFD_CLOEXEC)),
@@ -80,10 +79,11 @@ void Acceptor::AcceptOne(int listener) {
 }
 
 void Acceptor::Decide(FileDescriptor accepted, const sockaddr_storage& peer) {
+  const Connection connection = Identify(accepted.get(), peer);
   {
     Lock lock(mutex_);
     if (own_ == nullptr || !own_->IsFrom(peer)) {
-      switch (table_.Admit(Identify(accepted.get(), peer), SteadyNow())) {
+      switch (table_.Admit(connection, SteadyNow())) {
         case Verdict::kAdmitted:
           ++counts_.accepted;
           break;
@@ -96,7 +96,7 @@ void Acceptor::Decide(FileDescriptor accepted, const sockaddr_storage& peer) {
       }
     }
   }
-  take_(accepted.Release());
+  take_(accepted.Release(), connection.name);
 }
 
 ConnectionCounts Acceptor::counts() {

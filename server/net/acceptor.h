@@ -33,8 +33,11 @@ struct ConnectionCounts {
 // Thread-safe.
 class Acceptor {
  public:
-  // `take` gets each connection that is let in, non-blocking, on this one's thread, and closes it.
-  Acceptor(ListeningSockets sockets, const PortLimits& limits, std::function<void(int)> take);
+  // Takes a connection over, and closes it. `peer`: as gRPC calls it.
+  using TakeFunction = std::function<void(int fd, const std::string& peer)>;
+
+  // `take` gets each connection that is let in, non-blocking, on this one's thread.
+  Acceptor(ListeningSockets sockets, const PortLimits& limits, TakeFunction take);
   ~Acceptor() { Stop(); }
 
   // Closes the port; those that are connected stay so.
@@ -61,7 +64,7 @@ class Acceptor {
   void Decide(FileDescriptor accepted, const sockaddr_storage& peer);
 
   ListeningSockets sockets_;  // used by the thread; closed after it
-  const std::function<void(int)> take_;
+  const TakeFunction take_;
   const FileDescriptor stop_;  // an eventfd
   Mutex mutex_;
   TcpConnections connections_;

@@ -78,7 +78,7 @@ Verdict ConnectionTable::Admit(const Connection& connection, absl::Time now) {
 
 void ConnectionTable::Reset(const std::string& name) {
   for (const auto& [fd, connection] : open_) {
-    if (connection.name == name) return connections_.Reset(connection);
+    if (connection.name == name) connections_.Reset(connection);
   }
 }
 

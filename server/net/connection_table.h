@@ -55,7 +55,8 @@ class ConnectionTable {
   Verdict Admit(const Connection& connection, absl::Time now);
   // Those that are open, and what it costs to see that: a system call each.
   int CountOpen();
-  // Resets the one of this name, if it is open.
+  // Resets those of this name that are open: a client may have one from the same port of its own to
+  // each address of the machine.
   void Reset(const std::string& name);
   // Ends all that are open.
   void EndAll();

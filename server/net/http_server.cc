@@ -50,8 +50,9 @@ class HttpServer::Site : public httplib::Server {
 HttpServer::HttpServer(ListeningSockets sockets, std::map<std::string, HttpPage> pages)
     : port_(sockets.port),
       site_(std::make_unique<Site>(std::move(pages))),
-      acceptor_(std::make_unique<Acceptor>(std::move(sockets), kConnections,
-                                           [this](int fd) { Open(fd); })) {}
+      acceptor_(
+          std::make_unique<Acceptor>(std::move(sockets), kConnections,
+                                     [this](int fd, const std::string& /*peer*/) { Open(fd); })) {}
 
 HttpServer::~HttpServer() {
   acceptor_->Stop();

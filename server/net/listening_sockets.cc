@@ -48,6 +48,11 @@ absl::StatusOr<Addresses> Resolve(const std::string& host, const std::string& po
   return Addresses(list);
 }
 
+absl::Status NotBound(int error) {
+  if (error == EADDRINUSE) return absl::AlreadyExistsError("the port is in use");
+  return absl::FailedPreconditionError(Why(error));
+}
+
 void Switch(const FileDescriptor& socket, int level, int option, int value) {
   setsockopt(socket.get(), level, option, &value, sizeof value);
 }
@@ -56,14 +61,13 @@ void Switch(const FileDescriptor& socket, int level, int option, int value) {
 absl::StatusOr<FileDescriptor> Bind(const addrinfo& address, bool both_families) {
   FileDescriptor s(
       socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+  if (s.get() < 0) return NotBound(errno);
   Switch(s, SOL_SOCKET, SO_REUSEADDR, 1);  // a restart needn't wait for old connections
   if (address.ai_family == AF_INET6) Switch(s, IPPROTO_IPV6, IPV6_V6ONLY, both_families ? 0 : 1);
   Switch(s, IPPROTO_TCP, TCP_NODELAY, 1);
   Switch(s, IPPROTO_TCP, TCP_USER_TIMEOUT, kUnacknowledgedMs);
-  if (s.get() < 0 || bind(s.get(), address.ai_addr, address.ai_addrlen) != 0 ||
-      listen(s.get(), SOMAXCONN) != 0) {
-    if (errno == EADDRINUSE) return absl::AlreadyExistsError("the port is in use");
-    return absl::FailedPreconditionError(Why(errno));
+  if (bind(s.get(), address.ai_addr, address.ai_addrlen) != 0 || listen(s.get(), SOMAXCONN) != 0) {
+    return NotBound(errno);
   }
   return s;
 }

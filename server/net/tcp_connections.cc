@@ -52,7 +52,10 @@ std::string NameOf(const sockaddr_storage& peer) {
   }
   char text[INET6_ADDRSTRLEN];
   inet_ntop(AF_INET6, &ipv6.sin6_addr, text, sizeof text);
-  return absl::StrCat("ipv6:%5B", text, "%5D:", ntohs(ipv6.sin6_port));
+  // A link-local address is one only together with its interface.
+  const uint32_t scope = ipv6.sin6_scope_id;
+  return absl::StrCat("ipv6:%5B", text, scope == 0 ? "" : absl::StrCat("%25", scope),
+                      "%5D:", ntohs(ipv6.sin6_port));
 }
 
 // Whatever becomes of the number meanwhile, the copy stays what it is now. None if it is another's.

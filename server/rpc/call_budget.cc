@@ -20,6 +20,11 @@ struct CallBudget::Connection {
   bool ended = false;
 };
 
+void CallBudget::Connected(const std::string& peer) {
+  const auto before = connections_.find(peer);
+  if (before != connections_.end() && before->second->ended) connections_.erase(before);
+}
+
 std::optional<EndConnection> CallBudget::Open(const std::string& peer, absl::Time now, Call& call) {
   ForgetIdle(now);
   std::shared_ptr<Connection>& connection = connections_[peer];
@@ -49,7 +54,9 @@ std::optional<EndConnection> CallBudget::Close(Call& call, bool reset, absl::Tim
   std::optional<EndConnection> end;
   if (connection.resets > kResets) end = End(connection, Misuse::kResets);
   if (connection.open == 0 && (connection.ended || connection.resets == 0)) {
-    connections_.erase(connection.peer);
+    const auto named = connections_.find(connection.peer);
+    // Else the name is a later connection's by now.
+    if (named != connections_.end() && named->second == call.connection) connections_.erase(named);
   }
   return end;
 }

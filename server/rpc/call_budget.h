@@ -49,6 +49,8 @@ class CallBudget {
 
   explicit CallBudget(const CallLimits& limits) : limits_(limits) {}
 
+  // A connection of this name is made: an ended one's calls that still live aren't its own.
+  void Connected(const std::string& peer);
   // `peer` names the connection. Each call is to be closed.
   std::optional<EndConnection> Open(const std::string& peer, absl::Time now, Call& call);
   // An answer of so many bytes waits to be sent.

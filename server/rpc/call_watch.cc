@@ -97,6 +97,11 @@ void CallWatch::EndWith(std::function<void(const std::string&)> end) {
   end_ = std::move(end);
 }
 
+void CallWatch::Connected(const std::string& peer) {
+  Lock lock(mutex_);
+  budget_.Connected(peer);
+}
+
 CallCounts CallWatch::counts() const {
   Lock lock(mutex_);
   return counts_;

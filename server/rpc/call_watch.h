@@ -31,6 +31,9 @@ class CallWatch {
   // thread of gRPC's.
   void EndWith(std::function<void(const std::string& peer)> end);
 
+  // A peer that gRPC calls so has connected. To be called before gRPC hears of it.
+  void Connected(const std::string& peer);
+
   CallCounts counts() const;
 
  private:

@@ -2,6 +2,7 @@
 // knows when the last call is over.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <set>
 
@@ -57,11 +58,13 @@ class OpenCalls {
     for (OpenStream* stream : streams_) stream->Drain();
   }
 
-  // Blocks until none is open of those that came before DrainStreams, for at most `timeout`;
-  // whether none is.
+  // Blocks until none is open of those that came before DrainStreams, for at most `timeout`, which
+  // may be infinite; whether none is.
   bool WaitUntilNone(absl::Duration timeout) {
+    // wait_for adds it to the clock's time: a sum beyond 292 years overflows into the past.
+    constexpr absl::Duration kForever = absl::Hours(1'000'000);
     Lock lock(mutex_);
-    return none_.wait_for(lock, absl::ToChronoNanoseconds(timeout),
+    return none_.wait_for(lock, absl::ToChronoNanoseconds(std::min(timeout, kForever)),
                           [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return open_ == 0; });
   }
 

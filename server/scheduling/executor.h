@@ -162,7 +162,7 @@ class Executor {
     while (true) {
       const absl::Time now = options_.now();
       if (auto between = between_.Take(runner, scheduler_.ready() > 0, now)) {
-        const int run = scheduler_.Occupy(between->expected, now);
+        const int64_t run = scheduler_.Occupy(between->expected, now);
         lock.unlock();
         between->run();
         lock.lock();

@@ -166,12 +166,12 @@ void Scheduler::Answered(int model, int requests, int late) {
   queue.margin.Learn(static_cast<double>(late + dropped) / (requests + dropped));
 }
 
-int Scheduler::Occupy(absl::Duration expected, absl::Time now) {
+int64_t Scheduler::Occupy(absl::Duration expected, absl::Time now) {
   runs_[++last_run_] = {-1, 0, now, expected};
   return last_run_;
 }
 
-bool Scheduler::Ended(int number, absl::Time now, bool ok) {
+bool Scheduler::Ended(int64_t number, absl::Time now, bool ok) {
   const Run run = runs_.extract(number).mapped();
   if (run.model < 0) return false;
   // On a shared device a batch has its turn when the one before it is done.

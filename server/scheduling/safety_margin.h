@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 
 namespace patchserve {
 
@@ -18,7 +19,7 @@ class SafetyMargin {
     in_time_ = late > 0 ? 0 : in_time_ + 1;
     double step = kStep * std::max(1.0, share_);
     // A margin of more than a batch narrows the faster the longer nothing was late.
-    if (share_ > 1) step *= std::max(1.0, in_time_ * (1 - kInTime));
+    if (share_ > 1) step *= std::max(1.0, static_cast<double>(in_time_) * (1 - kInTime));
     share_ = std::clamp(share_ + step * (late - (1 - kInTime)), 0.0, kMost);
   }
 
@@ -28,7 +29,7 @@ class SafetyMargin {
   static constexpr double kMost = 8;
 
   double share_ = 0.05;
-  int in_time_ = 0;  // batches since one had late requests
+  int64_t in_time_ = 0;  // batches since one had late requests
 };
 
 }  // namespace patchserve

@@ -82,10 +82,10 @@ class Scheduler {
   bool InTime(int model, absl::Time deadline, absl::Time now, int images = 1) const;
 
   struct Batch {
-    int model = -1;  // -1: nothing to run now
-    int bucket = 0;  // the size that it runs in
-    int run = -1;    // its number, for Ended
-    int cores = 1;   // more where it is alone
+    int model = -1;    // -1: nothing to run now
+    int bucket = 0;    // the size that it runs in
+    int64_t run = -1;  // its number, for Ended
+    int cores = 1;     // more where it is alone
     std::vector<int64_t> requests;
     std::vector<int64_t> late;                 // that can't be in time any more: they have left
     absl::Time wake = absl::InfiniteFuture();  // ask again then, if nothing comes before
@@ -94,12 +94,12 @@ class Scheduler {
   Batch Next(absl::Time now, bool draining = false);
   // The batch of that run is over. `ok`: it took the time of its bucket, which can be learned.
   // Returns whether it was: else its answers teach nothing, either.
-  bool Ended(int run, absl::Time now, bool ok = true);
+  bool Ended(int64_t run, absl::Time now, bool ok = true);
   // A batch of the model is answered: so many requests, of which so many too late.
   void Answered(int model, int requests, int late);
 
   // A runner does something else, and will for so long; returns the run, for Ended.
-  int Occupy(absl::Duration expected, absl::Time now);
+  int64_t Occupy(absl::Duration expected, absl::Time now);
 
   // How long a request for the model without a deadline would wait for its batch, if it came now.
   absl::Duration Wait(int model, absl::Time now) const;
@@ -150,8 +150,8 @@ class Scheduler {
   std::vector<int> unused_models_;
   std::unordered_map<int64_t, Entry> waiting_;  // by ticket
   int64_t last_ticket_ = -1;
-  std::map<int, Run> runs_;  // under way, by number: in the order of their start
-  int last_run_ = -1;
+  std::map<int64_t, Run> runs_;  // under way, by number: in the order of their start
+  int64_t last_run_ = -1;
   int ready_ = 0;
   absl::Duration turn_;  // what the model with least has used of the device
   absl::Time device_free_ = absl::InfinitePast();  // of a shared one: when its last batch ended

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <vector>
 
 namespace patchserve {
 namespace {
@@ -19,14 +20,20 @@ class BlockPoolTest : public ::testing::Test {
  protected:
   std::vector<size_t> slabs;  // their sizes
   int alive = 0;              // of them
-  std::optional<BlockPool> pool{[this](size_t bytes) {
-    slabs.push_back(bytes);
-    ++alive;
-    return std::shared_ptr<void>(::operator new(bytes, std::align_val_t(256)), [this](void* slab) {
-      ::operator delete(slab, std::align_val_t(256));
-      --alive;
+  void Start(size_t keep) {
+    pool.emplace(keep, [this](size_t bytes) {
+      slabs.push_back(bytes);
+      ++alive;
+      return std::shared_ptr<void>(::operator new(bytes, std::align_val_t(256)),
+                                   [this](void* slab) {
+                                     ::operator delete(slab, std::align_val_t(256));
+                                     --alive;
+                                   });
     });
-  }};
+  }
+  void SetUp() override { Start(2 * BlockPool::kSlabBytes); }
+
+  std::optional<BlockPool> pool;
 };
 
 TEST_F(BlockPoolTest, ManyBlocksComeFromOneSlabAndDoNotOverlap) {
@@ -57,6 +64,32 @@ TEST_F(BlockPoolTest, ABlockLargerThanASlabHasOneOfItsOwn) {
   EXPECT_THAT(slabs, ElementsAre(BlockPool::kSlabBytes + BlockPool::kAlignment));
 }
 
+TEST_F(BlockPoolTest, SlabsThatNobodyUsesMakeRoomForThoseOfAnotherSize) {
+  {
+    const auto held = pool->Take(BlockPool::kSlabBytes),
+               held_too = pool->Take(BlockPool::kSlabBytes);
+    EXPECT_EQ(alive, 2);
+  }
+  EXPECT_EQ(alive, 2);
+  pool->Take(kImage);
+  EXPECT_EQ(alive, 1);
+}
+
+TEST_F(BlockPoolTest, ASlabStaysWhileOneOfItsBlocksIsUsed) {
+  const auto first = pool->Take(kImage), second = pool->Take(2 * kImage);
+  const auto third = pool->Take(4 * kImage);
+  EXPECT_EQ(slabs.size(), 3);
+  pool->Take(kImage);
+  EXPECT_EQ(slabs.size(), 3);
+}
+
+TEST_F(BlockPoolTest, SlabsCountAsThePowersOfTwoThatArePinned) {
+  Start(3 * BlockPool::kSlabBytes - 1);
+  pool->Take(5 << 20);
+  const auto small = pool->Take(kImage), large = pool->Take(4 * kImage);
+  EXPECT_EQ(alive, 2);
+}
+
 TEST_F(BlockPoolTest, BlocksOutliveThePoolAndTheSlabsGoWithTheLast) {
   std::shared_ptr<void> block = pool->Take(kImage);
   pool.reset();
@@ -68,7 +101,7 @@ TEST_F(BlockPoolTest, BlocksOutliveThePoolAndTheSlabsGoWithTheLast) {
 
 TEST(BlockPoolWithoutMemoryTest, WhereThereIsNoSlabItThrowsAndTriesAgain) {
   bool full = true;
-  const BlockPool pool([&](size_t bytes) {
+  const BlockPool pool(BlockPool::kSlabBytes, [&](size_t bytes) {
     if (full) throw std::bad_alloc();
     return AllocateOnHeap(bytes);
   });
@@ -78,7 +111,7 @@ TEST(BlockPoolWithoutMemoryTest, WhereThereIsNoSlabItThrowsAndTriesAgain) {
 }
 
 TEST(BlockPoolThreadsTest, ManyThreadsTakeAndGiveBackAndNoBlockIsInTwoHands) {
-  const BlockPool pool(AllocateOnHeap);
+  const BlockPool pool(BlockPool::kSlabBytes, AllocateOnHeap);
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "absl/flags/flag.h"
 #include "absl/flags/reflection.h"
 #include "server/config/flags.h"
@@ -10,6 +12,7 @@
 namespace patchserve {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -74,6 +77,18 @@ TEST_F(ConfigTest, AnErrorInTheFileNamesItsLine) {
   EXPECT_THAT(Error(), HasSubstr("server.textproto:2:"));
 }
 
+TEST_F(ConfigTest, AnEmptyFileChangesNothing) {
+  absl::SetFlag(&FLAGS_config, tree.Write("server.textproto", ""));
+  const auto config = ReadConfig();
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->models.size(), 2);
+}
+
+TEST_F(ConfigTest, AFileThatIsNotThereIsAnError) {
+  absl::SetFlag(&FLAGS_config, tree.path("missing.textproto"));
+  EXPECT_THAT(Error(), AllOf(HasSubstr("--config"), HasSubstr("missing.textproto: no such file")));
+}
+
 TEST_F(ConfigTest, AModelOfTheFileThatNobodyKnowsIsAnError) {
   absl::SetFlag(&FLAGS_config, tree.Write("server.textproto", "models { name: 'c' }"));
   EXPECT_THAT(Error(), HasSubstr("model c has no folder"));
@@ -125,6 +140,16 @@ TEST_F(ConfigTest, AnUnknownLogLevelAndTooManyThreadsAreErrors) {
   EXPECT_THAT(Error(), HasSubstr("--gpu_memory"));
 }
 
+TEST_F(ConfigTest, MorePixelsThanEveryDecoderCanDoAreAnError) {
+  for (const int64_t pixels : {int64_t{250'000'001}, std::numeric_limits<int64_t>::max()}) {
+    absl::SetFlag(&FLAGS_max_image_pixels, pixels);
+    EXPECT_EQ(Error(), "--max_image_pixels is above 250000000");
+  }
+  absl::SetFlag(&FLAGS_max_image_pixels, 250'000'000);
+  absl::SetFlag(&FLAGS_memory_limit, 64'000'000'000);
+  EXPECT_TRUE(ReadConfig().ok());
+}
+
 TEST_F(ConfigTest, AModelThatIsTwiceInTheFileIsAnError) {
   absl::SetFlag(&FLAGS_config,
                 tree.Write("server.textproto", "models { name: 'b' } models { name: 'b' }"));
@@ -134,6 +159,10 @@ TEST_F(ConfigTest, AModelThatIsTwiceInTheFileIsAnError) {
 TEST(FlagsTest, ARepeatedFlagBecomesAList) {
   EXPECT_THAT(JoinRepeated({"patchserve", "--models=a", "--x=1", "--models", "b"}, "models"),
               ElementsAre("patchserve", "--x=1", "--models=a,b"));
+  EXPECT_THAT(JoinRepeated({"patchserve", "-models=a", "--models=b", "-models", "c"}, "models"),
+              ElementsAre("patchserve", "--models=a,b,c"));
+  EXPECT_THAT(JoinRepeated({"patchserve", "models=a", "---models=b"}, "models"),
+              ElementsAre("patchserve", "models=a", "---models=b"));
   EXPECT_THAT(JoinRepeated({"patchserve", "--x=1"}, "models"), ElementsAre("patchserve", "--x=1"));
 }
 

@@ -20,6 +20,8 @@ def bombs():
             for scans in (10, 64, 500):
                 yield progressive_jpeg(width, height, scans)
     yield from packed_texts()
+    yield from png_layouts()
+    yield webp_of_groups(1024)
 
 
 def zeros(length, wbits=15):
@@ -35,6 +37,14 @@ def pngs(width, height):
     for interlaced in (0, 1):
         header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, interlaced))
         yield b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def png_layouts():
+    """Of 240 bits a sample, which no PNG has, and so large that the server unpacks them itself."""
+    pixels = chunk(b"IDAT", zeros(1_200_000_000))
+    for depth, colour in ((240, 6), (255, 0)):
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 7000, 7000, depth, colour, 0, 0, 0))
+        yield b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b"")
 
 
 def bmp(width, height):
@@ -54,6 +64,26 @@ def webp(width, height):
         value |= 1 << length  # a simple code of one symbol, 0
         length += 4
     data = b"\x2f" + value.to_bytes(-(-length // 8), "little") + bytes(16)
+    return _webp(data)
+
+
+def webp_of_groups(side):
+    """Lossless: each block of 4 x 4 pixels has a group of codes of its own, whose tables take 12 kB. Each code has one symbol."""
+    def number(value, count):
+        return format(value, f"0{count}b")[::-1]
+
+    def code_of_bytes(symbols):
+        """Of those to 255, of 8 bits each. The lengths 0 and 8 have a code of one bit."""
+        return "0" + number(8, 4) + "".join("100" if i in (2, 11) else "000" for i in range(12)) + "0" + "1" * 256 + "0" * (symbols - 256)
+
+    blocks, one_symbol = (side // 4) ** 2, "1000"
+    bits = number(0x2f, 8) + number(side - 1, 14) * 2 + "0000" + "00" + "1" + "000"  # groups, of blocks of 4
+    bits += "0" + code_of_bytes(256 + 24) + code_of_bytes(256) + one_symbol * 3
+    bits += "".join(f"{block & 255:08b}{block >> 8:08b}" for block in range(blocks)) + one_symbol * 5 * blocks
+    return _webp(int(bits[::-1], 2).to_bytes(-(-len(bits) // 8), "little") + bytes(16))
+
+
+def _webp(data):
     body = b"WEBPVP8L" + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 

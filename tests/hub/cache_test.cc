@@ -1,10 +1,33 @@
 #include "server/hub/cache.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "tests/model/status_matchers.h"
 #include "tests/temporary_folder.h"
+
+namespace {
+
+bool disk_fails = false, fails_from_now_on = false;
+
+}  // namespace
+
+// Symbols of the program come before those of its libraries: std::filesystem's calls arrive here. A
+// disk that fails gives the folder's first entry and no other.
+extern "C" dirent* readdir(DIR* folder) {
+  static const auto real = reinterpret_cast<dirent* (*)(DIR*)>(dlsym(RTLD_NEXT, "readdir"));
+  if (fails_from_now_on) {
+    errno = EIO;
+    return nullptr;
+  }
+  dirent* const entry = real(folder);
+  fails_from_now_on = disk_fails && entry != nullptr && entry->d_name[0] != '.';
+  return entry;
+}
 
 namespace patchserve {
 namespace {
@@ -39,6 +62,16 @@ TEST_F(HubCacheTest, AFileIsALinkToItsBlobUnderTheNamesOfHuggingfaceHub) {
   EXPECT_EQ(At().Lock(kDigest),
             folder_.path("cache/.locks/models--org--name/" + kDigest + ".lock"));
   EXPECT_THAT(At().Commits(), ElementsAre(kCommit));
+}
+
+TEST_F(HubCacheTest, CommitsThatAFailingDiskHidesAreNotThere) {
+  ASSERT_TRUE(At().Prepare(kCommit).ok());
+  ASSERT_TRUE(At().Prepare(kOther).ok());
+  disk_fails = true;
+  const auto commits = At().Commits();
+  disk_fails = fails_from_now_on = false;
+  EXPECT_THAT(commits, testing::SizeIs(1));
+  EXPECT_THAT(At().Commits(), ElementsAre(kCommit, kOther));
 }
 
 TEST_F(HubCacheTest, ALinkIsReplacedAtOnce) {

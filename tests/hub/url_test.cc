@@ -7,6 +7,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+using testing::Pair;
 using testing::Property;
 
 TEST(UrlTest, ALocationMayBeRelative) {
@@ -53,6 +54,16 @@ TEST(UrlTest, MessagesHaveNoLoginAndNoSignature) {
   }
   EXPECT_THAT(ResolveUrl("https://me:secret@hub/?secret", "http://me:secret@hub/?secret").status(),
               Property(&absl::Status::message, Not(HasSubstr("secret"))));
+}
+
+TEST(UrlTest, TheLoginIsTakenOutOfAUrl) {
+  const auto taken = [](std::string url) {
+    const std::string login = TakeLogin(url);
+    return std::pair(login, url);
+  };
+  EXPECT_THAT(taken("https://me:a%40b@hub/a"), Pair("me:a@b", "https://hub/a"));
+  EXPECT_THAT(taken("https://hub/a@b"), Pair("", "https://hub/a@b"));
+  EXPECT_THAT(taken("https://@hub.example/a"), Pair("", "https://hub.example/a"));
 }
 
 }  // namespace

@@ -92,8 +92,15 @@ TEST(DamagedFileTest, NoMoreOfABrokenStreamIsUnpackedThanThePictureNeeds) {
   EXPECT_LT(stream.bytes(), 100'000);
 }
 
-// A grey picture of side x side pixels of the value 9, not packed, and so many bytes more in its
-// stream.
+// A grey picture of side x side pixels by the stream of its rows.
+File GrayPngOf(uint16_t side, const File& stream) {
+  const File signature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  const uint8_t high = side >> 8, low = side & 0xff;
+  return Joined({signature, PngChunk("IHDR", {0, 0, high, low, 0, 0, high, low, 8, 0, 0, 0, 0}),
+                 PngChunk("IDAT", stream), PngChunk("IEND", {})});
+}
+
+// Of pixels of the value 9, not packed, and so many bytes more in its stream.
 File GrayPng(uint16_t side, size_t more) {
   File stream;
   auto append = [&](absl::Span<const uint8_t> piece) {
@@ -105,10 +112,7 @@ File GrayPng(uint16_t side, size_t more) {
   for (int i = 0; i < side; ++i) stored.Add(row, append);
   stored.Add(File(more), append);
   stored.Finish(append);
-  const File signature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-  const uint8_t high = side >> 8, low = side & 0xff;
-  return Joined({signature, PngChunk("IHDR", {0, 0, high, low, 0, 0, high, low, 8, 0, 0, 0, 0}),
-                 PngChunk("IDAT", stream), PngChunk("IEND", {})});
+  return GrayPngOf(side, stream);
 }
 
 TEST(DamagedFileTest, WhatALargePngsStreamHasBehindItsPixelsIsNotUnpacked) {
@@ -131,6 +135,15 @@ TEST(DamagedFileTest, ALargePngThatIsDamagedIsRefused) {
   ASSERT_TRUE(ReadAndDecode(wrong_checksum).ok());
   wrong_checksum[wrong_checksum.size() - 14] ^= 1;  // of IDAT; IEND's 12 bytes follow
   EXPECT_FALSE(ReadAndDecode(wrong_checksum).ok());
+}
+
+// A vector that grows would hold them twice.
+TEST(DamagedFileTest, APngsUnpackedPixelsAreWrittenWhereTheyAllFit) {
+  constexpr uint16_t kSide = 1200;
+  const File file = GrayPngOf(kSide, Deflated(File(kSide * (1 + kSide))));
+  const File unpacked = WithUnpackedPixels(file, ReadHeader(file, {}).value());
+  EXPECT_GT(unpacked.size(), kSide * kSide);
+  EXPECT_LT(unpacked.capacity(), 1.2 * unpacked.size());
 }
 
 // Whatever its colours, interlaced or not.

@@ -85,7 +85,7 @@ TEST(DecodeTest, DecodingGoesByWhatWasReadOfTheHeader) {
   EXPECT_FALSE(Decode(jpeg, info).ok());
   const File png = ReadTestImage("rgb.png");
   info = ReadHeader(png, {}).value();
-  info.png.damaged = true;
+  info.png = {.bit_depth = 16, .color_type = 0};
   EXPECT_FALSE(Decode(png, info).ok());
 }
 

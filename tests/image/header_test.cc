@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <initializer_list>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "tests/image/file_parts.h"
@@ -88,6 +91,49 @@ TEST(HeaderTest, ALengthBeforeTheFileIsNamed) {
 TEST(HeaderTest, AHugePictureIsRefusedBeforeItIsDecoded) {
   EXPECT_EQ(Refusal(PngOfSize(60000, 60000)), "image is 60000x60000, more than 52000000 pixels");
   EXPECT_THAT(Refusal(PngOfSize(0xffffffff, 0xffffffff)), HasSubstr("more than 52000000 pixels"));
+}
+
+// From 24 on: bit depth, colour type, compression, filters, interlacing.
+File PngOfLayout(std::initializer_list<uint8_t> layout) {
+  File file = PngOfSize(7000, 7000);
+  std::copy(layout.begin(), layout.end(), file.begin() + 24);
+  return file;
+}
+
+// By a depth of 240 bits the picture would be charged, and unpacked, with 5.9 GB.
+TEST(HeaderTest, APngIsRefusedByItsHeaderUnlessThereAreSuchPixels) {
+  const std::set<std::pair<int, int>> kLayouts = {{1, 0}, {2, 0},  {4, 0},  {8, 0}, {16, 0},
+                                                  {8, 2}, {16, 2}, {1, 3},  {2, 3}, {4, 3},
+                                                  {8, 3}, {8, 4},  {16, 4}, {8, 6}, {16, 6}};
+  for (int depth = 0; depth < 256; ++depth) {
+    for (int type = 0; type < 256; ++type) {
+      const File file = PngOfLayout({uint8_t(depth), uint8_t(type)});
+      EXPECT_EQ(ReadHeader(file, {}).ok(), kLayouts.contains({depth, type}))
+          << depth << " " << type;
+    }
+  }
+  EXPECT_THAT(Refusal(PngOfLayout({240, 6})), HasSubstr("damaged"));
+  EXPECT_THAT(Refusal(PngOfLayout({8, 2, 1})), HasSubstr("damaged"));
+  EXPECT_THAT(Refusal(PngOfLayout({8, 2, 0, 1})), HasSubstr("damaged"));
+  EXPECT_THAT(Refusal(PngOfLayout({8, 2, 0, 0, 2})), HasSubstr("damaged"));
+  EXPECT_TRUE(ReadHeader(PngOfLayout({8, 2, 0, 0, 1}), {}).ok());
+}
+
+// Of 255 components a progressive one would be charged with 513 bytes a pixel.
+TEST(HeaderTest, AJpegIsRefusedByItsHeaderUnlessThereAreSuchPixels) {
+  const File whole = ReadTestImage("progressive.jpg");
+  constexpr uint8_t kFrame[] = {0xff, 0xc2};
+  const auto frame =
+      std::search(whole.begin(), whole.end(), std::begin(kFrame), std::end(kFrame)) - whole.begin();
+  const auto with = [&](int at, uint8_t value) {
+    File file = whole;
+    file[frame + at] = value;
+    return file;
+  };
+  EXPECT_EQ(Refusal(with(9, 255)),
+            "JPEG file has 255 components of 8 bits, not 1, 3 or 4 of 8 bits");
+  EXPECT_EQ(Refusal(with(9, 2)), "JPEG file has 2 components of 8 bits, not 1, 3 or 4 of 8 bits");
+  EXPECT_EQ(Refusal(with(4, 12)), "JPEG file has 3 components of 12 bits, not 1, 3 or 4 of 8 bits");
 }
 
 // 50 megapixels as cameras count them.

@@ -79,6 +79,19 @@ TEST(JpegHeaderTest, AJpegThatRepeatsItsScansIsRefusedHoweverItsMarkersAreArrang
   }
 }
 
+// libjpeg writes 18 of four components.
+TEST(JpegHeaderTest, ALargeJpegMayHaveAsManyScansAsEncodersWriteAndFewMore) {
+  const auto answer = [](int more) {
+    const File file = WithScans(Repeated(kScan, more));  // of 10
+    ImageInfo info = ReadHeader(file, {}).value();
+    info.width = 8192;
+    info.height = 6144;
+    return std::string(Decode(file, info).status().message());
+  };
+  EXPECT_THAT(answer(8), HasSubstr("damaged"));  // by its real size
+  EXPECT_EQ(answer(10), "JPEG file of 8192x6144 pixels has 20 scans, more than 19");
+}
+
 // libjpeg looks for the restart marker that it misses behind a reserved one, wherever a
 // length would end.
 TEST(JpegHeaderTest, AReservedMarkerHidesNoScan) {

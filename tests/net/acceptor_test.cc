@@ -1,8 +1,8 @@
 #include "server/net/acceptor.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/eventually.h"
+#include "tests/no_descriptors.h"
 
 namespace patchserve {
 namespace {
@@ -24,12 +25,14 @@ class AcceptorTest : public ::testing::Test {
     auto bound = ListenOn(address);
     ASSERT_TRUE(bound.ok()) << bound.status();
     port = bound->port;
-    acceptor = std::make_unique<Acceptor>(*std::move(bound), limits, [this](int fd) {
-      std::lock_guard lock(mutex);
-      if (answer) static_cast<void>(!write(fd, "x", 1));
-      taken.emplace_back(fd);
-      grew.notify_all();
-    });
+    acceptor = std::make_unique<Acceptor>(*std::move(bound), limits,
+                                          [this](int fd, const std::string& peer) {
+                                            std::lock_guard lock(mutex);
+                                            names.push_back(peer);
+                                            if (answer) static_cast<void>(!write(fd, "x", 1));
+                                            taken.emplace_back(fd);
+                                            grew.notify_all();
+                                          });
   }
 
   bool Reaches(const FileDescriptor& client) const {
@@ -61,6 +64,7 @@ class AcceptorTest : public ::testing::Test {
   bool answer = false;
   std::mutex mutex;
   std::condition_variable grew;
+  std::vector<std::string> names;  // of who is connected
   std::vector<FileDescriptor> taken;
   std::unique_ptr<Acceptor> acceptor;
 };
@@ -86,13 +90,11 @@ TEST_F(AcceptorTest, OneBeyondTheLimitIsClosedAndCounted) {
 TEST_F(AcceptorTest, ThoseThatFoundNoDescriptorAreTakenWhenThereAreSomeAgain) {
   Start({.total = 10, .per_peer = 10});
   const FileDescriptor client(socket(AF_INET, SOCK_STREAM, 0));
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  const rlimit none{.rlim_cur = 3, .rlim_max = limit.rlim_max};
-  setrlimit(RLIMIT_NOFILE, &none);
-  EXPECT_TRUE(Reaches(client));
-  Eventually("an error of accept", [&] { return acceptor->counts().accept_errors > 0; });
-  setrlimit(RLIMIT_NOFILE, &limit);
+  {
+    const NoDescriptors none;
+    EXPECT_TRUE(Reaches(client));
+    Eventually("an error of accept", [&] { return acceptor->counts().accept_errors > 0; });
+  }
   WaitUntilTaken(1);
 }
 
@@ -153,8 +155,18 @@ TEST_F(AcceptorTest, AnIPv6PeerHasTheNameThatGrpcGivesIt) {
                              .sin6_addr = in6addr_loopback};
   ASSERT_EQ(connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   WaitUntilTaken(1);
-  acceptor->Reset(absl::StrCat("ipv6:%5B::1%5D:", PortOf(client)));
+  const std::string name = absl::StrCat("ipv6:%5B::1%5D:", PortOf(client));
+  EXPECT_THAT(names, ::testing::ElementsAre(name));
+  acceptor->Reset(name);
   WaitForEnd(client);
+}
+
+TEST(IdentifyTest, ALinkLocalPeersNameHasItsInterface) {
+  sockaddr_storage peer{};
+  auto& address = reinterpret_cast<sockaddr_in6&>(peer);
+  address = {.sin6_family = AF_INET6, .sin6_port = htons(50123), .sin6_scope_id = 2};
+  ASSERT_EQ(inet_pton(AF_INET6, "fe80::1", &address.sin6_addr), 1);
+  EXPECT_EQ(Identify(-1, peer).name, "ipv6:%5Bfe80::1%252%5D:50123");
 }
 
 TEST_F(AcceptorTest, NobodyIsConnectedAfterStop) {

@@ -28,7 +28,9 @@ class FakeConnections : public Connections {
   }
   void End(const Connection& connection) override { ended.push_back(connection.fd); }
 
-  void Reset(const Connection& connection) override { was_reset.push_back(connection.fd); }
+  void Reset(const Connection& connection) override {
+    if (!closed.contains(connection.fd)) was_reset.push_back(connection.fd);
+  }
 
   mutable int looks = 0;
   std::set<int> closed;
@@ -127,6 +129,15 @@ TEST_F(ConnectionTableTest, OneIsResetByTheNameOfItsPeer) {
   }
   table.Reset("peer 2");
   table.Reset("peer 3");
+  EXPECT_THAT(connections.was_reset, ElementsAre(2));
+}
+
+TEST_F(ConnectionTableTest, AClosedOneOfTheSameNameDoesntKeepTheOpenOneFromBeingReset) {
+  for (const int fd : {1, 2}) {
+    table.Admit({.fd = fd, .socket = 1, .peer = kPeer, .name = "peer"}, now);
+  }
+  connections.closed = {1};
+  table.Reset("peer");
   EXPECT_THAT(connections.was_reset, ElementsAre(2));
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "absl/strings/str_cat.h"
+#include "tests/no_descriptors.h"
 
 namespace patchserve {
 namespace {
@@ -25,6 +26,13 @@ TEST(ListeningSocketsTest, APortInUseAndAnAddressOfAnotherMachineAreToldApart) {
   EXPECT_EQ(Error(absl::StrCat("127.0.0.1:", bound->port)), "the port is in use");
   EXPECT_EQ(Error("192.0.2.1:0"), "this machine has no such address");  // RFC 5737: nobody's
   EXPECT_THAT(Error("no-such-host.invalid:0"), HasSubstr("\"no-such-host.invalid\" is no address"));
+}
+
+TEST(ListeningSocketsTest, WhereThereIsNoSocketItSaysWhy) {
+  const NoDescriptors none;
+  for (const char* address : {"127.0.0.1:0", "[::1]:0"}) {
+    EXPECT_EQ(Error(address), "Too many open files") << address;
+  }
 }
 
 TEST(ListeningSocketsTest, AWildcardIsInUseWhereOneOfItsAddressesIs) {

@@ -117,6 +117,35 @@ TEST_F(CallBudgetTest, ALaterConnectionOfTheSameNameStartsAnew) {
   EXPECT_THAT(ended, ElementsAre("a"));
 }
 
+TEST_F(CallBudgetTest, ALaterConnectionHasLimitsThoughACallOfAnEndedOneOfItsNameStillLives) {
+  CallBudget::Call old;
+  for (int i = 0; i < 4; ++i) old = Open("a");
+  budget.Connected("a");
+  for (int i = 0; i < 3; ++i) Open("a");
+  EXPECT_EQ(budget.bytes(), 3 * CallBudget::kCallBytes);
+  EXPECT_THAT(ended, ElementsAre("a"));
+  Open("a");
+  EXPECT_THAT(ended, ElementsAre("a", "a"));
+}
+
+TEST_F(CallBudgetTest, TheLastCallOfAnEndedConnectionTakesNoLaterOneOfItsNameAlong) {
+  std::vector<CallBudget::Call> old;
+  for (int i = 0; i < 4; ++i) old.push_back(Open("a"));
+  budget.Connected("a");
+  const CallBudget::Call later = Open("a");
+  for (const CallBudget::Call& call : old) Close(call);
+  EXPECT_EQ(budget.connections(), 1);
+  Close(later);
+  EXPECT_EQ(budget.connections(), 0);
+}
+
+TEST_F(CallBudgetTest, TwoConnectionsOfOneNameHaveTheLimitsOfOne) {
+  for (int i = 0; i < 2; ++i) Open("a");
+  budget.Connected("a");
+  for (int i = 0; i < 2; ++i) Open("a");
+  EXPECT_THAT(ended, ElementsAre("a"));
+}
+
 TEST_F(CallBudgetTest, ConnectionsThatWereResetAndAreGoneAreForgotten) {
   for (int i = 0; i < 1024; ++i) OpenAndClose(std::to_string(i), /*reset=*/true);
   EXPECT_EQ(budget.connections(), 1024);

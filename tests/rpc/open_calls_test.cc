@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <latch>
+#include <thread>
+
 namespace patchserve {
 namespace {
 
@@ -18,6 +21,21 @@ TEST(OpenCallsTest, AShutdownWaitsForCallsThatCameBeforeIt) {
   EXPECT_FALSE(calls.WaitUntilNone(absl::ZeroDuration()));
   calls.Closed();
   EXPECT_TRUE(calls.WaitUntilNone(absl::InfiniteDuration()));
+}
+
+TEST(OpenCallsTest, AnInfiniteTimeoutWaitsForTheLastCall) {
+  for (const absl::Duration forever : {absl::InfiniteDuration(), 300 * 365 * absl::Hours(24)}) {
+    OpenCalls calls;
+    ASSERT_TRUE(calls.Opened());
+    std::latch waiting(1);
+    std::thread last([&] {
+      waiting.wait();
+      calls.Closed();
+    });
+    waiting.count_down();
+    EXPECT_TRUE(calls.WaitUntilNone(forever)) << forever;
+    last.join();
+  }
 }
 
 // Else callers that come back as soon as they are refused would hold it up.

@@ -6,6 +6,7 @@
 
 #include "server/net/listening_sockets.h"
 #include "server/rpc/health_service.h"
+#include "tests/no_descriptors.h"
 
 namespace patchserve {
 namespace {
@@ -53,6 +54,11 @@ TEST(ProbeWithoutServerTest, WhoTakesTheConnectionAndSaysNothingIsWaitedForTwoSe
   const absl::StatusOr<ListeningSockets> sockets = ListenOn("127.0.0.1:0");
   ASSERT_TRUE(sockets.ok());
   EXPECT_EQ(Probe("127.0.0.1:" + std::to_string(sockets->port), ""), "no answer within 2 s");
+}
+
+TEST(ProbeWithoutServerTest, WhereThereIsNoSocketItSaysWhy) {
+  const NoDescriptors none;
+  EXPECT_EQ(Probe("127.0.0.1:8001", ""), "Too many open files");
 }
 
 TEST(ProbeWithoutServerTest, WrongAddressesAreNamed) {

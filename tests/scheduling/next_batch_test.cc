@@ -53,7 +53,7 @@ TEST_F(NextBatchTest, ABucketWhoseTimeIsNotKnownIsTriedOnceAllHaveTimeForIt) {
 
 TEST_F(NextBatchTest, ARequestThatCanNotBeInTimeInItsBatchLeavesItToTheOthers) {
   Add(Known(kEight, Fixed(10 * ms, ms)));
-  const int run = scheduler->Occupy(absl::ZeroDuration(), now);
+  const int64_t run = scheduler->Occupy(absl::ZeroDuration(), now);
   const int64_t urgent = Push(30 * ms);
   for (int i = 0; i < 6; ++i) Push(60 * ms);
   now += 17 * ms;  // the runner was kept for longer than was said
@@ -102,7 +102,7 @@ TEST_F(NextBatchTest, ABatchThatFailedTeachesNothing) {
   Add(Known(kOne, Flat(10 * ms)));
   for (int i = 0; i < 3; ++i) {
     Push(absl::Seconds(1));
-    const int run = scheduler->Next(now).run;
+    const int64_t run = scheduler->Next(now).run;
     scheduler->Ended(run, now += absl::Microseconds(1), /*ok=*/false);
   }
   EXPECT_EQ(queue(0).cost.Expected(1), 10 * ms);
@@ -341,7 +341,7 @@ class TurnsTest : public SchedulerTest {
     int ran[2] = {0, 0};
     absl::Time next[2] = {now, now};
     const absl::Duration every[2] = {every_0, every_1};
-    int run = -1;
+    int64_t run = -1;
     absl::Time end = absl::InfiniteFuture();
     for (const absl::Time stop = now + absl::Seconds(1); now < stop; now += ms / 2) {
       for (int model : {0, 1}) {

@@ -157,7 +157,7 @@ TEST_F(SchedulerTest, ARefusalSaysToComeBackTheLaterTheMoreComes) {
 
 TEST_F(SchedulerTest, WorkBetweenBatchesIsWaitedFor) {
   Add(Known(kOne, Flat(10 * ms)));
-  const int run = scheduler->Occupy(30 * ms, now);
+  const int64_t run = scheduler->Occupy(30 * ms, now);
   EXPECT_EQ(Ask(35 * ms).answer, Answer::kLate);
   EXPECT_EQ(scheduler->Wait(0, now), 30 * ms);
   scheduler->Ended(run, now);

@@ -142,7 +142,8 @@ class VirtualDevice {
   const Scheduler::Options options_;
   std::vector<Curve> curves_;  // by model
   struct UnderWay {
-    int number, model;
+    int64_t number;
+    int model;
     absl::Time end;
     int requests, late;
   };

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/image/webp_of_groups.h"
 #include "tests/system/server_fixture.h"
 
 extern char** environ;
@@ -48,6 +49,14 @@ ServingProcess* BadInputSystemTest::server = nullptr;
 std::string BigEndian(uint32_t number) {
   return {static_cast<char>(number >> 24), static_cast<char>(number >> 16),
           static_cast<char>(number >> 8), static_cast<char>(number)};
+}
+
+// Its tables of codes would take 193 MB. By this the program, and not only a test of its parts, has
+// libwebp ask it for memory.
+TEST_F(BadInputSystemTest, AWebPThatTakesFarMoreThanItsPixelsIsAnInvalidArgument) {
+  const std::vector<uint8_t> file = WebPOfGroups(512, 16384);
+  ExpectError(EncodedRequest(std::string(file.begin(), file.end())),
+              grpc::StatusCode::INVALID_ARGUMENT, "can't be decoded");
 }
 
 TEST_F(BadInputSystemTest, WrongImagesAreInvalidArguments) {

@@ -19,6 +19,7 @@
 #include "server/net/greeting.h"
 #include "tests/eventually.h"
 #include "tests/rpc/certificates.h"
+#include "tests/system/http2_frames.h"
 #include "tests/system/http_get.h"
 #include "tests/system/server_fixture.h"
 #include "tests/temporary_folder.h"
@@ -117,27 +118,10 @@ TEST(ConnectionsSystemTest, AStormOfReconnectsIsCountedAndServedAfter) {
   WaitForMetric(server.process, "patchserve_connections_accepted_total{port=\"grpc\"} 2001");
 }
 
-// A frame of HTTP/2.
-std::string Frame(char kind, char flags, uint32_t stream, const std::string& payload) {
-  std::string frame = {0, static_cast<char>(payload.size() >> 8), static_cast<char>(payload.size()),
-                       kind, flags};
-  for (const int shift : {24, 16, 8, 0}) frame.push_back(static_cast<char>(stream >> shift));
-  return frame + payload;
-}
-
-// A header for no table of HPACK's.
-std::string Header(const std::string& name, const std::string& value) {
-  return std::string(1, 0) + static_cast<char>(name.size()) + name +
-         static_cast<char>(value.size()) + value;
-}
-
 TEST(ConnectionsSystemTest, AClientThatResetsItsCallsAtOnceIsCutOffAndOthersAreServed) {
   ServingProcess server({kModel});
   ASSERT_TRUE(server.serving) << server.process.log();
-  const std::string headers =
-      Header(":method", "POST") + Header(":scheme", "http") + Header("te", "trailers") +
-      Header(":path", "/patchserve.v1.ImageClassification/Classify") + Header(":authority", "x") +
-      Header("content-type", "application/grpc");
+  const std::string headers = CallHeaders("/patchserve.v1.ImageClassification/Classify");
   const FileDescriptor client = Connect(server.process.address());
   std::string frames = Http2Greeting();
   uint32_t stream = 1;

@@ -63,6 +63,12 @@ class CudaGraphDevice : public GraphDevice {
     C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
     const double most = memory > 0 ? static_cast<double>(memory) : kShareOfFree * free;
     c10::cuda::CUDACachingAllocator::setMemoryFraction(std::min(most / total, 1.0), index_);
+    // One use of the pool is held for good: once the last of its graphs was destroyed, LibTorch
+    // would refuse to record into it.
+    c10::cuda::CUDACachingAllocator::createOrIncrefPool(index_, pool_);
+    at::getHostAllocator(at::kCUDA)->begin_allocate_to_pool(pool_,
+                                                            [](c10::Stream) { return false; });
+    at::getHostAllocator(at::kCUDA)->end_allocate_to_pool(pool_);
   }
 
   std::shared_ptr<void> HostMemory(size_t bytes) override {
@@ -84,10 +90,10 @@ class CudaGraphDevice : public GraphDevice {
     // LibTorch keeps cuBLAS's memory by stream. Graphs are to have theirs in their pool, and to
     // share it with nothing that runs beside them.
     at::cuda::clearCublasWorkspaces();
-    // Other threads serve meanwhile, and may allocate.
-    graph->graph.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
     std::exception_ptr failed;
     try {
+      // Other threads serve meanwhile, and may allocate.
+      graph->graph.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
       work();
     } catch (...) {
       failed = std::current_exception();
@@ -96,6 +102,7 @@ class CudaGraphDevice : public GraphDevice {
       graph->graph.capture_end();
     } catch (...) {
       if (failed == nullptr) failed = std::current_exception();
+      LeavePool();
     }
     at::cuda::clearCublasWorkspaces();
     if (failed != nullptr) std::rethrow_exception(failed);
@@ -129,6 +136,19 @@ class CudaGraphDevice : public GraphDevice {
   }
 
  private:
+  // Where a recording was broken off, capture_end() throws before it does this: LibTorch would take
+  // the pool for one that is still recorded into, and refuse the next recording.
+  void LeavePool() {
+    try {
+      c10::cuda::CUDACachingAllocator::endAllocateToPool(index_, pool_);
+    } catch (const c10::Error&) {  // it was left already
+    }
+    try {
+      at::getHostAllocator(at::kCUDA)->end_allocate_to_pool(pool_);
+    } catch (const c10::Error&) {
+    }
+  }
+
   const c10::DeviceIndex index_;
   // All is recorded on one stream, since LibTorch uses memory again on its stream only. Graphs run
   // on another one, which thus nobody's recording holds up.
