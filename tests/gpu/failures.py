@@ -38,7 +38,7 @@ def hog(gib_left):
         yield
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def little_memory(check):
