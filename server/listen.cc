@@ -17,13 +17,11 @@
 #include "server/rpc/call_watch.h"
 #include "server/rpc/credentials.h"
 #include "server/rpc/limits.h"
+#include "server/rpc/parsed_method.h"
 #include "spdlog/spdlog.h"
 
 namespace patchserve {
 namespace {
-
-// A probe's message has a few bytes.
-constexpr int64_t kMaxHealthMessage = 4096;
 
 ConnectionLimits Limits(const Transport& transport, int64_t max_message_bytes) {
   return {.max_message_bytes = max_message_bytes,
@@ -164,7 +162,7 @@ absl::StatusOr<Ports> Listen(const Config& config, const std::vector<grpc::Servi
 
   grpc::ServerBuilder probes;
   probes.RegisterService(&health);
-  SetLimits(Limits(transport, kMaxHealthMessage), probes);
+  SetLimits(Limits(transport, kLongestWithoutImage), probes);
   ASSIGN_OR_RETURN(Started health_only,
                    Start(probes, transport.health_address, grpc::InsecureServerCredentials(),
                          kProbes, CallsOf(transport)));

@@ -2,11 +2,13 @@
 
 import collections
 import contextlib
+import itertools
 import resource
 import socket
 import struct
 import time
 
+import grpc
 import http2
 from attack import PHOTO
 from protos import messages
@@ -26,6 +28,7 @@ def run(attacks):
     attacks.attack("half messages", lambda: _halves(attacks))
     attacks.attack("slow writers", lambda: _slow_writers(attacks))
     attacks.attack("slow readers of streams", lambda: _slow_readers(attacks))
+    attacks.attack("slow readers of long answers", lambda: _unread_streams(attacks))
     attacks.attack("slow readers of answers", lambda: _unread_answers(attacks))
 
 
@@ -65,6 +68,22 @@ def _crowd(attacks, greeting):
             answers["closed by the server" if _is_closed(client) else "open"] += 1
     answers["closed by the server"] += count - len(crowd)
     return f"{count:,} at once", answers
+
+
+def _unread_streams(attacks):
+    """Answers that hold a long id, of clients that never read. gRPC's own limit of a message is 41 MB."""
+    clients = attacks.size(50, 10)
+    message = messages.ClassifyStreamRequest(request=messages.ClassifyRequest(id="x" * 1_000_000)).SerializeToString()
+    with contextlib.ExitStack() as stack:
+        calls = []
+        for _ in range(clients):
+            channel = stack.enter_context(grpc.insecure_channel(attacks.server.address, options=[
+                ("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 4096)]))
+            calls.append(channel.stream_stream(http2.CLASSIFY_STREAM)(itertools.repeat(message, 100)))
+        time.sleep(attacks.size(10, 3))
+        for call in calls:
+            call.cancel()
+    return f"{clients} streams of messages with an id of 1 MB, whose answers they don't read", {"streams": clients}
 
 
 def _is_closed(client):

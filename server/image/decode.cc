@@ -13,7 +13,6 @@
 #include "server/image/jpeg_header.h"
 #include "server/image/png_header.h"
 #include "server/image/quiet_codecs.h"
-#include "server/image/webp_header.h"
 #include "server/image/webp_memory.h"
 
 namespace patchserve {
@@ -30,14 +29,11 @@ constexpr int64_t kMaxScannedPixels = 1'000'000'000;
 // takes two seconds.
 constexpr size_t kQuickPngBytes = 1'000'000;
 
-// What libwebp 1.2.4 was seen to allocate, in bytes a pixel: 6.3 for a lossy picture with lossless
-// alpha, 12.1 for an animation. Its encoder has no more than 2,600 groups of codes
-// (MAX_HUFF_IMAGE_SIZE), the tables of each up to 20 kB.
-constexpr int64_t kWebPPixel = 7, kWebPAnimationPixel = 13, kWebPTables = 56'000'000;
+// Of libwebp 1.2.4, for tables and rows beside what is charged a pixel: encoders' pictures took 2
+// MB at most, of 8000x6000 and of 16383x200.
+constexpr int64_t kWebPTables = 4'000'000;
 
-absl::Status Damaged() {
-  return absl::InvalidArgumentError("image file is damaged or cut off: it can't be decoded");
-}
+absl::Status Damaged() { return absl::InvalidArgumentError(kDamagedImage); }
 
 // Decodes into `pixels`, of `type`. False where the file can't be decoded or has another size.
 bool DecodeInto(absl::Span<const uint8_t> file, int flags, int type, int width, int height,
@@ -130,8 +126,8 @@ absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> file, const ImageInfo&
 }
 
 absl::StatusOr<Image> DecodeWebP(absl::Span<const uint8_t> file, const ImageInfo& info) {
-  const int64_t pixel = ReadWebPHeader(file).animated ? kWebPAnimationPixel : kWebPPixel;
-  const WebPMemoryLimit limit(pixel * info.width * info.height + kWebPTables);
+  const int64_t result = int64_t{3} * info.width * info.height;
+  const WebPMemoryLimit limit(info.decoding_bytes() - result + kWebPTables);
   return DecodeColor(file, info);
 }
 

@@ -47,7 +47,10 @@ int DecodingBytes(const PngLayout& png) {
   return (deep_gray ? 5 : 3) + channels * std::max(1, png.bit_depth / 8);
 }
 // Lossless ones are ARGB inside, and so are those with alpha; an animation has a canvas too.
-int DecodingBytes(const WebPHeader& h) { return h.only_lossy ? 3 : 11; }
+int DecodingBytes(const WebPHeader& h) {
+  if (h.only_lossy) return 3;
+  return h.animated ? 16 : 11;
+}
 
 Found Sniff(absl::Span<const uint8_t> file) {
   const Bytes bytes(file);
@@ -69,7 +72,7 @@ Found Sniff(absl::Span<const uint8_t> file) {
              .orientation = h.orientation,
              .decoding_bytes_a_pixel = DecodingBytes(h.layout),
              .png = h.layout},
-            h.damaged ? "image file is damaged or cut off: it can't be decoded" : ""};
+            h.damaged ? kDamagedImage : ""};
   }
   if (bytes.Matches(0, "RIFF") && bytes.Matches(8, "WEBP")) {
     const WebPHeader h = ReadWebPHeader(file);

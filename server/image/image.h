@@ -24,6 +24,8 @@ struct Image {
 // kRaw: pixels; kTensor: a model's input, made by the caller.
 enum class ImageFormat { kJpeg, kPng, kWebP, kBmp, kRaw, kTensor };
 
+inline constexpr char kDamagedImage[] = "image file is damaged or cut off: it can't be decoded";
+
 // What decoding a PNG file goes by.
 struct PngLayout {
   uint8_t bit_depth = 0;

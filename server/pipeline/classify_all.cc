@@ -46,7 +46,7 @@ int64_t DecodingBytesOf(const RequestImage& image, const std::optional<ImageInfo
 absl::Status CheckFits(const Classifier& classifier, const ServedModel& model,
                        absl::Span<const ClassifyRequest> images,
                        absl::Span<const std::optional<ImageInfo>> headers) {
-  if (images.size() == 1) return absl::OkStatus();  // then the flags see to it
+  if (images.size() == 1) return absl::OkStatus();  // it has room where nothing else is in flight
   int64_t decoding = 0, bytes = 0;
   for (size_t i = 0; i < images.size(); ++i) {
     decoding += DecodingBytesOf(images[i].image, headers[i]);
@@ -59,7 +59,8 @@ absl::Status CheckFits(const Classifier& classifier, const ServedModel& model,
   for (const Sum& sum : {Sum{decoding, classifier.budgets().decoding,
                              "bytes while they are decoded", "--max_decoding_bytes"},
                          Sum{bytes, classifier.budgets().images,
-                             "bytes, as sent and as model input", "--max_bytes_in_flight"}}) {
+                             "bytes, as sent, with the message around them, and as model input",
+                             "--max_bytes_in_flight"}}) {
     const auto most = static_cast<int64_t>(RoomFor(images[0].criticality) * sum.limit);
     if (sum.amount <= most) continue;
     return absl::InvalidArgumentError(

@@ -38,17 +38,17 @@ absl::StatusOr<OwnedInput> MakeOrThrow(const RequestImage& image, const ImageInf
 
 }  // namespace
 
+int64_t SentBytes(const RequestImage& image) {
+  if (const auto* raw = std::get_if<RawPixels>(&image)) return raw->pixels.size();
+  if (const auto* tensor = std::get_if<TensorImage>(&image)) return tensor->values.size();
+  const auto* file = std::get_if<absl::Span<const uint8_t>>(&image);
+  return file == nullptr ? 0 : file->size();
+}
+
 int64_t BytesInFlight(const ClassifyRequest& request, const Preprocessing& how) {
-  int64_t sent = 0, input = static_cast<int64_t>(how.bytes());
-  if (const auto* raw = std::get_if<RawPixels>(&request.image)) {
-    sent = raw->pixels.size();
-  } else if (const auto* tensor = std::get_if<TensorImage>(&request.image)) {
-    sent = tensor->values.size();
-    input *= sizeof(float);
-  } else if (const auto* file = std::get_if<absl::Span<const uint8_t>>(&request.image)) {
-    sent = file->size();
-  }
-  return std::max(sent, request.message_bytes) + input;
+  const bool tensor = std::holds_alternative<TensorImage>(request.image);
+  const int64_t input = how.bytes() * (tensor ? sizeof(float) : 1);
+  return std::max(SentBytes(request.image), request.message_bytes) + input;
 }
 
 absl::StatusOr<OwnedInput> MakeModelInput(const RequestImage& image, const ImageInfo& info,

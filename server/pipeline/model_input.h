@@ -28,6 +28,8 @@ struct OwnedInput {
 // What a request holds until it is answered: its image as it was sent, with the message around it,
 // and as model input.
 int64_t BytesInFlight(const ClassifyRequest& request, const Preprocessing& how);
+// As it was sent, alone.
+int64_t SentBytes(const RequestImage& image);
 
 // Decodes the picture, turns it upright if `how` says so, and resizes and crops it, into memory of
 // `allocate`; of a tensor only the type changes. `info` is what admission found. Thread-safe.

@@ -42,7 +42,8 @@ struct ClassifyRequest {
   absl::string_view model;    // empty: the default model
   absl::string_view version;  // empty: any
   RequestImage image;
-  // What the message takes of memory in which it lies, or its share of that; 0: the image's bytes.
+  // Memory of the parsed message that holds the image, its share of it where there are several; 0:
+  // the image alone counts.
   int64_t message_bytes = 0;
   std::optional<int> top_k;  // unset: 5
   bool embedding = false;

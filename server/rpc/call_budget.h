@@ -49,7 +49,8 @@ class CallBudget {
 
   explicit CallBudget(const CallLimits& limits) : limits_(limits) {}
 
-  // A connection of this name is made: an ended one's calls that still live aren't its own.
+  // A connection of this name is made: calls left over from an ended one of this name
+  // don't count against it.
   void Connected(const std::string& peer);
   // `peer` names the connection. Each call is to be closed.
   std::optional<EndConnection> Open(const std::string& peer, absl::Time now, Call& call);

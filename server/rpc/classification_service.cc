@@ -49,7 +49,7 @@ ClassificationService::ClassificationService(const Services& services) : service
     MarkMethodCallback(method, handler);
   };
   // By their numbers in the .proto.
-  mark(0, ParsedUnary(this, &ClassificationService::Classify, refuse, kWithImage));
+  mark(0, ParsedUnary(this, &ClassificationService::Classify, refuse, kNoLimit));
   MarkMethodCallback(
       1, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, v1::ClassifyStreamResponse>(
              [this](grpc::CallbackServerContext* context) {

@@ -7,6 +7,7 @@
 
 #include "server/base/status.h"
 #include "server/pipeline/classify_all.h"
+#include "server/pipeline/model_input.h"
 #include "server/rpc/infer_input.h"
 #include "server/rpc/infer_options.h"
 #include "server/rpc/infer_output.h"
@@ -39,10 +40,14 @@ std::vector<ClassifyRequest> Images(const inference::ModelInferRequest& message,
   request.logits = options.Wants(OutputKind::kProbabilities) || options.Wants(OutputKind::kLogits);
   request.criticality = options.criticality;
   FillIn(caller, options.timeout ? caller.arrival + *options.timeout : caller.deadline, request);
-  const size_t held = message.SpaceUsedLong() + parsed.input.pixels.size();
-  request.message_bytes = static_cast<int64_t>(held / parsed.input.images.size());
   std::vector<ClassifyRequest> requests(parsed.input.images.size(), request);
-  for (size_t i = 0; i < requests.size(); ++i) requests[i].image = parsed.input.images[i];
+  auto around = static_cast<int64_t>(message.SpaceUsedLong() + parsed.input.pixels.size());
+  for (const RequestImage& image : parsed.input.images) around -= SentBytes(image);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i].image = parsed.input.images[i];
+    requests[i].message_bytes =
+        SentBytes(requests[i].image) + around / static_cast<int64_t>(requests.size());
+  }
   return requests;
 }
 

@@ -106,7 +106,7 @@ InferenceService::InferenceService(const Services& services, const HealthService
   mark(3, ParsedUnary(this, &InferenceService::ServerMetadata, refuse));
   mark(4, ParsedUnary(this, &InferenceService::ModelMetadata, refuse));
   mark(5, ParsedUnary(this, &InferenceService::ModelConfig, refuse));
-  mark(6, ParsedUnary(this, &InferenceService::ModelInfer, refuse, kWithImage));
+  mark(6, ParsedUnary(this, &InferenceService::ModelInfer, refuse, kNoLimit));
   MarkMethodCallback(7,
                      new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer,
                                                              inference::ModelStreamInferResponse>(

@@ -1,6 +1,7 @@
 #include "server/rpc/parse.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/coded_stream.h"
@@ -14,20 +15,21 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::internal::WireFormatLite;
 
-constexpr int64_t kMostTimes = 4;
-constexpr int64_t kAlways = 1 << 20;
+constexpr int64_t kMostTimes = 8;
+constexpr int64_t kAlways = 16 << 20;
 
 // Bytes of memory: of a submessage or an entry of a map, the largest that the protocols have; and
 // of a string, or a field that the type doesn't know, beside its content.
 constexpr int64_t kMessage = 320;
 constexpr int64_t kElement = 72;
-constexpr int kDeepest = 100;  // as protobuf's own parser
+constexpr int kDeepest = 101;  // with the outermost; as protobuf's own parser
 
 // Adds up what the fields of a message take, field by field.
 class Walk {
  public:
-  explicit Walk(google::protobuf::io::ZeroCopyInputStream* from) : in_(from) {}
+  Walk(google::protobuf::io::ZeroCopyInputStream* from, int64_t most) : in_(from), most_(most) {}
 
+  // Whether all could be read. Stops, with false, above `most`.
   bool Whole(const Descriptor& type) {
     return Message(&type, /*end=*/0) && in_.ConsumedEntireMessage();
   }
@@ -40,7 +42,7 @@ class Walk {
     ++depth_;
     uint32_t tag = in_.ReadTag();
     while (tag != end) {
-      if (tag == 0 || !Field(type, tag)) return false;
+      if (tag == 0 || !Field(type, tag) || bytes_ > most_) return false;
       tag = in_.ReadTag();
     }
     --depth_;
@@ -95,7 +97,7 @@ class Walk {
       bytes_ += length;
       return in_.Skip(length);
     }
-    const int64_t each = SizeOf(field.cpp_type());
+    uint64_t numbers = 0;
     while (length > 0) {
       const void* part;
       int size;
@@ -103,10 +105,12 @@ class Walk {
       size = std::min(size, length);
       const auto* first = static_cast<const uint8_t*>(part);
       // The last byte of each number.
-      bytes_ += each * std::count_if(first, first + size, [](uint8_t byte) { return byte < 0x80; });
+      numbers += std::count_if(first, first + size, [](uint8_t byte) { return byte < 0x80; });
       length -= size;
       if (!in_.Skip(size)) return false;
     }
+    // Room for them doubles, and the half before it is there until it is copied.
+    bytes_ += static_cast<int64_t>(std::bit_ceil(numbers)) * SizeOf(field.cpp_type()) * 3 / 2;
     return true;
   }
 
@@ -123,26 +127,28 @@ class Walk {
   }
 
   google::protobuf::io::CodedInputStream in_;
+  const int64_t most_;
   int64_t bytes_ = 0;
   int depth_ = 0;
 };
 
 }  // namespace
 
-int64_t ParsedSize(grpc::ByteBuffer& bytes, const Descriptor& type) {
+int64_t ParsedSize(grpc::ByteBuffer& bytes, const Descriptor& type, int64_t most) {
   grpc::ProtoBufferReader reader(&bytes);
   if (!reader.status().ok()) return -1;
-  Walk walk(&reader);
-  return walk.Whole(type) ? walk.bytes() : -1;
+  Walk walk(&reader, most);
+  return walk.Whole(type) || walk.bytes() > most ? walk.bytes() : -1;
 }
 
 absl::Status Parse(grpc::ByteBuffer bytes, google::protobuf::Message& message) {
   const auto sent = static_cast<int64_t>(bytes.Length());
-  const int64_t size = ParsedSize(bytes, *message.GetDescriptor());
-  if (size > kMostTimes * sent + kAlways) {
-    return absl::InvalidArgumentError(absl::StrCat("the message of ", sent,
-                                                   " bytes has so many fields that it would take ",
-                                                   size, " of memory"));
+  const int64_t most = kMostTimes * sent + kAlways;
+  const int64_t size = ParsedSize(bytes, *message.GetDescriptor(), most);
+  if (size > most) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the message of ", sent, " bytes has so many fields that it would take more than ", most,
+        " of memory"));
   }
   grpc::ProtoBufferReader reader(&bytes);
   return size >= 0 && message.ParseFromZeroCopyStream(&reader) ? absl::OkStatus() : Unparsable();

@@ -10,17 +10,19 @@
 
 namespace patchserve {
 
-// Of an answer to which no message led.
+// The error for bytes that are not a valid message.
 inline absl::Status Unparsable() {
   return absl::InvalidArgumentError("the message can't be parsed as what the method takes");
 }
 
-// Nearly the memory that libprotobuf 3.21 takes for a message of that type, from its bytes alone:
-// two of them can become a submessage of 200. Negative: it can't be parsed. Takes no memory.
-int64_t ParsedSize(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type);
+// About the memory that libprotobuf 3.21 takes while it parses a message of that type, from its
+// bytes alone: two of them can become a submessage of 200. Above `most`: some number above it,
+// found without reading on. Negative: it can't be parsed. Takes no memory.
+int64_t ParsedSize(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type, int64_t most);
 
-// Errors: INVALID_ARGUMENT: Unparsable(); or the message would take more than four
-// times its bytes (as much as packed small numbers take) and a MiB.
+// Errors: INVALID_ARGUMENT: Unparsable(); or the message would take more than eight times its bytes
+// and 16 MiB. That leaves room for what clients send as lists of small numbers: pixels of 64
+// images.
 absl::Status Parse(grpc::ByteBuffer bytes, google::protobuf::Message& message);
 
 }  // namespace patchserve

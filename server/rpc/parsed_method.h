@@ -36,10 +36,8 @@ class RefusedCall final : public UnaryCall {
   RefusedCall(const Services& services, grpc::CallbackServerContext& context,
               const absl::Status& why)
       : UnaryCall(services, context) {
-    services.classifier.Refuse({.model = kNoModel, .arrival = arrival()}, why,
-                               [this](const absl::StatusOr<Answer>& refusal) {
-                                 End({kNoModel, refusal.status(), {}});
-                               });
+    CountRefused(services, context, arrival(), why);
+    Finish(ToGrpc(why));
   }
 };
 
@@ -155,9 +153,9 @@ class ParsedMethod final : public grpc::internal::MethodHandler {
   const Bad bad_;
 };
 
-// Of methods that take names and the like, and of those that take images: the transport's limit.
-inline constexpr int64_t kWithoutImage = 4 << 10;
-inline constexpr int64_t kWithImage = std::numeric_limits<int64_t>::max();
+// Bytes of a message: where it holds names and the like; and where images, the transport's limit.
+inline constexpr int64_t kLongestWithoutImage = 4 << 10;
+inline constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 
 // The handler of one of a service's unary methods.
 template <typename Service, typename Request, typename Response, typename Bad>
@@ -165,7 +163,7 @@ grpc::internal::MethodHandler* ParsedUnary(
     Service* service,
     grpc::ServerUnaryReactor* (Service::*method)(grpc::CallbackServerContext*, const Request*,
                                                  Response*),
-    Bad bad, int64_t longest = kWithoutImage) {
+    Bad bad, int64_t longest = kLongestWithoutImage) {
   using Handler = grpc::internal::CallbackUnaryHandler<Request, Response>;
   using Messages = grpc::internal::DefaultMessageHolder<Request, Response>;
   const auto place = [](grpc::internal::Call* call) -> MessagePlace<Request> {
@@ -188,7 +186,7 @@ grpc::internal::MethodHandler* ParsedServerStreaming(Good good, Bad bad) {
   const auto place = [](grpc::internal::Call* call) -> MessagePlace<Request> {
     return {NewInCall<Request>(call)};
   };
-  return new ParsedMethod<Handler, Request, Bad>(kWithoutImage, place, std::move(good),
+  return new ParsedMethod<Handler, Request, Bad>(kLongestWithoutImage, place, std::move(good),
                                                  std::move(bad));
 }
 

@@ -82,7 +82,8 @@ TEST_F(ClassifyAllTest, TheBytesOfARequestAndOfItsModelInputCountAlike) {
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(RetryAfter(refused), std::nullopt);
   EXPECT_THAT(std::string(refused.message()),
-              ::testing::HasSubstr("have 96 bytes, as sent and as model input, more than the 90 "));
+              ::testing::HasSubstr("have 96 bytes, as sent, with the message around them, and as "
+                                   "model input, more than the 90 "));
   std::vector<ClassifyRequest> tensors(2, RequestFor(image));
   for (ClassifyRequest& request : tensors) request.image = TensorImage{tensor};
   EXPECT_THAT(std::string(Start(std::move(tensors)).get().status().message()),

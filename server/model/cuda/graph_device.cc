@@ -73,9 +73,17 @@ class CudaGraphDevice : public GraphDevice {
 
   std::shared_ptr<void> HostMemory(size_t bytes) override {
     try {
-      const auto memory =
-          std::make_shared<at::DataPtr>(at::getHostAllocator(at::kCUDA)->allocate(bytes));
-      return {memory, memory->get()};
+      at::DataPtr memory = at::getHostAllocator(at::kCUDA)->allocate(bytes);
+      void* const first = memory.get();
+      // LibTorch would keep it pinned for the next of its size.
+      const auto give_back = [memory = std::make_shared<at::DataPtr>(std::move(memory))](void*) {
+        try {
+          memory->clear();
+          at::getHostAllocator(at::kCUDA)->empty_cache();
+        } catch (const c10::Error&) {  // the device is lost
+        }
+      };
+      return {first, give_back};
     } catch (const c10::Error&) {
       throw std::bad_alloc();
     }
