@@ -133,6 +133,20 @@ TEST_F(InferTest, AnEmbeddingIsScaledToLength1WhereAParameterSaysSo) {
   EXPECT_THAT(Values(request), ElementsAre(0.6f, 0.8f));
 }
 
+class SmallBudgetInferTest : public InferTest {
+ protected:
+  SmallBudgetInferTest() { options.max_bytes_in_flight = 150'000; }  // 135,000 but for the critical
+};
+
+TEST_F(SmallBudgetInferTest, WhatARequestHoldsCountsOnceWhateverItsImagesShares) {
+  const std::string large = ColourFile(1, 2, 3) + std::string(100'000, '\0');
+  const std::string small = ColourFile(4, 5, 6);
+  inference::ModelInferRequest request = FileRequest({large, small, small, small});
+  EXPECT_EQ(Values(request).size(), 12);
+  request.set_id(std::string(40'000, 'x'));
+  EXPECT_EQ(Infer(request).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(EncoderInferTest, TheOneOutputIsTheEmbedding) {
   EXPECT_THAT(Values(FileRequest({ColourFile(9, 1, 2), ColourFile(3, 4, 5)})),
               ElementsAre(9, 1, 3, 4));
