@@ -44,8 +44,9 @@ class BlockPool {
   using Slabs = std::vector<std::shared_ptr<Slab>>;
 
   struct Blocks {
-    std::shared_ptr<Slab> NewSlab(size_t size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-    void FreeUnused() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+    std::shared_ptr<Slab> NewSlab(size_t size, Slabs& given_up)
+        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+    void GiveUpUnused(Slabs& given_up) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
     const size_t keep;
     const Allocate slab;

@@ -10,9 +10,12 @@ namespace {
 
 constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max() / 2;
 thread_local int64_t left = kNoLimit;
+thread_local bool reached_limit = false;
 
 bool Fits(uint64_t count, size_t size) {
-  return left >= 0 && (count == 0 || size <= static_cast<uint64_t>(left) / count);
+  const bool fits = left >= 0 && (count == 0 || size <= static_cast<uint64_t>(left) / count);
+  reached_limit |= !fits;
+  return fits;
 }
 
 void* Taken(void* memory) {
@@ -43,7 +46,12 @@ void WebPSafeFree(void* memory) {
 
 namespace patchserve {
 
-WebPMemoryLimit::WebPMemoryLimit(int64_t bytes) { left = bytes; }
+WebPMemoryLimit::WebPMemoryLimit(int64_t bytes) {
+  left = bytes;
+  reached_limit = false;
+}
 WebPMemoryLimit::~WebPMemoryLimit() { left = kNoLimit; }
+
+bool WebPMemoryLimit::reached() const { return reached_limit; }
 
 }  // namespace patchserve

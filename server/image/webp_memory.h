@@ -12,6 +12,9 @@ class WebPMemoryLimit {
  public:
   explicit WebPMemoryLimit(int64_t bytes);
   ~WebPMemoryLimit();
+
+  // Whether it wanted more.
+  bool reached() const;
   WebPMemoryLimit(const WebPMemoryLimit&) = delete;
   WebPMemoryLimit& operator=(const WebPMemoryLimit&) = delete;
 };

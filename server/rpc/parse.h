@@ -15,14 +15,13 @@ inline absl::Status Unparsable() {
   return absl::InvalidArgumentError("the message can't be parsed as what the method takes");
 }
 
-// About the memory that libprotobuf 3.21 takes while it parses a message of that type, from its
-// bytes alone: two of them can become a submessage of 200. Above `most`: some number above it,
+// No less than the memory that libprotobuf 3.21 takes while it parses a message of that type, from
+// its bytes alone: two of them can become a submessage of 200. Above `most`: some number above it,
 // found without reading on. Negative: it can't be parsed. Takes no memory.
 int64_t ParsedSize(grpc::ByteBuffer& bytes, const google::protobuf::Descriptor& type, int64_t most);
 
-// Errors: INVALID_ARGUMENT: Unparsable(); or the message would take more than eight times its bytes
-// and 16 MiB. That leaves room for what clients send as lists of small numbers: pixels of 64
-// images.
+// Errors: INVALID_ARGUMENT: Unparsable(); or the message may take more than twelve times its bytes
+// and 16 MiB. Lists of 32-bit numbers, as which some clients send pixels, take no more.
 absl::Status Parse(grpc::ByteBuffer bytes, google::protobuf::Message& message);
 
 }  // namespace patchserve

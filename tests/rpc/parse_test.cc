@@ -69,7 +69,7 @@ TEST(ParseTest, TheSizeIsNearWhatTheMessageTakes) {
     const auto taken = static_cast<double>(parsed.SpaceUsedLong());
     EXPECT_GT(Size(bytes) + 1000, 0.6 * taken)
         << inputs << " " << values;  // capacity may be double
-    EXPECT_LT(Size(bytes), 4 * taken + 1000) << inputs << " " << values;
+    EXPECT_LT(Size(bytes), 5 * taken + 1000) << inputs << " " << values;
   }
 }
 
@@ -96,23 +96,24 @@ TEST_P(ParseBombTest, MillionsOfTinyFieldsAreRefused) {
   EXPECT_TRUE(Parse(Buffer(Repeated(GetParam().element, 1000)), message).ok());
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ParseBombTest,
-                         ::testing::Values(Bomb{"Inputs", std::string("\x2a\x00", 2)},
-                                           Bomb{"InputsOfInputs",
-                                                std::string("\x2a\x02\x2a\x00", 4)},
-                                           Bomb{"Raw", std::string("\x3a\x00", 2)},
-                                           Bomb{"Parameters", std::string("\x22\x00", 2)},
-                                           Bomb{"UnknownNumbers", std::string("\x78\x00", 2)},
-                                           Bomb{"UnknownBytes", std::string("\x7a\x00", 2)},
-                                           Bomb{"UnknownGroups", std::string("\x7b\x7c", 2)}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    All, ParseBombTest,
+    ::testing::Values(Bomb{"Inputs", std::string("\x2a\x00", 2)},
+                      Bomb{"InputsOfInputs", std::string("\x2a\x02\x2a\x00", 4)},
+                      Bomb{"Raw", std::string("\x3a\x00", 2)},
+                      Bomb{"Parameters", std::string("\x22\x00", 2)},
+                      Bomb{"InputsOfANumber", std::string("\x2a\x05\x2a\x03\x1a\x01\x00", 7)},
+                      Bomb{"UnknownNumbers", std::string("\x78\x00", 2)},
+                      Bomb{"UnknownBytes", std::string("\x7a\x00", 2)},
+                      Bomb{"UnknownGroups", std::string("\x7b\x7c", 2)}),
+    [](const auto& info) { return info.param.name; });
 
-TEST(ParseTest, PixelsOf64ImagesAsPackedNumbersArentABomb) {
-  Infer message;
-  auto& pixels = *message.add_inputs()->mutable_contents()->mutable_uint_contents();
-  for (int i = 0; i < 64 * 224 * 224 * 3; ++i) pixels.Add(i % 256);
-  Infer parsed;
-  EXPECT_TRUE(Parse(Buffer(message.SerializeAsString()), parsed).ok());
+TEST(ParseTest, PixelsAsNumbersArentABombHoweverDarkAndMany) {
+  for (int count : {64 * 224 * 224 * 3, (1 << 22) + 1, (1 << 23) + 1, (1 << 24) + 1}) {
+    Infer message, parsed;
+    message.add_inputs()->mutable_contents()->mutable_uint_contents()->Resize(count, 0);
+    EXPECT_TRUE(Parse(Buffer(message.SerializeAsString()), parsed).ok()) << count;
+  }
 }
 
 TEST(ParseTest, NothingIsRefusedThatProtobufParses) {

@@ -76,8 +76,10 @@ class CudaGraphDevice : public GraphDevice {
       at::DataPtr memory = at::getHostAllocator(at::kCUDA)->allocate(bytes);
       void* const first = memory.get();
       // LibTorch would keep it pinned for the next of its size.
-      const auto give_back = [memory = std::make_shared<at::DataPtr>(std::move(memory))](void*) {
+      const auto give_back = [index = index_,
+                              memory = std::make_shared<at::DataPtr>(std::move(memory))](void*) {
         try {
+          const CUDAGuard device(index);
           memory->clear();
           at::getHostAllocator(at::kCUDA)->empty_cache();
         } catch (const c10::Error&) {  // the device is lost
