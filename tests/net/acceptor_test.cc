@@ -64,7 +64,7 @@ class AcceptorTest : public ::testing::Test {
   bool answer = false;
   std::mutex mutex;
   std::condition_variable grew;
-  std::vector<std::string> names;  // of who is connected
+  std::vector<std::string> names;  // of the clients that are connected
   std::vector<FileDescriptor> taken;
   std::unique_ptr<Acceptor> acceptor;
 };

@@ -1,6 +1,7 @@
 #include "server/rpc/classification_service.h"
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -16,6 +17,17 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 using ClassificationServiceTest = ServiceTest;
+
+using Upload = grpc::ClientReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
+
+// A call of Classify whose message isn't sent yet.
+std::unique_ptr<Upload> BeginClassify(const std::shared_ptr<grpc::Channel>& channel,
+                                      grpc::ClientContext& context) {
+  const grpc::internal::RpcMethod method("/patchserve.v1.ImageClassification/Classify",
+                                         grpc::internal::RpcMethod::BIDI_STREAMING);
+  using Factory = grpc::internal::ClientReaderWriterFactory<grpc::ByteBuffer, grpc::ByteBuffer>;
+  return std::unique_ptr<Upload>(Factory::Create(channel.get(), method, &context));
+}
 
 class EncoderClassificationServiceTest : public ServiceTest {
  protected:
@@ -173,24 +185,16 @@ TEST_F(ClassificationServiceTest, AMessageThatCantBeParsedIsInvalidWhateverTheMe
 }
 
 TEST_F(ClassificationServiceTest, ACallerThatGivesUpBeforeItHasSentAllIsCountedAsCancelled) {
-  const grpc::internal::RpcMethod method("/patchserve.v1.ImageClassification/Classify",
-                                         grpc::internal::RpcMethod::BIDI_STREAMING);
   grpc::ClientContext context;
-  auto upload = std::unique_ptr<grpc::ClientReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>>(
-      grpc::internal::ClientReaderWriterFactory<grpc::ByteBuffer, grpc::ByteBuffer>::Create(
-          channel.get(), method, &context));
+  const auto upload = BeginClassify(channel, context);
   context.TryCancel();
   EXPECT_EQ(upload->Finish().error_code(), grpc::StatusCode::CANCELLED);
   WaitUntilShows("patchserve_requests_total{code=\"CANCELLED\",model=\"\"} 1");
 }
 
 TEST_F(ClassificationServiceTest, ACallWithoutAMessageIsInvalid) {
-  const grpc::internal::RpcMethod method("/patchserve.v1.ImageClassification/Classify",
-                                         grpc::internal::RpcMethod::BIDI_STREAMING);
   grpc::ClientContext context;
-  auto upload = std::unique_ptr<grpc::ClientReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>>(
-      grpc::internal::ClientReaderWriterFactory<grpc::ByteBuffer, grpc::ByteBuffer>::Create(
-          channel.get(), method, &context));
+  const auto upload = BeginClassify(channel, context);
   upload->WritesDone();
   const grpc::Status status = upload->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
